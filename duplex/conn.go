@@ -1,0 +1,257 @@
+package duplex
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// drainTime is how long a Conn reads on after a write has failed: replies
+	// and the reason may be in the pipe already.
+	drainTime = 50 * time.Millisecond
+	// flushTime bounds how long Close waits for what was accepted for sending.
+	flushTime = 50 * time.Millisecond
+	// byeTime is how long the other side may take to close after it said so.
+	byeTime = time.Second
+	// closeTime bounds how long Close waits for the connection below to close.
+	closeTime = time.Second
+)
+
+// A Conn is one end of a link. Its methods may be called from any goroutine.
+type Conn struct {
+	conn       io.Closer
+	maxMessage int
+	client     *Lane
+	server     *Lane
+	credits    credits
+	grants     grants
+	writer     writer
+
+	calls  atomic.Int64 // calls sent and not replied to
+	served atomic.Int64 // calls received and not replied to
+
+	running sync.WaitGroup // reader and writer
+	ending  sync.Once
+	done    chan struct{} // closed when err is set
+	closed  chan struct{} // closed when conn is
+	err     error         // why the link ended
+
+	mu     sync.Mutex    // guards what follows
+	timers []*time.Timer // stopped at the end
+	peerBy bool          // the other side has said that it closes
+}
+
+// New makes conn a link and starts it. The other end must do the same. Closing
+// the Conn closes conn; so does its end for any other reason.
+//
+// If conn has a method WriteNow(p []byte) (int, error), which writes what it
+// can of p without waiting, perhaps nothing, then small messages are written by
+// who sends them. It may return [errors.ErrUnsupported].
+func New(conn io.ReadWriteCloser, opts *Options) *Conn {
+	c := &Conn{
+		conn:       conn,
+		maxMessage: opts.maxMessage(),
+		done:       make(chan struct{}),
+		closed:     make(chan struct{}),
+	}
+	c.client = newLane(c, call)
+	c.server = newLane(c, reply)
+	c.grants.limit = max(int64(opts.maxMessage()), int64(opts.window()))
+	c.credits.window = int64(opts.window())
+	for i := range c.credits.classes {
+		c.credits.classes[i].owed.Store(c.credits.window)
+	}
+	c.writer = writer{
+		conn:    conn,
+		maxSend: opts.maxSend(),
+		owed:    c.credits.takeOwed,
+		failed:  c.writeFailed,
+		done:    c.done,
+		wake:    make(chan struct{}, 1),
+		drained: make(chan struct{}),
+		credit:  true,
+	}
+	if now, ok := conn.(interface{ WriteNow([]byte) (int, error) }); ok {
+		if _, err := now.WriteNow(nil); err == nil {
+			c.writer.writeNow = now.WriteNow
+		}
+	}
+	c.writer.wake <- struct{}{}
+	c.running.Go(c.writer.run)
+	c.running.Go(func() {
+		r := &reader{c: c, src: conn, buf: make([]byte, readSize)}
+		c.end(c.readError(r.run()))
+	})
+	return c
+}
+
+// ClientLane returns the lane of the calls that this side makes.
+func (c *Conn) ClientLane() *Lane { return c.client }
+
+// ServerLane returns the lane of the calls that this side answers.
+func (c *Conn) ServerLane() *Lane { return c.server }
+
+// Done returns a channel that is closed when the link has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err returns nil while the link is up, and then why it ended: [ErrClosed],
+// [ErrPeerClosed], a [*ProtocolError], or what the connection below returned.
+func (c *Conn) Err() error {
+	if isClosed(c.done) {
+		return c.err
+	}
+	return nil
+}
+
+// Close ends the link. Messages accepted for sending before are written if
+// the other side takes them within 50 ms; those still waiting for credit are not sent. The other
+// side is told, and ends with [ErrPeerClosed]. Close returns nil,
+// within about a second even if the connection below does not close.
+func (c *Conn) Close() error {
+	c.writer.close()
+	select {
+	case <-c.writer.drained:
+	case <-c.done:
+	case <-time.After(flushTime):
+	}
+	c.end(ErrClosed)
+	select {
+	case <-c.closed:
+	case <-time.After(closeTime):
+	}
+	return nil
+}
+
+// Wait waits until the link has ended and everything it runs has too, and
+// returns Err. A connection whose Close does not wake its Read holds it up.
+func (c *Conn) Wait() error {
+	<-c.done
+	c.running.Wait()
+	<-c.closed
+	return c.err
+}
+
+// end ends the link once. The order matters: senders are released first, then
+// whoever waits in the kernel, then those who wait for messages.
+func (c *Conn) end(err error) {
+	c.ending.Do(func() {
+		c.err = err
+		close(c.done)
+		go func() {
+			c.conn.Close()
+			close(c.closed)
+		}()
+		c.mu.Lock()
+		for _, t := range c.timers {
+			t.Stop()
+		}
+		c.mu.Unlock()
+		c.client.end(err)
+		c.server.end(err)
+	})
+}
+
+// endAfter ends the link after d unless it ends before.
+func (c *Conn) endAfter(d time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !isClosed(c.done) {
+		c.timers = append(c.timers, time.AfterFunc(d, func() { c.end(err) }))
+	}
+}
+
+// writeFailed is called when a write has failed. The reader is likely to
+// learn why: it has drainTime to do so.
+func (c *Conn) writeFailed(err error) { c.endAfter(drainTime, err) }
+
+// peerCloses is called when the other side has said that it closes. Reading
+// goes on to the end of the stream, for what the connection below has to say.
+func (c *Conn) peerCloses() {
+	c.mu.Lock()
+	c.peerBy = true
+	c.mu.Unlock()
+	c.endAfter(byeTime, ErrPeerClosed)
+}
+
+// readError says why the link has ended, given the error of the reader.
+func (c *Conn) readError(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peerBy {
+		return &peerClosed{cause: err}
+	}
+	return err
+}
+
+// peerClosed is ErrPeerClosed together with what the connection returned then.
+type peerClosed struct{ cause error }
+
+func (e *peerClosed) Error() string   { return ErrPeerClosed.Error() }
+func (e *peerClosed) Unwrap() []error { return []error{ErrPeerClosed, e.cause} }
+
+// deliver hands a message to its lane. The reader calls it.
+func (c *Conn) deliver(cl class, msg []byte) {
+	switch cl {
+	case reply:
+		c.calls.Add(-1)
+		c.client.deliver(inbound{cl, msg})
+	case call:
+		c.served.Add(1)
+		fallthrough
+	case oneWay:
+		c.server.deliver(inbound{cl, msg})
+	}
+}
+
+// taken says that a message of n bytes of class cl takes no room here any
+// more: the other side may send as much again.
+func (c *Conn) taken(cl class, n int) {
+	if n > maxPayload {
+		c.grant(c.grants.release(cl, n))
+	}
+	c.owe(cl, cost(n))
+}
+
+func (c *Conn) owe(cl class, n int64) {
+	if c.credits.owe(cl, n) {
+		c.writer.update(func() { c.writer.credit = true })
+	}
+}
+
+// grant lets the other side send the rest of the messages in list.
+func (c *Conn) grant(list []*inMsg) {
+	if len(list) == 0 {
+		return
+	}
+	w := &c.writer
+	w.update(func() {
+		for _, m := range list {
+			w.control = appendHeader(w.control, kindGrant+kind(m.class), 0, m.id)
+		}
+	})
+}
+
+// addCredit is called when the other side has granted n bytes of class cl.
+func (c *Conn) addCredit(cl class, n int64) (err error) {
+	oc := &c.writer.classes[cl]
+	c.writer.update(func() {
+		if oc.credit += n; n == 0 || oc.credit > maxWindow {
+			err = protocolErrorf("%v credit of %d bytes makes %d, limit is %d", cl, n, oc.credit, maxWindow)
+		}
+	})
+	return err
+}
+
+// beGranted is called when the other side has granted the rest of a message. A
+// grant may cross the message's abort: it is then for nothing.
+func (c *Conn) beGranted(cl class, id uint32) {
+	w := &c.writer
+	w.update(func() {
+		if m := w.classes[cl].open[id]; m != nil && m.state == outOpen {
+			m.state = outReady
+			w.ready = append(w.ready, m)
+		}
+	})
+}

@@ -1,0 +1,38 @@
+// Package duplex carries whole messages both ways over one connection, so that
+// nothing a slow or silent receiver does on one side of a conversation stops
+// the other side of it.
+//
+// It assumes below it an ordered, reliable byte stream (a pipe pair, a socket)
+// with a [New] at either end. It knows nothing of calls, encodings or
+// processes. Above it promises:
+//
+//   - Messages arrive whole, once, and within a class in the order of their first frames.
+//   - Three classes of messages travel each way: calls, replies and one-way
+//     messages. Each has credit of its own, granted by the receiver; none waits for another.
+//   - A message longer than one frame goes out in pieces, between which all
+//     other messages pass. It delays a small one by a few frames at most.
+//   - One-way messages are one ordered queue: the next one's first byte follows the last one's last byte.
+//   - Memory is bounded: what is queued for sending by two batches of frames
+//     (further senders wait), what has been received by the credit granted.
+//   - The reader waits for nothing but the connection; it never writes. So two
+//     sides that flood each other both go on reading.
+//   - Whatever can block ends with its context or with the connection.
+//
+// A [Conn] has two lanes. The client lane sends calls and one-way messages and
+// receives replies; the server lane receives calls and one-way messages and
+// sends replies.
+//
+//	this side                        other side
+//	ClientLane  -- calls, one-way -->  ServerLane
+//	            <-- replies ---------
+//	ServerLane  <-- calls, one-way --  ClientLane
+//	            --- replies -------->
+//
+// The bytes on the wire are described in PROTOCOL.md, section Frames.
+//
+// # Who runs
+//
+// Each Conn has two goroutines, the reader and the writer, which end with it.
+// Besides, a sender that finds nobody writing writes its message itself where
+// the connection can do so without waiting (WriteNow, see [New]).
+package duplex

@@ -1,0 +1,75 @@
+package duplex
+
+// outMsg is a message that has to wait: for credit, for room, or, being longer
+// than a frame, for the grant of its rest. Guarded by writer.mu.
+type outMsg struct {
+	class class
+	data  []byte
+	off   int    // bytes put into frames so far
+	id    uint32 // set with the first frame of a long message
+	state outState
+	sent  chan struct{} // closed when the last byte is in a frame
+}
+
+type outState uint8
+
+const (
+	outWaiting outState = iota // in outClass.waiting
+	outOpen                    // first frame sent, rest not granted
+	outReady                   // granted, in writer.ready
+	outSent
+)
+
+// outClass is one class of messages going out. Guarded by writer.mu.
+type outClass struct {
+	credit  int64 // a message may start while this is positive, and may take it below zero
+	waiting []*outMsg
+	open    map[uint32]*outMsg // long messages whose last byte is not in a frame yet
+	nextID  uint32
+}
+
+// mayStart reports whether the next message of class c may start, credit and
+// order alone considered.
+func (oc *outClass) mayStart(c class) bool {
+	return oc.credit > 0 && (c != oneWay || len(oc.open) == 0)
+}
+
+// start appends the first or only frame of m to b.
+func (oc *outClass) start(b []byte, m *outMsg) []byte {
+	oc.credit -= cost(len(m.data))
+	if len(m.data) <= maxPayload {
+		b = appendWhole(b, m.class, m.data)
+		m.finish()
+		return b
+	}
+	for oc.open[oc.nextID] != nil {
+		oc.nextID++
+	}
+	m.id, m.state = oc.nextID, outOpen
+	oc.nextID++
+	if oc.open == nil {
+		oc.open = make(map[uint32]*outMsg)
+	}
+	oc.open[m.id] = m
+	m.off = firstData
+	return appendFirst(b, m.class, m.id, m.data)
+}
+
+// piece appends the next piece of m to b.
+func (oc *outClass) piece(b []byte, m *outMsg) []byte {
+	n := min(len(m.data)-m.off, maxPayload)
+	b = appendHeader(b, kindPiece+kind(m.class), n, m.id)
+	b = append(b, m.data[m.off:m.off+n]...)
+	m.off += n
+	if m.off == len(m.data) {
+		delete(oc.open, m.id)
+		m.finish()
+	}
+	return b
+}
+
+func (m *outMsg) finish() {
+	m.state = outSent
+	m.data = nil // its owner may use it again
+	close(m.sent)
+}

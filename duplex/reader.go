@@ -1,0 +1,221 @@
+package duplex
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// readSize is what is asked of the connection at once.
+const readSize = 64 << 10
+
+// eagerSize is how much of a long message memory is taken for on the word of
+// its first frame. Beyond it the buffer grows with what has arrived.
+const eagerSize = 1 << 20
+
+// reader owns the receiving half of a connection. It runs in one goroutine,
+// which owns all its fields, and waits for nothing but the connection: it
+// never writes, and never waits for a lane or a lock that is held across a write.
+type reader struct {
+	c    *Conn
+	src  io.Reader
+	buf  []byte // of readSize
+	r, w int    // buf[r:w] has been read and not used
+
+	open map[inKey]*inMsg // long messages half received
+}
+
+type inKey struct {
+	class class
+	id    uint32
+}
+
+// run reads until the connection ends and returns why it has.
+func (r *reader) run() error {
+	for {
+		if err := r.fill(headerSize); err != nil {
+			return err
+		}
+		h, err := parseHeader(r.buf[r.r:])
+		if err != nil {
+			return err
+		}
+		r.r += headerSize
+		if err := r.frame(h); err != nil {
+			return err
+		}
+	}
+}
+
+// fill reads until buf holds n bytes at least, n being headerSize at most.
+func (r *reader) fill(n int) error {
+	if r.w-r.r >= n {
+		return nil
+	}
+	copy(r.buf, r.buf[r.r:r.w])
+	r.r, r.w = 0, r.w-r.r
+	for r.w < n {
+		m, err := r.src.Read(r.buf[r.w:])
+		r.w += m
+		if err == io.EOF && r.w > 0 && r.w < n {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && r.w < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// read fills p with the next bytes.
+func (r *reader) read(p []byte) error {
+	n := copy(p, r.buf[r.r:r.w])
+	r.r += n
+	if n == len(p) {
+		return nil
+	}
+	_, err := io.ReadFull(r.src, p[n:])
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (r *reader) frame(h header) error {
+	base, c := h.kind.split()
+	switch base {
+	case kindWhole:
+		return r.whole(c, h)
+	case kindFirst:
+		return r.first(c, h)
+	case kindPiece:
+		return r.piece(c, h)
+	case kindAbort:
+		return r.abort(c, h)
+	case kindCredit:
+		return r.c.addCredit(c, int64(h.id))
+	case kindGrant:
+		r.c.beGranted(c, h.id)
+	case kindPing:
+		w := &r.c.writer
+		w.update(func() { w.pong, w.ponging = h.id, true })
+	case kindPong:
+		// Nobody asks yet.
+	case kindBye:
+		r.c.peerCloses()
+	default:
+		return r.skip(int(h.length))
+	}
+	return nil
+}
+
+func (r *reader) whole(c class, h header) error {
+	if int(h.length) > r.c.maxMessage {
+		return protocolErrorf("%v message of %d bytes, limit is %d", c, h.length, r.c.maxMessage)
+	}
+	if c == oneWay && r.openOneWay() {
+		return protocolErrorf("one-way message comes before the one ahead of it has ended")
+	}
+	if err := r.c.credits.arrive(c, cost(int(h.length))); err != nil {
+		return err
+	}
+	msg := make([]byte, h.length)
+	if err := r.read(msg); err != nil {
+		return err
+	}
+	r.c.deliver(c, msg)
+	return nil
+}
+
+func (r *reader) skip(n int) error {
+	for n > 0 {
+		part := min(n, maxPayload)
+		if err := r.read(make([]byte, part)); err != nil {
+			return err
+		}
+		n -= part
+	}
+	return nil
+}
+
+func (r *reader) first(c class, h header) error {
+	var length [8]byte
+	if err := r.read(length[:]); err != nil {
+		return err
+	}
+	total := binary.LittleEndian.Uint64(length[:])
+	key := inKey{c, h.id}
+	switch {
+	case total <= maxPayload:
+		return protocolErrorf("first frame of %v message %d: length %d fits one frame", c, h.id, total)
+	case total > uint64(r.c.maxMessage):
+		return protocolErrorf("%v message of %d bytes, limit is %d", c, total, r.c.maxMessage)
+	case r.open[key] != nil:
+		return protocolErrorf("first frame of %v message %d, which is open already", c, h.id)
+	case c == oneWay && r.openOneWay():
+		return protocolErrorf("one-way message %d begins before the one ahead of it has ended", h.id)
+	}
+	if err := r.c.credits.arrive(c, cost(int(total))); err != nil {
+		return err
+	}
+	m := &inMsg{class: c, id: h.id, total: int(total), data: make([]byte, firstData)}
+	if err := r.read(m.data); err != nil {
+		return err
+	}
+	if r.open == nil {
+		r.open = make(map[inKey]*inMsg)
+	}
+	r.open[key] = m
+	r.c.grant(r.c.grants.add(m))
+	return nil
+}
+
+// openOneWay reports whether a one-way message is half received: there is at
+// most one, and nothing else may come between its pieces in its class.
+func (r *reader) openOneWay() bool {
+	for key := range r.open {
+		if key.class == oneWay {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) piece(c class, h header) error {
+	key := inKey{c, h.id}
+	m := r.open[key]
+	switch {
+	case m == nil:
+		return protocolErrorf("piece of %v message %d, which is not open", c, h.id)
+	case len(m.data)+int(h.length) > m.total:
+		return protocolErrorf("piece of %v message %d goes beyond its length of %d", c, h.id, m.total)
+	case !r.c.grants.has(m):
+		return protocolErrorf("piece of %v message %d, which has not been granted", c, h.id)
+	}
+	n := len(m.data)
+	if n+int(h.length) > cap(m.data) {
+		grown := make([]byte, n, min(m.total, max(eagerSize, 2*cap(m.data))))
+		copy(grown, m.data)
+		m.data = grown
+	}
+	m.data = m.data[:n+int(h.length)]
+	if err := r.read(m.data[n:]); err != nil {
+		return err
+	}
+	if len(m.data) == m.total {
+		delete(r.open, key)
+		r.c.deliver(c, m.data)
+	}
+	return nil
+}
+
+func (r *reader) abort(c class, h header) error {
+	key := inKey{c, h.id}
+	m := r.open[key]
+	if m == nil {
+		return protocolErrorf("abort of %v message %d, which is not open", c, h.id)
+	}
+	delete(r.open, key)
+	r.c.grant(r.c.grants.abort(m))
+	r.c.owe(c, cost(m.total))
+	return nil
+}
