@@ -1,0 +1,214 @@
+package viaduct
+
+import (
+	"context"
+	"fmt"
+	"net/rpc"
+	"sync"
+	"time"
+)
+
+const (
+	// trimTime is how long a worker stays warm without work.
+	trimTime = 250 * time.Millisecond
+	// bareCalls and bareNotes bound what a bare connection, which has no
+	// flow control, can make this side hold: handlers running, and bytes of
+	// notifications that wait for their turn.
+	bareCalls = 16 << 10
+	bareNotes = 4 << 20
+)
+
+// dispatcher runs what comes in, each call on a goroutine of its own: on an
+// idle worker if there is one, otherwise on a new one. So a call never waits
+// behind a handler, and deep stacks are grown once.
+type dispatcher struct {
+	e      *Endpoint
+	server *rpc.Server
+	bare   bool // set before the first message: the limits of bare connections hold
+
+	mu     sync.Mutex // guards what follows
+	idle   []*worker  // last in, first out
+	least  int        // the fewest idle since the trimmer has last run
+	trim   *time.Timer
+	alive  int // workers, idle ones included
+	closed bool
+	ended  chan struct{} // closed when closed and the last worker has gone
+
+	notes     []message // in order, for the one worker that handles them
+	noteBytes int
+	noting    bool // there is such a worker
+}
+
+// job is one thing for a worker to do: serve request, or decode the reply of
+// call, or handle the notifications that wait.
+type job struct {
+	request message
+	call    *pendingCall
+	notes   bool
+}
+
+func (d *dispatcher) init(e *Endpoint) {
+	d.e = e
+	d.server = e.opts.server()
+	d.ended = make(chan struct{})
+}
+
+// accept takes a request or notification in. It reports whether it has taken
+// it, or will release it later. It does not block.
+func (d *dispatcher) accept(m message) (taken bool) {
+	if m.kind == typeRequest {
+		if d.bare && d.count() >= bareCalls {
+			d.refuse(m)
+			return true
+		}
+		d.run(job{request: m})
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bare && d.noteBytes > bareNotes {
+		d.e.running.Go(func() {
+			d.e.end(&ProtocolError{fmt.Sprintf("notifications come faster than they are handled: %d bytes wait", bareNotes), nil})
+		})
+		return true
+	}
+	d.notes = append(d.notes, m)
+	d.noteBytes += m.size
+	if !d.noting {
+		d.noting = true
+		d.runLocked(job{notes: true})
+	}
+	return false
+}
+
+// refuse answers a request that a bare connection brought beyond the limit. If
+// not even the refusal finds room, the peer does not read, and the link ends.
+func (d *dispatcher) refuse(m message) {
+	msg := appendErrorReply(nil, m.id, fmt.Sprintf("viaduct: call refused: %d are running", bareCalls))
+	if !d.e.in.(*bareLink).sendNow(msg) {
+		d.e.end(&ProtocolError{"peer sends calls and does not read its replies", nil})
+	}
+}
+
+// nextNote returns the next notification to handle.
+func (d *dispatcher) nextNote() (message, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.notes) == 0 {
+		d.notes, d.noting = nil, false
+		return message{}, false
+	}
+	m := d.notes[0]
+	d.notes[0] = message{}
+	d.notes = d.notes[1:]
+	d.noteBytes -= m.size
+	return m, true
+}
+
+// run has a worker do j.
+func (d *dispatcher) run(j job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.runLocked(j)
+}
+
+func (d *dispatcher) runLocked(j job) {
+	if n := len(d.idle) - 1; n >= 0 {
+		w := d.idle[n]
+		d.idle[n] = nil
+		d.idle = d.idle[:n]
+		d.least = min(d.least, n)
+		w.jobs <- j // has a slot, and w is idle
+		return
+	}
+	d.alive++
+	go newWorker(d).loop(j)
+}
+
+// park makes w idle. It reports false if w is not needed any more.
+func (d *dispatcher) park(w *worker) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.idle = append(d.idle, w)
+	if d.trim == nil {
+		d.trim = time.AfterFunc(trimTime, d.trimIdle)
+	}
+	return true
+}
+
+// trimIdle ends the workers that had nothing to do since it last ran.
+func (d *dispatcher) trimIdle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	d.endIdle(d.least)
+	d.least = len(d.idle)
+	if len(d.idle) > 0 {
+		d.trim.Reset(trimTime)
+	} else {
+		d.idle, d.trim = nil, nil
+	}
+}
+
+// endIdle ends the n workers that are idle for the longest time. mu is held.
+func (d *dispatcher) endIdle(n int) {
+	for _, w := range d.idle[:n] {
+		close(w.jobs)
+	}
+	d.idle = append([]*worker(nil), d.idle[n:]...)
+}
+
+// gone is called by each worker at its end.
+func (d *dispatcher) gone() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alive--
+	d.checkEnded()
+}
+
+func (d *dispatcher) checkEnded() {
+	if d.closed && d.alive == 0 && d.ended != nil {
+		close(d.ended)
+		d.ended = nil
+	}
+}
+
+// close lets the workers end: idle ones now, the others when they have done
+// what they are at. Notifications that have come are still handled.
+func (d *dispatcher) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.trim != nil {
+		d.trim.Stop()
+	}
+	d.endIdle(len(d.idle))
+	d.checkEnded()
+}
+
+func (d *dispatcher) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.alive - len(d.idle)
+}
+
+// wait waits until all workers have gone, or ctx has ended, and returns how many are left.
+func (d *dispatcher) wait(ctx context.Context) int {
+	d.mu.Lock()
+	ended := d.ended
+	d.mu.Unlock()
+	if ended == nil {
+		return 0
+	}
+	select {
+	case <-ended:
+		return 0
+	case <-ctx.Done():
+		return d.count()
+	}
+}

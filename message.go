@@ -1,0 +1,138 @@
+package viaduct
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// The types of MessagePack-RPC messages, their first element.
+const (
+	typeRequest      = 0 // [0, msgid, method, params]
+	typeResponse     = 1 // [1, msgid, error, result]
+	typeNotification = 2 // [2, method, params]
+)
+
+// message is a MessagePack-RPC message taken apart. Its fields alias the bytes it came in.
+type message struct {
+	kind   uint8
+	id     uint32 // of a request or response
+	method []byte // of a request or notification
+	err    []byte // of a response: one encoded value, nil if there was no error
+	body   []byte // params, an array, or result: encoded and, if last, not checked
+	size   int    // of the whole message
+}
+
+// parseMessage takes b apart. It checks what it reads and no more: the body is
+// checked when it is decoded, at the cost of one call. maxDepth is for values that have to be skipped.
+func parseMessage(b []byte, maxDepth int) (message, error) {
+	m := message{size: len(b)}
+	n, rest, err := mpack.ReadArray(b)
+	if err != nil {
+		return m, &ProtocolError{"message is not an array", err}
+	}
+	kind, rest, err := mpack.ReadUint(rest)
+	if err != nil || kind > typeNotification {
+		return m, &ProtocolError{fmt.Sprintf("message type is %d, expected 0, 1 or 2", kind), err}
+	}
+	m.kind = uint8(kind)
+	want := 4
+	if m.kind == typeNotification {
+		want = 3
+	}
+	// One element more is room for growth; what is in it is skipped.
+	if n < want || n > want+1 || m.kind == typeResponse && n > want {
+		return m, &ProtocolError{fmt.Sprintf("message of type %d has %d elements, expected %d", kind, n, want), nil}
+	}
+	if m.kind != typeNotification {
+		id, after, err := mpack.ReadUint(rest)
+		if err != nil || id > math.MaxUint32 {
+			return m, &ProtocolError{fmt.Sprintf("msgid %d is not a 32-bit number", id), err}
+		}
+		m.id, rest = uint32(id), after
+	}
+	if m.kind == typeResponse {
+		size, err := mpack.Skip(rest, maxDepth)
+		if err != nil {
+			return m, &ProtocolError{fmt.Sprintf("error of response %d", m.id), err}
+		}
+		if h, _ := mpack.ReadHead(rest); h.Kind != mpack.Nil {
+			m.err = rest[:size:size]
+		}
+		m.body = rest[size:]
+		return m, nil
+	}
+	if m.method, rest, err = mpack.ReadString(rest); err != nil {
+		return m, &ProtocolError{fmt.Sprintf("method name of message of type %d", kind), err}
+	}
+	m.body = rest
+	if n > want {
+		if size, err := mpack.Skip(rest, maxDepth); err == nil {
+			m.body = rest[:size:size]
+		}
+	}
+	return m, nil
+}
+
+// parameter returns the one argument in a request's params, nil if there is none.
+func (m *message) parameter() ([]byte, error) {
+	n, arg, err := mpack.ReadArray(m.body)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("params are not an array: %w", err)
+	case n > 1:
+		return nil, fmt.Errorf("type mismatch: call has %d parameters, the method takes one", n)
+	}
+	return arg, nil
+}
+
+// idSize is what the head of a request or response takes up to its msgid, which is
+// always written in full, so that it can be filled in last.
+const idSize = 2 + 5
+
+// appendRequest appends a request without its msgid (see setID) up to its argument.
+func appendRequest(b []byte, method string) []byte {
+	b = append(b, 0x94, typeRequest, 0xce, 0, 0, 0, 0)
+	b = mpack.AppendString(b, method)
+	return mpack.AppendArray(b, 1)
+}
+
+// setID sets the msgid of the request or response that begins at b[0].
+func setID(b []byte, id uint32) { binary.BigEndian.PutUint32(b[idSize-4:], id) }
+
+// appendNotification appends a notification up to its argument.
+func appendNotification(b []byte, method string) []byte {
+	b = append(b, 0x93, typeNotification)
+	b = mpack.AppendString(b, method)
+	return mpack.AppendArray(b, 1)
+}
+
+// appendReply appends a response without error up to its result.
+func appendReply(b []byte, id uint32) []byte {
+	b = append(b, 0x94, typeResponse, 0xce, 0, 0, 0, 0)
+	setID(b, id)
+	return mpack.AppendNil(b)
+}
+
+// appendErrorReply appends a response that is the error text.
+func appendErrorReply(b []byte, id uint32, text string) []byte {
+	b = append(b, 0x94, typeResponse, 0xce, 0, 0, 0, 0)
+	setID(b, id)
+	b = mpack.AppendString(b, text)
+	return mpack.AppendNil(b)
+}
+
+// errorText returns the error of a response as text, empty if there is none.
+// Peers other than viaduct send errors of any type: they are written out.
+func (m *message) errorText() string {
+	if m.err == nil {
+		return ""
+	}
+	text, err := mpack.Text(m.err)
+	if err != nil || text == "" {
+		return "unknown error"
+	}
+	return text
+}

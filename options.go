@@ -1,0 +1,59 @@
+package viaduct
+
+import (
+	"log/slog"
+	"net/rpc"
+)
+
+// Options are the limits and choices of codecs and endpoints. A nil *Options
+// and zero fields mean the defaults.
+type Options struct {
+	// Server answers the calls that come in to an Endpoint. Default:
+	// [rpc.DefaultServer], where [rpc.Register] puts what it registers.
+	Server *rpc.Server
+
+	// MaxMessage is the largest message sent or accepted on a bare connection,
+	// in bytes. Default: 128 MiB. On a lane the lane's own limits hold.
+	MaxMessage int
+
+	// MaxDepth is how deep arrays and maps of a received message may nest.
+	// Default: 1,000.
+	MaxDepth int
+
+	// Logger is told of what would otherwise vanish: one-way calls that fail,
+	// replies nobody waits for any more. Default: nobody is told.
+	Logger *slog.Logger
+}
+
+const (
+	defaultMaxMessage = 128 << 20
+	defaultMaxDepth   = 1000
+)
+
+func (o *Options) server() *rpc.Server {
+	if o == nil || o.Server == nil {
+		return rpc.DefaultServer
+	}
+	return o.Server
+}
+
+func (o *Options) maxMessage() int {
+	if o == nil || o.MaxMessage <= 0 {
+		return defaultMaxMessage
+	}
+	return o.MaxMessage
+}
+
+func (o *Options) maxDepth() int {
+	if o == nil || o.MaxDepth <= 0 {
+		return defaultMaxDepth
+	}
+	return o.MaxDepth
+}
+
+func (o *Options) logger() *slog.Logger {
+	if o == nil || o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
+}

@@ -1,0 +1,102 @@
+package viaduct
+
+import (
+	"errors"
+	"net/rpc"
+	"sync"
+)
+
+// pendingCall is a call that waits for its reply. Who removes it from
+// pendingCalls fills in response or err and completes it.
+type pendingCall struct {
+	method   string
+	async    *rpc.Call      // of Go
+	client   *endpointCodec // of a standard client; otherwise
+	seq      uint64         // its number there
+	ready    chan struct{}  // one slot, for who waits in Call; otherwise nil
+	response message
+	err      error // why there is no response
+}
+
+var callPool = sync.Pool{New: func() any { return &pendingCall{ready: make(chan struct{}, 1)} }}
+
+func getCall() *pendingCall { return callPool.Get().(*pendingCall) }
+
+// putCall gives back a call that has completed or has never started.
+func putCall(c *pendingCall) {
+	*c = pendingCall{ready: c.ready}
+	callPool.Put(c)
+}
+
+var errTooManyCalls = errors.New("viaduct: 4,294,967,296 calls are pending: no msgid is left")
+
+// pendingCalls is the table of calls that wait for a reply.
+type pendingCalls struct {
+	mu    sync.Mutex // guards what follows
+	calls map[uint32]*pendingCall
+	next  uint32 // msgid to try next; one in use is skipped
+	err   error  // set when no reply can come any more
+}
+
+func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return 0, p.err
+	}
+	if uint64(len(p.calls)) > maxID {
+		return 0, errTooManyCalls
+	}
+	for p.calls[p.next] != nil {
+		p.next++
+	}
+	id = p.next
+	p.next++
+	p.calls[id] = c
+	return id, nil
+}
+
+// take removes and returns the call that waits for a reply with this id, or nil.
+func (p *pendingCalls) take(id uint32) *pendingCall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.calls[id]
+	delete(p.calls, id)
+	return c
+}
+
+// remove takes c back. It reports false if somebody else completes it.
+func (p *pendingCalls) remove(id uint32, c *pendingCall) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls[id] != c {
+		return false
+	}
+	delete(p.calls, id)
+	return true
+}
+
+// removeOf removes the calls of a standard client that has been closed.
+func (p *pendingCalls) removeOf(client *endpointCodec) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, c := range p.calls {
+		if c.client == client {
+			delete(p.calls, id)
+		}
+	}
+}
+
+// fail empties the table for good and returns what was in it, failed.
+func (p *pendingCalls) fail(err error) []*pendingCall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+	failed := make([]*pendingCall, 0, len(p.calls))
+	for _, c := range p.calls {
+		c.err = err
+		failed = append(failed, c)
+	}
+	clear(p.calls)
+	return failed
+}

@@ -1,0 +1,80 @@
+package viaduct
+
+import "fmt"
+
+// The functions of this file are called from the goroutine that reads a link.
+// They must not block, so they neither write nor decode.
+
+// receive takes a message from a connection on which both directions travel.
+func (e *Endpoint) receive(msg []byte, _ bool) (taken bool) {
+	m, ok := e.parse(msg)
+	switch {
+	case !ok:
+		return true
+	case m.kind == typeResponse:
+		e.reply(m)
+		return true
+	default:
+		return e.dispatcher.accept(m)
+	}
+}
+
+// receiveReply takes a message from the link of the calls this side makes.
+func (e *Endpoint) receiveReply(msg []byte, _ bool) (taken bool) {
+	m, ok := e.parse(msg)
+	switch {
+	case !ok:
+	case m.kind == typeResponse:
+		e.reply(m)
+	default:
+		e.end(&ProtocolError{fmt.Sprintf("message of type %d came where only responses may", m.kind), nil})
+	}
+	return true
+}
+
+// receiveCall takes a message from the link of the calls this side answers.
+func (e *Endpoint) receiveCall(msg []byte, oneWay bool) (taken bool) {
+	m, ok := e.parse(msg)
+	switch {
+	case !ok:
+		return true
+	case m.kind == typeRequest, m.kind == typeNotification && oneWay || e.dispatcher.bare:
+		return e.dispatcher.accept(m)
+	default:
+		e.end(&ProtocolError{fmt.Sprintf("message of type %d came where only requests may", m.kind), nil})
+		return true
+	}
+}
+
+func (e *Endpoint) parse(msg []byte) (message, bool) {
+	m, err := parseMessage(msg, e.opts.maxDepth())
+	if err != nil {
+		e.end(err)
+	}
+	return m, err == nil
+}
+
+// reply hands a response to whoever waits for it.
+func (e *Endpoint) reply(m message) {
+	c := e.pending.take(m.id)
+	if c == nil {
+		e.reporter.warn("viaduct: dropped a reply: nobody waits for it any more", "msgid", m.id, "bytes", m.size)
+		return
+	}
+	c.response = m
+	e.complete(c)
+}
+
+// complete tells whoever made c that it has a response or an error.
+func (e *Endpoint) complete(c *pendingCall) {
+	switch {
+	case c.client != nil:
+		c.client.push(c)
+	case c.async == nil:
+		c.ready <- struct{}{} // has a slot of its own
+	case c.err != nil:
+		e.finishAsync(c.async, c.err)
+	default:
+		e.dispatcher.run(job{call: c}) // to decode the reply
+	}
+}

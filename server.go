@@ -1,0 +1,119 @@
+package viaduct
+
+import (
+	"errors"
+	"io"
+	"net/rpc"
+	"sync"
+)
+
+// serverCodec is the codec for those who run rpc.ServeCodec themselves.
+type serverCodec struct {
+	conn messageConn
+	opts *Options
+
+	current message // the request between its header and its body; owned by ServeCodec
+	notes   uint64  // notifications so far; owned by ServeCodec
+
+	closing sync.Once
+}
+
+// noteSeq marks the sequence numbers of notifications, to which no reply is sent.
+const noteSeq = maxID + 1
+
+func (c *serverCodec) ReadRequestHeader(r *rpc.Request) error {
+	b, err := c.conn.ReadMessage()
+	if err != nil {
+		return err
+	}
+	m, err := parseMessage(b, c.opts.maxDepth())
+	if err == nil && m.kind == typeResponse {
+		err = &ProtocolError{"response on a connection that has only a server; an Endpoint serves both", nil}
+	}
+	if err != nil {
+		c.Close()
+		return err
+	}
+	c.current = m
+	r.ServiceMethod = string(m.method)
+	r.Seq = uint64(m.id)
+	if m.kind == typeNotification {
+		c.notes++
+		r.Seq = noteSeq + c.notes
+	}
+	return nil
+}
+
+func (c *serverCodec) ReadRequestBody(args any) error {
+	return c.current.decodeArgument(args, c.opts.maxDepth())
+}
+
+// WriteResponse is called by one goroutine at a time. net/rpc ignores its error.
+func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
+	if r.Seq > noteSeq {
+		if r.Error != "" {
+			c.opts.logger().Warn(noteFailed, "method", r.ServiceMethod, "error", r.Error)
+		}
+		return nil
+	}
+	msg := encodeReply(r, reply)
+	defer putBuffer(msg)
+	err := c.conn.WriteMessage(*msg)
+	if err == nil {
+		return nil
+	}
+	if !isWriteError(err) {
+		// Not a byte has left; the caller must still hear something.
+		*msg = appendErrorReply((*msg)[:0], uint32(r.Seq), err.Error())
+		err = c.conn.WriteMessage(*msg)
+	}
+	if err != nil {
+		c.Close()
+	}
+	return err
+}
+
+func (c *serverCodec) Close() (err error) {
+	c.closing.Do(func() { err = c.conn.Close() })
+	return err
+}
+
+// decodeArgument decodes a request's argument for net/rpc, which passes nil
+// to say that nobody wants it.
+func (m *message) decodeArgument(args any, maxDepth int) error {
+	if args == nil {
+		return nil
+	}
+	b, err := m.parameter()
+	if err == nil && len(b) > 0 {
+		err = decodeBody(b, args, maxDepth)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("truncated argument")
+	}
+	if err != nil {
+		return &BodyError{"decode", "arguments", string(m.method), typeName(args), err}
+	}
+	return nil
+}
+
+// encodeReply encodes the answer to a call into a buffer of the pool. A reply that
+// cannot be encoded becomes an error: the caller waits for an answer.
+func encodeReply(r *rpc.Response, reply any) *[]byte {
+	msg := getBuffer()
+	id := uint32(r.Seq)
+	if r.Error != "" {
+		*msg = appendErrorReply(*msg, id, r.Error)
+		return msg
+	}
+	b, err := appendBody(appendReply(*msg, id), reply)
+	if err != nil {
+		err = &BodyError{"encode", "reply", r.ServiceMethod, typeName(reply), err}
+		b = appendErrorReply((*msg)[:0], id, err.Error())
+	}
+	*msg = b
+	return msg
+}
+
+// noteFailed is what a Logger is told, as nobody else hears of it.
+const noteFailed = "viaduct: one-way call failed"
