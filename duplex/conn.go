@@ -33,7 +33,7 @@ type Conn struct {
 	served atomic.Int64 // calls received and not replied to
 
 	running sync.WaitGroup // reader and writer
-	ending  sync.Once
+	ending  atomic.Bool
 	done    chan struct{} // closed when err is set
 	closed  chan struct{} // closed when conn is
 	err     error         // why the link ended
@@ -82,7 +82,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c.running.Go(c.writer.run)
 	c.running.Go(func() {
 		r := &reader{c: c, src: conn, buf: make([]byte, readSize)}
-		c.end(c.readError(r.run()))
+		c.end(c.reason(r.run()))
 	})
 	return c
 }
@@ -128,29 +128,46 @@ func (c *Conn) Close() error {
 // returns Err. A connection whose Close does not wake its Read holds it up.
 func (c *Conn) Wait() error {
 	<-c.done
+	c.mu.Lock() // behind it nothing is added to running
+	c.mu.Unlock()
 	c.running.Wait()
 	<-c.closed
 	return c.err
 }
 
 // end ends the link once. The order matters: senders are released first, then
-// whoever waits in the kernel, then those who wait for messages.
+// whoever waits in the kernel, then those who wait for messages. It does not
+// wait for an end that is under way (as sync.Once would): a receiver that is
+// being told of it may call Close.
 func (c *Conn) end(err error) {
-	c.ending.Do(func() {
-		c.err = err
-		close(c.done)
-		go func() {
-			c.conn.Close()
-			close(c.closed)
-		}()
-		c.mu.Lock()
-		for _, t := range c.timers {
-			t.Stop()
-		}
+	if !c.ending.CompareAndSwap(false, true) {
+		return
+	}
+	c.err = err
+	close(c.done)
+	go func() {
+		c.conn.Close()
+		close(c.closed)
+	}()
+	c.mu.Lock()
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	c.mu.Unlock()
+	c.client.end()
+	c.server.end()
+}
+
+// goes runs f on a goroutine that Wait waits for, or, if the link has ended, now.
+func (c *Conn) goes(f func()) {
+	c.mu.Lock()
+	if isClosed(c.done) {
 		c.mu.Unlock()
-		c.client.end(err)
-		c.server.end(err)
-	})
+		f()
+		return
+	}
+	c.running.Go(f)
+	c.mu.Unlock()
 }
 
 // endAfter ends the link after d unless it ends before.
@@ -158,7 +175,7 @@ func (c *Conn) endAfter(d time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !isClosed(c.done) {
-		c.timers = append(c.timers, time.AfterFunc(d, func() { c.end(err) }))
+		c.timers = append(c.timers, time.AfterFunc(d, func() { c.end(c.reason(err)) }))
 	}
 }
 
@@ -175,8 +192,8 @@ func (c *Conn) peerCloses() {
 	c.endAfter(byeTime, ErrPeerClosed)
 }
 
-// readError says why the link has ended, given the error of the reader.
-func (c *Conn) readError(err error) error {
+// reason says why the link has ended, given what the connection below returned.
+func (c *Conn) reason(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.peerBy {

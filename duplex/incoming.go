@@ -1,6 +1,7 @@
 package duplex
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -95,26 +96,24 @@ func (g *grants) abort(m *inMsg) []*inMsg {
 		g.taken[m.class] -= rest(m.total)
 	} else {
 		list := g.waiting[m.class]
-		for i := range list {
-			if list[i] == m {
-				g.waiting[m.class] = append(list[:i], list[i+1:]...)
-				break
-			}
+		if i := slices.Index(list, m); i >= 0 {
+			g.waiting[m.class] = slices.Delete(list, i, i+1)
 		}
 	}
 	return g.grant(m.class)
 }
 
 func (g *grants) grant(c class) (now []*inMsg) {
-	list := g.waiting[c]
-	for len(list) > 0 && g.taken[c]+rest(list[0].total) <= g.limit {
-		m := list[0]
-		list = list[1:]
+	for _, m := range g.waiting[c] {
+		if g.taken[c]+rest(m.total) > g.limit {
+			break
+		}
 		m.granted = true
 		g.taken[c] += rest(m.total)
 		now = append(now, m)
 	}
-	g.waiting[c] = list
+	// Delete clears what it removes: the list must not keep the messages' bytes.
+	g.waiting[c] = slices.Delete(g.waiting[c], 0, len(now))
 	return now
 }
 

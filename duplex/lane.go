@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"sync/atomic"
 )
 
 // errEnded is replaced by the reason of the Conn's end.
@@ -19,12 +18,13 @@ type Lane struct {
 	c   *Conn
 	out class
 
-	receiver atomic.Pointer[receiver] // set once, by Receive
-
-	mu    sync.Mutex // guards what follows
-	queue []inbound  // what nobody has taken, bounded by the credit
-	ended bool
-	more  chan struct{} // one slot: queue or ended has changed
+	mu       sync.Mutex    // guards what follows; not held while a function of the receiver runs
+	receiver *receiver     // set once, by Receive
+	giving   bool          // somebody is in give, and will look again
+	queue    []inbound     // what nobody has taken, bounded by the credit
+	ended    bool          // nothing is queued any more
+	told     bool          // the receiver knows
+	more     chan struct{} // one slot: queue or ended has changed
 
 	head []byte // the rest of the message that Read is at; owned by its caller
 }
@@ -43,7 +43,7 @@ func newLane(c *Conn, out class) *Lane {
 	return &Lane{c: c, out: out, more: make(chan struct{}, 1)}
 }
 
-// Send sends msg, on a client lane as a one-way message if oneWay is set. It
+// Send sends msg, on a client lane as a one-way message if isOneWay is set. It
 // waits for room, until ctx or the link ends, and returns nil when the last
 // byte of msg is on its way: what is sent afterwards arrives afterwards. If it
 // returns an error the other side does not get msg. It does not keep msg.
@@ -60,8 +60,12 @@ func (l *Lane) Send(ctx context.Context, msg []byte, isOneWay bool) error {
 		busy = l.c.served.Add(-1) > 0
 	}
 	err := l.c.writer.send(ctx, cl, msg, busy)
-	if err != nil && cl == call {
+	switch {
+	case err == nil:
+	case cl == call:
 		l.c.calls.Add(-1)
+	case cl == reply:
+		l.c.served.Add(1)
 	}
 	if err == errEnded {
 		err = l.c.err
@@ -75,21 +79,21 @@ func (l *Lane) WriteMessage(msg []byte) error {
 }
 
 // Receive has deliver called with each message that comes in on this lane, in
-// order, including those that have come already, and ended once, behind the last. Both are called from the goroutine that
-// reads the connection: they must not block. A message is deliver's own to keep. If it
+// order, including those that have come already, and ended once, behind the
+// last. They are called one at a time, mostly from the goroutine that reads the
+// connection: they must not block. A message is deliver's own to keep. If it
 // returns false, the room that msg takes counts as taken until Release.
 func (l *Lane) Receive(deliver func(msg []byte) (taken bool), ended func(error)) {
-	r := &receiver{deliver, ended}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, in := range l.queue {
-		l.give(r, in)
+	l.receiver = &receiver{deliver, ended}
+	waiting := len(l.queue) > 0
+	l.mu.Unlock()
+	if waiting {
+		// Not here: under a flood it may take for ever to catch up with the reader.
+		l.c.goes(l.give)
+		return
 	}
-	l.queue = nil
-	l.receiver.Store(r)
-	if l.ended {
-		ended(l.c.err)
-	}
+	l.give()
 }
 
 // Release says that a message of n bytes which deliver did not take is taken now.
@@ -103,37 +107,72 @@ func (l *Lane) Release(n int, isOneWay bool) {
 	l.c.taken(cl, n)
 }
 
-func (l *Lane) give(r *receiver, in inbound) {
-	n := len(in.msg)
-	if r.deliver(in.msg) {
-		l.c.taken(in.class, n)
-	}
-}
-
 // deliver is called by the reader.
 func (l *Lane) deliver(in inbound) {
-	if r := l.receiver.Load(); r != nil {
-		l.give(r, in)
-		return
-	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if r := l.receiver.Load(); r != nil {
-		l.give(r, in)
+	if l.ended {
+		l.mu.Unlock()
 		return
 	}
 	l.queue = append(l.queue, in)
 	l.changed()
+	l.mu.Unlock()
+	l.give()
 }
 
-func (l *Lane) end(err error) {
+func (l *Lane) end() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.ended = true
 	l.changed()
-	if r := l.receiver.Load(); r != nil {
-		r.ended(err)
+	l.mu.Unlock()
+	l.give()
+}
+
+// give gives the receiver, if there is one, what is queued, and the end behind
+// it. Whoever finds another at it leaves it to that one: the functions of the
+// receiver run one at a time, and may themselves end the link.
+func (l *Lane) give() {
+	l.mu.Lock()
+	r := l.receiver
+	if r == nil || l.giving {
+		l.mu.Unlock()
+		return
 	}
+	l.giving = true
+	for len(l.queue) > 0 {
+		in := l.take()
+		l.mu.Unlock()
+		n := len(in.msg)
+		if r.deliver(in.msg) {
+			l.c.taken(in.class, n)
+		}
+		l.mu.Lock()
+	}
+	l.giving = false
+	tell := l.ended && !l.told
+	l.told = l.ended
+	l.mu.Unlock()
+	if tell {
+		r.ended(l.c.err)
+	}
+}
+
+// keepQueue is how many places an empty queue may keep.
+const keepQueue = 64
+
+// take takes the first message out of the queue. mu is held.
+func (l *Lane) take() inbound {
+	in := l.queue[0]
+	l.queue[0] = inbound{}
+	switch {
+	case len(l.queue) > 1:
+		l.queue = l.queue[1:]
+	case cap(l.queue) <= keepQueue:
+		l.queue = l.queue[:0]
+	default:
+		l.queue = nil
+	}
+	return in
 }
 
 func (l *Lane) changed() {
@@ -150,9 +189,7 @@ func (l *Lane) ReadMessage() ([]byte, error) {
 	for {
 		l.mu.Lock()
 		if len(l.queue) > 0 {
-			in := l.queue[0]
-			l.queue[0] = inbound{}
-			l.queue = l.queue[1:]
+			in := l.take()
 			l.mu.Unlock()
 			l.c.taken(in.class, len(in.msg))
 			return in.msg, nil
@@ -202,3 +239,6 @@ func (l *Lane) Write(p []byte) (int, error) {
 
 // Close closes the whole link, both lanes: see [Conn.Close].
 func (l *Lane) Close() error { return l.c.Close() }
+
+// MaxSend returns the largest message the other side accepts, in bytes.
+func (l *Lane) MaxSend() int { return l.c.writer.maxSend }

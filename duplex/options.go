@@ -18,14 +18,16 @@ type Options struct {
 }
 
 const (
-	defaultMaxMessage = 128 << 20
-	defaultWindow     = 256 << 10
-	maxWindow         = 1 << 30
+	// DefaultMaxMessage is Options.MaxMessage if that is not set, in bytes.
+	DefaultMaxMessage = 128 << 20
+
+	defaultWindow = 256 << 10
+	maxWindow     = 1 << 30
 )
 
 func (o *Options) maxMessage() int {
 	if o == nil || o.MaxMessage <= 0 {
-		return defaultMaxMessage
+		return DefaultMaxMessage
 	}
 	return o.MaxMessage
 }

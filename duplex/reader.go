@@ -21,7 +21,8 @@ type reader struct {
 	buf  []byte // of readSize
 	r, w int    // buf[r:w] has been read and not used
 
-	open map[inKey]*inMsg // long messages half received
+	open   map[inKey]*inMsg // long messages half received
+	oneWay bool             // one of them is a one-way message: nothing of its class may come before its end
 }
 
 type inKey struct {
@@ -40,7 +41,20 @@ func (r *reader) run() error {
 			return err
 		}
 		r.r += headerSize
+		if h.kind == kindBye {
+			r.c.peerCloses()
+			return r.end()
+		}
 		if err := r.frame(h); err != nil {
+			return err
+		}
+	}
+}
+
+// end reads to the end of the stream, which is due, and returns what is there.
+func (r *reader) end() error {
+	for {
+		if _, err := r.src.Read(r.buf); err != nil {
 			return err
 		}
 	}
@@ -100,8 +114,6 @@ func (r *reader) frame(h header) error {
 		w.update(func() { w.pong, w.ponging = h.id, true })
 	case kindPong:
 		// Nobody asks yet.
-	case kindBye:
-		r.c.peerCloses()
 	default:
 		return r.skip(int(h.length))
 	}
@@ -112,7 +124,7 @@ func (r *reader) whole(c class, h header) error {
 	if int(h.length) > r.c.maxMessage {
 		return protocolErrorf("%v message of %d bytes, limit is %d", c, h.length, r.c.maxMessage)
 	}
-	if c == oneWay && r.openOneWay() {
+	if c == oneWay && r.oneWay {
 		return protocolErrorf("one-way message comes before the one ahead of it has ended")
 	}
 	if err := r.c.credits.arrive(c, cost(int(h.length))); err != nil {
@@ -151,7 +163,7 @@ func (r *reader) first(c class, h header) error {
 		return protocolErrorf("%v message of %d bytes, limit is %d", c, total, r.c.maxMessage)
 	case r.open[key] != nil:
 		return protocolErrorf("first frame of %v message %d, which is open already", c, h.id)
-	case c == oneWay && r.openOneWay():
+	case c == oneWay && r.oneWay:
 		return protocolErrorf("one-way message %d begins before the one ahead of it has ended", h.id)
 	}
 	if err := r.c.credits.arrive(c, cost(int(total))); err != nil {
@@ -165,19 +177,17 @@ func (r *reader) first(c class, h header) error {
 		r.open = make(map[inKey]*inMsg)
 	}
 	r.open[key] = m
+	r.oneWay = r.oneWay || c == oneWay
 	r.c.grant(r.c.grants.add(m))
 	return nil
 }
 
-// openOneWay reports whether a one-way message is half received: there is at
-// most one, and nothing else may come between its pieces in its class.
-func (r *reader) openOneWay() bool {
-	for key := range r.open {
-		if key.class == oneWay {
-			return true
-		}
+// close ends a message, whole or not. There is at most one one-way message open.
+func (r *reader) close(key inKey) {
+	delete(r.open, key)
+	if key.class == oneWay {
+		r.oneWay = false
 	}
-	return false
 }
 
 func (r *reader) piece(c class, h header) error {
@@ -186,14 +196,18 @@ func (r *reader) piece(c class, h header) error {
 	switch {
 	case m == nil:
 		return protocolErrorf("piece of %v message %d, which is not open", c, h.id)
-	case len(m.data)+int(h.length) > m.total:
+	case int(h.length) > m.total-len(m.data):
 		return protocolErrorf("piece of %v message %d goes beyond its length of %d", c, h.id, m.total)
 	case !r.c.grants.has(m):
 		return protocolErrorf("piece of %v message %d, which has not been granted", c, h.id)
 	}
 	n := len(m.data)
 	if n+int(h.length) > cap(m.data) {
-		grown := make([]byte, n, min(m.total, max(eagerSize, 2*cap(m.data))))
+		size := m.total
+		if size/2 > cap(m.data) {
+			size = min(size, max(eagerSize, 2*cap(m.data)))
+		}
+		grown := make([]byte, n, size)
 		copy(grown, m.data)
 		m.data = grown
 	}
@@ -202,7 +216,7 @@ func (r *reader) piece(c class, h header) error {
 		return err
 	}
 	if len(m.data) == m.total {
-		delete(r.open, key)
+		r.close(key)
 		r.c.deliver(c, m.data)
 	}
 	return nil
@@ -214,7 +228,7 @@ func (r *reader) abort(c class, h header) error {
 	if m == nil {
 		return protocolErrorf("abort of %v message %d, which is not open", c, h.id)
 	}
-	delete(r.open, key)
+	r.close(key)
 	r.c.grant(r.c.grants.abort(m))
 	r.c.owe(c, cost(m.total))
 	return nil

@@ -66,6 +66,10 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 		return &SizeError{Size: len(data), Limit: w.maxSend}
 	}
 	w.mu.Lock()
+	if isClosed(w.done) {
+		w.mu.Unlock()
+		return errEnded
+	}
 	if w.closing {
 		w.mu.Unlock()
 		return ErrClosed
@@ -230,8 +234,11 @@ func (w *writer) fail(err error) {
 // the batch before, which has been written. The owner calls it, holding mu.
 func (w *writer) next(last []byte) []byte {
 	w.recycle(last)
-	if w.bye && !isClosed(w.drained) {
-		close(w.drained) // the batch before this one had the bye in it
+	if w.bye {
+		if !isClosed(w.drained) {
+			close(w.drained) // the batch before this one had the bye in it
+		}
+		return nil // nothing follows a bye
 	}
 	var batch []byte
 	if w.hasControl() {
@@ -241,9 +248,13 @@ func (w *writer) next(last []byte) []byte {
 		batch = w.queue
 	}
 	w.queue = nil
-	if !w.closing {
-		batch = w.appendWaiting(batch)
+	if w.closing {
+		// What waits, in whole or with its rest, has not been accepted: its
+		// sender is still in send, and gets the reason when the link ends.
+		w.bye = true
+		return appendHeader(w.buffer(batch), kindBye, 0, 0)
 	}
+	batch = w.appendWaiting(batch)
 	for first := true; len(w.ready) > 0 && (first || len(batch) < maxQueue); first = false {
 		m := w.ready[0]
 		w.ready = slices.Delete(w.ready, 0, 1)
@@ -251,9 +262,11 @@ func (w *writer) next(last []byte) []byte {
 			w.ready = append(w.ready, m)
 		}
 	}
-	if w.closing && !w.bye {
-		w.bye = true
-		batch = appendHeader(w.buffer(batch), kindBye, 0, 0)
+	if len(batch) == 0 {
+		// The credit was granted meanwhile. An empty write is not for every
+		// kind of pipe: see errEmpty.
+		w.recycle(batch)
+		return nil
 	}
 	return batch
 }

@@ -1,0 +1,76 @@
+// Package rpcpipe starts a program and calls methods in it, and is called back
+// by it, with net/rpc over one inherited pipe pair: no sockets, ports, files or
+// generated code, and stdout is left to the program.
+//
+// # Parent and child
+//
+// Both sides register what the other may call, as with net/rpc, and connect:
+//
+//	// parent                                       // child
+//	rpc.Register(new(Parent))                       rpc.Register(new(Child))
+//	cmd := exec.Command("./child", "-v")
+//	peer, err := rpcpipe.Start(ctx, cmd, nil)       peer, err := rpcpipe.Connect(ctx, nil)
+//	err = peer.Call("Child.Frontflip", &a, &r)      err = peer.Call("Parent.Moo", &a, &r)
+//
+// Register before Start or Connect: a call may arrive at once. A nil
+// Options.Server exposes everything on [rpc.DefaultServer]; give a child that
+// is not trusted a server of its own.
+//
+// A program can be its own child. It must then branch before anything else (in
+// a test binary, in TestMain):
+//
+//	if rpcpipe.IsChild() {
+//		childMain()
+//		return
+//	}
+//	peer, err := rpcpipe.Start(ctx, procspawn.Self(), nil)
+//
+// # Calls
+//
+// Calls are served concurrently, each on a goroutine of its own, in both
+// directions at once; a handler may call back, to any depth. One-way calls
+// ([Peer.Notify]) are served one at a time, in the order they were sent; a call may be
+// served before an earlier one-way call has been. Neither a slow handler nor a
+// large message holds up other calls. A handler that panics ends its process, as with net/rpc.
+//
+// Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so that
+// missing, extra and reordered fields do no harm.
+//
+// # Errors of a call
+//
+//   - [rpc.ServerError]: the method failed, or there is no such method, or its argument was not understood there.
+//   - [*viaduct.BodyError], [*viaduct.SizeError]: this call could not be sent, or its reply not be understood. The link is as before.
+//   - [rpc.ErrShutdown]: the link was closed on this side.
+//   - [*viaduct.DownError]: the link is down. It unwraps to what ended it:
+//     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
+//     errors.Is(err, rpc.ErrShutdown) is true of all of them.
+//
+// # Lifetimes
+//
+// When the child ends, however it ends, every pending call in the parent fails
+// with an error that says how, Options.OnExit is called, and [Peer.Wait] returns.
+// [Peer.Close] in the parent ends the child, step by step: it closes the link,
+// and a child that has not exited by then is sent SIGTERM after 2 s and killed after 4 s.
+//
+// A child should return from main when its parent is gone or has closed the link:
+//
+//	peer, err := rpcpipe.Connect(ctx, nil)
+//	...
+//	err = peer.Wait() // and clean up
+//
+// A child that does not is ended within 1 s of the link's end, after its OnExit was
+// called, unless it has closed the link itself. See package procspawn for the limits and how to change them.
+//
+// # Who runs
+//
+//	goroutine            started by   ends with                  does
+//	duplex reader        New          the link                   reads frames, hands messages over, never waits
+//	duplex writer        New          the link                   writes what callers could not write themselves
+//	workers              calls        250 ms without work        run handlers
+//	supervisor           Start, ...   Wait                       the order of the end, below
+//	waiter (parent)      Start        the child                  waits for the process
+//
+// The order of the end: the link ends; senders that wait for room are released,
+// then pending calls fail; the child is stopped and waited for; OnExit is
+// called; handlers that still run are waited for, 1 s at most; Wait returns.
+package rpcpipe

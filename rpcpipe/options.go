@@ -1,0 +1,74 @@
+package rpcpipe
+
+import (
+	"log/slog"
+	"math"
+	"net/rpc"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/procspawn"
+)
+
+// Options adjust a Peer. A nil *Options and zero fields mean the defaults.
+type Options struct {
+	// Server answers the calls of the other side. Default: [rpc.DefaultServer],
+	// so that [rpc.Register] just works, and everything registered is exposed.
+	Server *rpc.Server
+
+	// OnExit is called once when the process on the other side has ended: in
+	// the parent when the child was waited for, in the child when its parent is gone or has closed the
+	// link. All pending calls have failed by then. Not called for a Peer of New or Pair.
+	OnExit func(*procspawn.Exit)
+
+	// Logger is told of what would otherwise vanish: one-way calls that fail,
+	// replies nobody waits for any more, handlers that never return. Default: nobody is told.
+	Logger *slog.Logger
+
+	// Limits and choices of the layers below. Codec.Server and Codec.Logger
+	// default to the two above; Process.MaxMessage is Duplex.MaxMessage.
+	Codec   *viaduct.Options
+	Duplex  *duplex.Options
+	Process *procspawn.Options
+}
+
+// withDefaults returns o with every layer's options in place, all copies.
+func (o *Options) withDefaults() Options {
+	var full Options
+	if o != nil {
+		full = *o
+	}
+	var codec viaduct.Options
+	if full.Codec != nil {
+		codec = *full.Codec
+	}
+	if full.Server != nil {
+		codec.Server = full.Server
+	}
+	if codec.Logger == nil {
+		codec.Logger = full.Logger
+	}
+	full.Codec = &codec
+	var link duplex.Options
+	if full.Duplex != nil {
+		link = *full.Duplex
+	}
+	if link.MaxMessage <= 0 {
+		link.MaxMessage = duplex.DefaultMaxMessage
+	}
+	full.Duplex = &link
+	var process procspawn.Options
+	if full.Process != nil {
+		process = *full.Process
+	}
+	process.MaxMessage = link.MaxMessage
+	full.Process = &process
+	return full
+}
+
+// agree takes over what the other side has said of itself.
+func (o *Options) agree(remote procspawn.Hello) {
+	if remote.MaxMessage > 0 {
+		o.Duplex.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
+	}
+}

@@ -1,0 +1,178 @@
+package rpcpipe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/rpc"
+	"os/exec"
+	"time"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/procspawn"
+)
+
+// handlerTime is how long Wait waits for handlers once the link has ended.
+const handlerTime = time.Second
+
+// A Peer is the other side: it makes calls there and answers those that come
+// from there. Its methods may be called from any goroutine, handlers included.
+type Peer struct {
+	opts     Options
+	endpoint *viaduct.Endpoint
+	conn     *duplex.Conn
+	process  *procspawn.Process // nil in the child and without a process
+
+	reaped chan struct{} // closed when exit is set
+	exit   *procspawn.Exit
+	ended  chan struct{} // closed when nothing of the Peer runs any more
+}
+
+// Start starts cmd as a child and connects to it. ctx bounds the start, in
+// addition to a limit of 10 s, not the life of the child; for that use [exec.CommandContext].
+//
+// If the program cannot be started, the error is that of cmd.Start. If it does not connect
+// or is refused, it is a [*procspawn.StartError], and no process is left. cmd.Stderr
+// nil means that the end of what the child prints there is kept for the error.
+func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
+	full := opts.withDefaults()
+	process, err := procspawn.Start(ctx, cmd, full.Process)
+	if err != nil {
+		return nil, err
+	}
+	full.agree(process.Link().Remote())
+	return newPeer(process.Link(), process, full), nil
+}
+
+// Connect connects a child to the parent that started it. ctx bounds the
+// handshake, in addition to a limit of 10 s. In a process that was not started by Start it returns
+// [procspawn.ErrNotChild], and the program can go on as an ordinary one.
+func Connect(ctx context.Context, opts *Options) (*Peer, error) {
+	full := opts.withDefaults()
+	link, err := procspawn.Inherited(ctx, full.Process)
+	if err != nil {
+		return nil, err
+	}
+	full.agree(link.Remote())
+	return newPeer(link, nil, full), nil
+}
+
+// New connects to a peer at the other end of conn, which calls New too. ctx
+// bounds the handshake, in addition to a limit of 10 s. The Peer owns conn from then on; if New
+// fails, conn is closed.
+func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
+	full := opts.withDefaults()
+	link, err := procspawn.Handshake(ctx, conn, full.Process)
+	if err != nil {
+		return nil, err
+	}
+	full.agree(link.Remote())
+	return newPeer(link, nil, full), nil
+}
+
+// IsChild reports whether this process was started by Start, before Connect as well as after.
+func IsChild() bool { return procspawn.IsChild() }
+
+func newPeer(link io.ReadWriteCloser, process *procspawn.Process, opts Options) *Peer {
+	conn := duplex.New(link, opts.Duplex)
+	p := &Peer{
+		opts:     opts,
+		endpoint: viaduct.NewEndpoint(conn.ClientLane(), conn.ServerLane(), opts.Codec),
+		conn:     conn,
+		process:  process,
+		reaped:   make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
+	go p.supervise()
+	return p
+}
+
+// supervise sees to the order of the end.
+func (p *Peer) supervise() {
+	defer close(p.ended)
+	<-p.endpoint.Done() // pending calls have failed
+	if p.process != nil {
+		p.exit = p.process.Stop()
+	} else {
+		errors.As(p.endpoint.Err(), &p.exit)
+	}
+	close(p.reaped)
+	if p.exit != nil && p.opts.OnExit != nil {
+		p.opts.OnExit(p.exit)
+	}
+	p.conn.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), handlerTime)
+	defer cancel()
+	if n := p.endpoint.Wait(ctx); n > 0 && p.opts.Logger != nil {
+		p.opts.Logger.Warn("viaduct: gave up waiting for handlers after the link's end", "running", n)
+	}
+}
+
+// Call calls serviceMethod on the other side and waits until it has returned,
+// as [rpc.Client.Call] does. The package documentation lists its errors.
+func (p *Peer) Call(serviceMethod string, args, reply any) error {
+	return p.endpoint.Call(serviceMethod, args, reply)
+}
+
+// Go calls without waiting for the reply, as [rpc.Client.Go] does. It may wait
+// for room to send.
+func (p *Peer) Go(serviceMethod string, args, reply any, done chan *rpc.Call) *rpc.Call {
+	return p.endpoint.Go(serviceMethod, args, reply, done)
+}
+
+// Notify calls serviceMethod one way: nothing comes back, be it a reply or an
+// error. It returns when the last byte of the call is on its way, or why it was not sent: ctx.Err(), or what Call
+// returns. The other side handles one-way calls one at a time, in the order they were sent.
+func (p *Peer) Notify(ctx context.Context, serviceMethod string, args any) error {
+	return p.endpoint.Notify(ctx, serviceMethod, args)
+}
+
+// Client returns a standard client, for code that wants one. Closing it ends
+// its own calls, not the link. A reply that cannot be decoded ends that client, though nobody else's.
+func (p *Peer) Client() *rpc.Client { return p.endpoint.Client() }
+
+// Process returns the child, nil in the child itself and for a Peer without a process.
+func (p *Peer) Process() *procspawn.Process { return p.process }
+
+// Done returns a channel that is closed when the link is down and pending calls have failed.
+func (p *Peer) Done() <-chan struct{} { return p.endpoint.Done() }
+
+// Err returns nil while the link is up, and then what ended it:
+// [rpc.ErrShutdown] after Close on this side, otherwise what a [*viaduct.DownError] of calls unwraps to.
+func (p *Peer) Err() error {
+	err := p.endpoint.Err()
+	var down *viaduct.DownError
+	if errors.As(err, &down) {
+		return down.Err
+	}
+	return err
+}
+
+// Close ends the link at once: pending calls fail with [rpc.ErrShutdown].
+// What was accepted for sending is delivered if the other side takes it within 50 ms. In
+// the parent it then ends the child, step by step, and returns when it has been waited for. It always
+// returns nil. Handlers that run are not waited for: see Wait.
+func (p *Peer) Close() error {
+	p.endpoint.Close()
+	<-p.reaped
+	return nil
+}
+
+// Wait waits until the link is down and all that the library runs for it has
+// ended: the child has been waited for, OnExit and the handlers have returned (handlers are given up after 1 s, which
+// Options.Logger is told). It does not end anything itself.
+//
+// It returns nil after an orderly end: one side has called Close, or the child has
+// exited by itself with status 0. Otherwise it returns a [*procspawn.Exit] if there is one, or Err.
+func (p *Peer) Wait() error {
+	<-p.ended
+	if exit := p.exit; exit != nil && !exit.Parent && (exit.Code != 0 || exit.Signal != nil) {
+		return exit
+	}
+	err := p.Err()
+	if err == rpc.ErrShutdown || errors.Is(err, duplex.ErrPeerClosed) || err == p.exit && !p.exit.Parent {
+		return nil
+	}
+	return err
+}
