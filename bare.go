@@ -35,7 +35,7 @@ func newBareLink(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *bar
 }
 
 // Receive starts reading and writing.
-func (l *bareLink) Receive(deliver func(msg []byte, oneWay bool) bool, ended func(error)) {
+func (l *bareLink) Receive(deliver func(msg []byte) bool, ended func(error)) {
 	l.running.Go(l.write)
 	l.running.Go(func() {
 		for {
@@ -44,7 +44,7 @@ func (l *bareLink) Receive(deliver func(msg []byte, oneWay bool) bool, ended fun
 				ended(l.end(err))
 				return
 			}
-			deliver(msg, false)
+			deliver(msg)
 		}
 	})
 }

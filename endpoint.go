@@ -36,7 +36,7 @@ type Endpoint struct {
 type link interface {
 	Send(ctx context.Context, msg []byte, oneWay bool) error
 	MaxSend() int
-	Receive(deliver func(msg []byte, oneWay bool) (taken bool), ended func(error))
+	Receive(deliver func(msg []byte) (taken bool), ended func(error))
 	Release(n int, oneWay bool)
 	Close() error
 }
@@ -228,11 +228,11 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 func (e *Endpoint) end(err error) {
 	e.ending.Do(func() {
 		e.err = downError(err)
-		e.running.Add(1) // before Wait may look
-		close(e.done)
 		for _, c := range e.pending.fail(e.err) {
 			e.complete(c)
 		}
+		e.running.Add(1) // before Wait may look
+		close(e.done)
 		e.dispatcher.close()
 		// Not here: the caller may be a link that is about to end.
 		go func() {
