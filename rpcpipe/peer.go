@@ -13,8 +13,9 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
-// handlerTime is how long Wait waits for handlers once the link has ended.
-const handlerTime = time.Second
+// handlerTime is how long Wait waits for handlers once the link has ended. In
+// a child it must leave main time to return by itself: see procspawn.Options.ExitTimeout.
+const handlerTime = 250 * time.Millisecond
 
 // A Peer is the other side: it makes calls there and answers those that come
 // from there. Its methods may be called from any goroutine, handlers included.
@@ -160,7 +161,7 @@ func (p *Peer) Close() error {
 }
 
 // Wait waits until the link is down and all that the library runs for it has
-// ended: the child has been waited for, OnExit and the handlers have returned (handlers are given up after 1 s, which
+// ended: the child has been waited for, OnExit and the handlers have returned (handlers are given up after 250 ms, which
 // Options.Logger is told). It does not end anything itself.
 //
 // It returns nil after an orderly end: one side has called Close, or the child has

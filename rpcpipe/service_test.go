@@ -16,9 +16,10 @@ type Service struct {
 	peer      *rpcpipe.Peer
 	server    *rpc.Server
 
-	mu      sync.Mutex // guards what follows
-	notes   []int
-	changed *sync.Cond
+	mu       sync.Mutex // guards what follows
+	notes    []int
+	unparked bool
+	changed  *sync.Cond
 }
 
 type Args struct{ A, B int }
