@@ -1,0 +1,59 @@
+package procspawn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
+)
+
+// Here, as an argument of a Cmd, is where Start puts the two words that tell
+// the child about its link, for programs run by another that takes the first
+// arguments for itself:
+//
+//	exec.Command("python3", "child.py", procspawn.Here, "-v")
+//
+// Without it they go first. The child does not see them. The NUL in Here
+// cannot occur in a real argument.
+const Here = "\x00viaduct:here"
+
+// Self returns a Cmd for this very program, to be started as its own child.
+// Its main, or TestMain in a test binary, needs a branch for the child:
+//
+//	if procspawn.IsChild() { ... }
+func Self(args ...string) *exec.Cmd {
+	path, err := os.Executable()
+	cmd := exec.Command(path, args...)
+	if err != nil {
+		cmd.Err = fmt.Errorf("procspawn: the path of this program is not known: %w", err)
+	}
+	return cmd
+}
+
+// placeSentinel returns a copy of args with words put first behind the
+// program's name, or in the place of Here.
+func placeSentinel(args []string, words [2]string) ([]string, error) {
+	at, behind := 1, 1
+	for i, arg := range args {
+		if arg != Here {
+			continue
+		}
+		switch {
+		case i == 0:
+			return nil, errors.New("procspawn: Here stands in Args[0], which is the program's name: put it among the arguments behind that")
+		case behind != at:
+			return nil, fmt.Errorf("procspawn: Here stands among the arguments twice (Args[%d] and Args[%d]): there is one link, write it once", at, i)
+		}
+		at, behind = i, i+1
+	}
+	if i := sentinel.Find(args[:at]); i > 0 {
+		return nil, fmt.Errorf("procspawn: the arguments %q %q before Here look like a link's own and the child would take them for it: change them, or put Here before them",
+			args[i], args[i+1])
+	}
+	out := make([]string, 0, len(args)+2)
+	out = append(out, args[:at]...)
+	out = append(out, words[0], words[1])
+	return append(out, args[behind:]...), nil
+}

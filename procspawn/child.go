@@ -1,0 +1,182 @@
+package procspawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
+)
+
+// ErrNotChild is what Inherited returns in a process that no parent has
+// started by Start.
+var ErrNotChild = errors.New("procspawn: this process was not started as a viaduct child")
+
+// ErrUnconnected is what Start returns in a process that was itself started as
+// a child and has not connected to its parent: most likely it does not know
+// that it is a child, and would start itself for ever.
+var ErrUnconnected = errors.New("procspawn: Start in a child that has not connected to its parent: " + branchHint)
+
+// child is this process's part as somebody's child; nil if it is none.
+var child = claim()
+
+// IsChild reports whether this process was started by Start. It is true, too,
+// if what the parent handed over cannot be used: Inherited says why.
+func IsChild() bool { return child != nil }
+
+// Inherited returns the link to the parent that started this process, after
+// shaking hands with it. It can be called once. In a process that is no child it
+// returns ErrNotChild.
+//
+// Once the parent is gone and Read of the link has said so, the process exits
+// within Options.ExitTimeout, unless main returns before or the link was closed on
+// this side first.
+func Inherited(ctx context.Context, opts *Options) (*Link, error) {
+	if child == nil {
+		return nil, ErrNotChild
+	}
+	return child.inherit(ctx, opts)
+}
+
+type inherited struct {
+	pipe  *pipeConn
+	err   error         // why there is no pipe
+	born  time.Time     // when it was claimed
+	watch chan struct{} // closed when the watcher has ended
+
+	mu        sync.Mutex
+	called    bool // Inherited was
+	connected bool // and succeeded
+	parent    *Exit
+	limit     time.Duration // Options.ExitTimeout, once known
+	gone      time.Time     // when the link ended; zero before
+	timer     *time.Timer   // set with gone
+}
+
+// claim runs while the package is initialised, so that a child whose main
+// takes its time, or never calls Inherited, is watched already.
+func claim() *inherited {
+	if !sentinel.Found {
+		return nil
+	}
+	catchSIGPIPE()
+	c := &inherited{
+		err:    sentinel.Err,
+		born:   time.Now(),
+		parent: &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
+		limit:  (*Options)(nil).exitTimeout(),
+		watch:  make(chan struct{}),
+	}
+	if c.err == nil {
+		c.err = checkAccess(sentinel.Read, sentinel.Write)
+	}
+	if c.err != nil {
+		return c
+	}
+	c.pipe = &pipeConn{r: sentinel.Read, w: sentinel.Write}
+	go c.watchLink()
+	return c
+}
+
+// watchLink ends the process if the link ends before Inherited takes over.
+func (c *inherited) watchLink() {
+	defer close(c.watch)
+	if waitHangup(c.pipe.r) {
+		c.linkEnded()
+	}
+}
+
+// endWatch must come before any Read: the watcher holds the lock of reading.
+func (c *inherited) endWatch() {
+	c.pipe.r.SetReadDeadline(time.Unix(1, 0))
+	<-c.watch
+	c.pipe.r.SetReadDeadline(time.Time{})
+}
+
+func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
+	c.mu.Lock()
+	again := c.called
+	c.called = true
+	c.mu.Unlock()
+	if again {
+		return nil, errors.New("procspawn: Inherited (or rpcpipe.Connect) was called a second time: a child has one link, keep what the first call returned")
+	}
+	if c.err != nil {
+		return nil, fmt.Errorf("procspawn: the link to the parent cannot be used: %w", c.err)
+	}
+	c.endWatch()
+	c.setLimit(opts.exitTimeout())
+
+	l := newLink(c.pipe)
+	l.hangup = func(err error, _ bool) error { return c.hangup(l, err) }
+	if err := shake(ctx, l, opts); err != nil {
+		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.connected = true
+	return l, nil
+}
+
+func (c *inherited) mayStart() error {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.connected {
+		return ErrUnconnected
+	}
+	return nil
+}
+
+// hangup is the link's: what its errors mean here.
+func (c *inherited) hangup(l *Link, err error) error {
+	if err != io.EOF && !isBrokenPipe(err) {
+		return err
+	}
+	if !l.ended.CompareAndSwap(endedNot, endedThere) && l.ended.Load() == endedHere {
+		return errLinkClosed
+	}
+	return c.linkEnded()
+}
+
+// exitShare is how much of ExitTimeout passes before the process begins to
+// exit: at the limit it is gone.
+const exitShare = 0.9
+
+// linkEnded notes that the parent is gone and starts the exit timer.
+func (c *inherited) linkEnded() *Exit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone.IsZero() {
+		c.gone = time.Now()
+		c.parent.Lifetime = c.gone.Sub(c.born)
+		c.armLocked()
+	}
+	return c.parent
+}
+
+// setLimit is Inherited's: now the options are known.
+func (c *inherited) setLimit(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limit = d
+	if !c.gone.IsZero() {
+		c.armLocked()
+	}
+}
+
+func (c *inherited) armLocked() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	if c.limit >= 0 {
+		d := time.Duration(float64(c.limit) * exitShare)
+		c.timer = time.AfterFunc(time.Until(c.gone.Add(d)), func() { os.Exit(1) })
+	}
+}

@@ -1,0 +1,52 @@
+package procspawn
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestExitError(t *testing.T) {
+	tests := []struct {
+		exit Exit
+		want string
+	}{
+		{Exit{Pid: 123}, "child 123 exited: exit status 0"},
+		{Exit{Pid: 123, Code: 2, Stderr: []byte("one\ntwo\n\n")}, "child 123 exited: exit status 2; stderr: one / two"},
+		{Exit{Pid: 123, Code: -1, Signal: os.Kill}, "child 123: signal: killed"},
+		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Step: StepKill}, "child 123: signal: killed (stopped by: kill)"},
+		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Cause: context.Canceled}, "child 123: signal: killed (context canceled)"},
+		{Exit{Pid: 123, Code: -1}, "child 123 ended: its exit status is not known"},
+		{Exit{Pid: 77, Parent: true, Code: -1}, "parent 77 is gone"},
+	}
+	for _, tt := range tests {
+		assert.EqualError(t, &tt.exit, tt.want)
+	}
+}
+
+func TestStepString(t *testing.T) {
+	assert.Equal(t, "none", StepNone.String())
+	assert.Equal(t, "close link", StepCloseLink.String())
+	assert.Equal(t, "terminate", StepTerminate.String())
+	assert.Equal(t, "kill", StepKill.String())
+	assert.Equal(t, "Step(9)", Step(9).String())
+}
+
+func TestLastWords(t *testing.T) {
+	for stderr, want := range map[string]string{
+		"":                      "",
+		"\n\n \n":               "",
+		"one":                   "one",
+		"1\n2\n3\n4\n":          "2 / 3 / 4",
+		"1\r\n\n2\r\n\t3 \n\n":  "1 / 2 / 3",
+		"a\tb\x1b[1mc\xffd\x00": "a b\uFFFD[1mc\uFFFDd\uFFFD",
+		"start\npanic: oh no\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\nexit status 2\n": "panic: oh no",
+		"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1:\n\n\n1\n2\n3\n":      "fatal error: all goroutines are asleep - deadlock!",
+		strings.Repeat("x", 1000): strings.Repeat("x", 300) + "...",
+	} {
+		assert.Equal(t, want, lastWords([]byte(stderr)))
+	}
+}

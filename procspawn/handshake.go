@@ -1,0 +1,158 @@
+package procspawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// refusalGrace is how long a side that refuses the other stays for it: until
+// our hello has been taken, so that it can refuse us by itself, and in the
+// parent until the child has said why and exited.
+const refusalGrace = 500 * time.Millisecond
+
+// Handshake exchanges hellos over any connection whose other end does the
+// same. The context and Options.HandshakeTimeout bound it. If it fails, conn
+// is closed.
+//
+// The errors to match are *VersionError, *MagicError, *EchoError and those of
+// the context; the timeout matches context.DeadlineExceeded.
+func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Link, error) {
+	l := newLink(conn)
+	err := shake(ctx, l, opts)
+	if err == io.EOF {
+		err = fmt.Errorf("the other side closed the connection before its hello: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("procspawn: handshake: %w", err)
+	}
+	return l, nil
+}
+
+// noHello is how a handshake ends for which time has run out.
+type noHello struct {
+	limit time.Duration // Options.HandshakeTimeout; zero: the context ended
+	ctx   []error       // how the context ended, and its cause if it has one
+}
+
+func (e *noHello) Error() string   { return "no hello" + e.when() }
+func (e *noHello) Unwrap() []error { return e.ctx }
+
+func (e *noHello) when() string {
+	if e.limit != 0 {
+		return fmt.Sprintf(" within %v", e.limit)
+	}
+	return fmt.Sprintf(" before the context ended: %v", e.ctx[len(e.ctx)-1])
+}
+
+// shake exchanges hellos over l, and closes it if that fails.
+//
+// The hello is written and read at the same time, each by a goroutine of its
+// own: on an unbuffered connection neither side could otherwise get on, and a
+// connection that Close does not wake must not hold up the caller.
+func shake(ctx context.Context, l *Link, opts *Options) error {
+	limit := opts.handshakeTimeout()
+	timeout := &noHello{limit: limit, ctx: []error{context.DeadlineExceeded}}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
+	defer cancel()
+	mine := newHello(opts)
+	x := &exchange{link: l, wrote: make(chan struct{}), read: make(chan struct{})}
+	go x.write(mine.append(nil))
+	go x.readHello()
+
+	err := x.wait(ctx)
+	if err == nil {
+		if x.hello.nonce == mine.nonce {
+			err = &EchoError{}
+		} else {
+			l.remote = x.hello
+			l.version, err = chooseVersion(x.hello)
+		}
+	}
+	if err != nil {
+		x.abort()
+	}
+	return err
+}
+
+// exchange is one handshake's two goroutines and what came of them.
+type exchange struct {
+	link *Link
+
+	wrote    chan struct{} // closed by write
+	writeErr error         // before wrote is closed
+	read     chan struct{} // closed by readHello
+	hello    Hello         // before read is closed
+	readErr  error
+}
+
+func (x *exchange) write(b []byte) {
+	defer close(x.wrote)
+	_, x.writeErr = x.link.Write(b)
+}
+
+func (x *exchange) readHello() {
+	defer close(x.read)
+	x.hello, x.readErr = readHello(x.link)
+}
+
+// wait returns when both hellos are through or the exchange has failed.
+func (x *exchange) wait(ctx context.Context) error {
+	select {
+	case <-x.read:
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+	var refused *VersionError
+	if errors.As(x.readErr, &refused) {
+		t := time.NewTimer(refusalGrace)
+		defer t.Stop()
+		select {
+		case <-x.wrote:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	if x.readErr != nil {
+		return x.readErr
+	}
+	select {
+	case <-x.wrote:
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+	if x.writeErr != nil {
+		return fmt.Errorf("writing the hello: %w", x.writeErr)
+	}
+	return nil
+}
+
+// ended says why ctx ended a handshake.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if timeout, ok := cause.(*noHello); ok {
+		return timeout
+	}
+	return &noHello{ctx: []error{err, cause}}
+}
+
+// abort closes the link and waits for both goroutines, but for a connection
+// whose Close hangs or wakes nobody not longer than it must.
+func (x *exchange) abort() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		x.link.Close()
+	}()
+	t := time.NewTimer(refusalGrace)
+	defer t.Stop()
+	for _, c := range []chan struct{}{closed, x.read, x.wrote} {
+		select {
+		case <-c:
+		case <-t.C:
+			return
+		}
+	}
+}

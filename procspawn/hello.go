@@ -1,0 +1,307 @@
+package procspawn
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// The hello as PROTOCOL.md describes it: magic, version range, length of the
+// map, map.
+const (
+	helloMagic    = "\xf1VIADUCT"
+	helloHead     = len(helloMagic) + 2 + 2 + 4
+	helloMaxMap   = 16 << 10 // checked before memory is taken
+	helloMaxDepth = 8        // of values in the map, unknown ones included
+	nonceSize     = 16
+
+	minVersion = 1 // protocol versions that this package speaks
+	maxVersion = 1
+)
+
+// Hello is what one side says about itself before anything else.
+type Hello struct {
+	MinVersion, MaxVersion int    // protocol versions it speaks
+	Pid                    int    // its process
+	Lang                   string // the language it is written in: "go"
+	Name, AppVersion       string // of the application; reserved, empty for now
+	MaxMessage             uint64 // the largest message it accepts, in bytes
+	Bodies                 []string
+	Features               []string
+	WordBits               int  // of its int
+	BigEndian              bool // its byte order
+
+	nonce [nonceSize]byte // tells an echo of our own hello
+}
+
+// newHello returns this side's hello.
+func newHello(opts *Options) Hello {
+	h := Hello{
+		MinVersion: minVersion,
+		MaxVersion: maxVersion,
+		Pid:        os.Getpid(),
+		Lang:       "go",
+		MaxMessage: uint64(opts.maxMessage()),
+		Bodies:     []string{"msgpack"},
+		WordBits:   math.MaxUint>>63*32 + 32,
+		BigEndian:  binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
+	}
+	// Not a secret: it need only differ from every other one.
+	binary.LittleEndian.PutUint64(h.nonce[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(h.nonce[8:], rand.Uint64())
+	return h
+}
+
+// append appends h in its wire form to b.
+func (h *Hello) append(b []byte) []byte {
+	start := len(b)
+	b = append(b, helloMagic...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(h.MinVersion))
+	b = binary.LittleEndian.AppendUint16(b, uint16(h.MaxVersion))
+	b = binary.LittleEndian.AppendUint32(b, 0) // the length, once it is known
+	order := "little"
+	if h.BigEndian {
+		order = "big"
+	}
+	b = mpack.AppendMap(b, 10)
+	b = mpack.AppendUint(mpack.AppendString(b, "pid"), uint64(h.Pid))
+	b = mpack.AppendString(mpack.AppendString(b, "lang"), h.Lang)
+	b = mpack.AppendString(mpack.AppendString(b, "name"), h.Name)
+	b = mpack.AppendString(mpack.AppendString(b, "version"), h.AppVersion)
+	b = mpack.AppendUint(mpack.AppendString(b, "max_message"), h.MaxMessage)
+	b = appendStrings(mpack.AppendString(b, "bodies"), h.Bodies)
+	b = appendStrings(mpack.AppendString(b, "features"), h.Features)
+	b = mpack.AppendUint(mpack.AppendString(b, "word"), uint64(h.WordBits))
+	b = mpack.AppendString(mpack.AppendString(b, "order"), order)
+	b = mpack.AppendBin(mpack.AppendString(b, "nonce"), h.nonce[:])
+	binary.LittleEndian.PutUint32(b[start+helloHead-4:], uint32(len(b)-start-helloHead))
+	return b
+}
+
+func appendStrings(b []byte, list []string) []byte {
+	b = mpack.AppendArray(b, len(list))
+	for _, s := range list {
+		b = mpack.AppendString(b, s)
+	}
+	return b
+}
+
+// readHello reads one hello and not a byte more. Of a peer whose versions are
+// none of ours it returns these with a *VersionError and does not look into
+// the map, which may be another one.
+func readHello(r io.Reader) (Hello, error) {
+	var head [helloHead]byte
+	if err := readHead(r, head[:]); err != nil {
+		return Hello{}, err
+	}
+	le := binary.LittleEndian
+	h := Hello{MinVersion: int(le.Uint16(head[8:])), MaxVersion: int(le.Uint16(head[10:]))}
+	if h.MinVersion > h.MaxVersion {
+		return Hello{}, fmt.Errorf("hello names protocol versions from %d to %d: the first may not be above the last", h.MinVersion, h.MaxVersion)
+	}
+	size := le.Uint32(head[12:])
+	_, verr := chooseVersion(h)
+	if size > helloMaxMap {
+		if verr != nil {
+			return h, verr
+		}
+		return Hello{}, fmt.Errorf("hello announces a map of %d bytes, the limit is %d", size, helloMaxMap)
+	}
+	// A refused peer's map is read all the same: closing a socket with
+	// unread bytes can take our own hello away from the peer.
+	body := make([]byte, size)
+	if n, err := io.ReadFull(r, body); err != nil {
+		return Hello{}, fmt.Errorf("hello ends after %d of the %d bytes of its map: %w", n, size, cutShort(err))
+	}
+	if verr != nil {
+		return h, verr
+	}
+	if err := h.parse(body); err != nil {
+		return Hello{}, fmt.Errorf("hello is damaged: %w", err)
+	}
+	return h, nil
+}
+
+// readHead fills head, and fails at the first byte that no hello has there: a
+// peer that says something else may well say less than a head.
+func readHead(r io.Reader, head []byte) error {
+	idle := 0
+	for n := 0; n < len(head); {
+		m, err := r.Read(head[n:])
+		n += m
+		if k := min(n, len(helloMagic)); string(head[:k]) != helloMagic[:k] {
+			return &MagicError{Found: append([]byte(nil), head[:n]...)}
+		}
+		switch {
+		case n == len(head):
+			return nil
+		case err != nil && n > 0:
+			return fmt.Errorf("hello ends after %d of the %d bytes of its head: %w", n, len(head), cutShort(err))
+		case err != nil:
+			return err
+		}
+		if m > 0 {
+			idle = 0
+		} else if idle++; idle == 100 {
+			return io.ErrNoProgress
+		}
+	}
+	return nil
+}
+
+// cutShort turns the end of a connection into an end that came too early.
+func cutShort(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// parse reads the map of a hello into h.
+func (h *Hello) parse(b []byte) error {
+	if err := mpack.Check(b, helloMaxDepth); err != nil {
+		return err
+	}
+	n, b, err := mpack.ReadMap(b)
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]bool, 10)
+	for range n {
+		var key []byte
+		if key, b, err = mpack.ReadString(b); err != nil {
+			return fmt.Errorf("a key of the map: %w", err)
+		}
+		k := string(key)
+		if seen[k] {
+			return fmt.Errorf("key %q stands in the map twice", k)
+		}
+		seen[k] = true
+		if b, err = h.set(k, b); err != nil {
+			return fmt.Errorf("key %q: %w", k, err)
+		}
+	}
+	for _, k := range []string{"max_message", "nonce"} {
+		if !seen[k] {
+			return fmt.Errorf("key %q is missing", k)
+		}
+	}
+	return nil
+}
+
+// set reads the value of key from b and returns the bytes behind it.
+func (h *Hello) set(key string, b []byte) (rest []byte, err error) {
+	switch key {
+	case "pid":
+		h.Pid, rest, err = readInt(b)
+	case "lang":
+		h.Lang, rest, err = readText(b)
+	case "name":
+		h.Name, rest, err = readText(b)
+	case "version":
+		h.AppVersion, rest, err = readText(b)
+	case "max_message":
+		h.MaxMessage, rest, err = mpack.ReadUint(b)
+		if err == nil && h.MaxMessage == 0 {
+			err = errors.New("is 0, the size of the largest message accepted was expected")
+		}
+	case "bodies":
+		h.Bodies, rest, err = readStrings(b)
+	case "features":
+		h.Features, rest, err = readStrings(b)
+	case "word":
+		h.WordBits, rest, err = readInt(b)
+	case "order":
+		var order string
+		order, rest, err = readText(b)
+		h.BigEndian = order == "big"
+		if err == nil && order != "big" && order != "little" {
+			err = fmt.Errorf(`is %q, "little" or "big" was expected`, order)
+		}
+	case "nonce":
+		var nonce []byte
+		nonce, rest, err = mpack.ReadBin(b)
+		if err == nil && len(nonce) != nonceSize {
+			err = fmt.Errorf("has %d bytes, %d were expected", len(nonce), nonceSize)
+		}
+		copy(h.nonce[:], nonce)
+	default: // the growth rule: what a later peer adds is skipped
+		var n int
+		n, err = mpack.Skip(b, helloMaxDepth)
+		rest = b[n:]
+	}
+	return rest, err
+}
+
+func readInt(b []byte) (int, []byte, error) {
+	n, rest, err := mpack.ReadUint(b)
+	if err == nil && n > math.MaxInt32 {
+		err = fmt.Errorf("is %d, %d at most was expected", n, math.MaxInt32)
+	}
+	return int(n), rest, err
+}
+
+func readText(b []byte) (string, []byte, error) {
+	s, rest, err := mpack.ReadString(b)
+	return strings.ToValidUTF8(string(s), "\uFFFD"), rest, err
+}
+
+func readStrings(b []byte) ([]string, []byte, error) {
+	n, rest, err := mpack.ReadArray(b)
+	if err != nil || n == 0 {
+		return nil, rest, err
+	}
+	list := make([]string, n) // no more than the bytes of the map: Check saw them
+	for i := range list {
+		if list[i], rest, err = readText(rest); err != nil {
+			return nil, nil, err
+		}
+	}
+	return list, rest, nil
+}
+
+// chooseVersion returns the version to speak with the sender of h.
+func chooseVersion(h Hello) (int, error) {
+	v := min(h.MaxVersion, maxVersion)
+	if v < max(h.MinVersion, minVersion) {
+		return 0, &VersionError{LocalMin: minVersion, LocalMax: maxVersion, RemoteMin: h.MinVersion, RemoteMax: h.MaxVersion}
+	}
+	return v, nil
+}
+
+// VersionError reports a peer that speaks none of our protocol versions.
+type VersionError struct {
+	LocalMin, LocalMax   int
+	RemoteMin, RemoteMax int
+}
+
+func (e *VersionError) Error() string {
+	older := "this program"
+	if e.RemoteMax < e.LocalMin {
+		older = "the other program"
+	}
+	return fmt.Sprintf("the other side speaks protocol versions %d to %d, this side %d to %d: build %s with a later viaduct",
+		e.RemoteMin, e.RemoteMax, e.LocalMin, e.LocalMax, older)
+}
+
+// MagicError reports a peer whose first bytes are no hello.
+type MagicError struct{ Found []byte }
+
+func (e *MagicError) Error() string {
+	return fmt.Sprintf("the first bytes from the other side are %q, a hello beginning with %q was expected: it is no viaduct peer, or something else writes to the link",
+		e.Found, helloMagic)
+}
+
+// EchoError reports that what came back is our own hello.
+type EchoError struct{}
+
+func (*EchoError) Error() string {
+	return "our own hello came back: the connection echoes, or both its ends are the same"
+}

@@ -1,0 +1,156 @@
+package procspawn
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// helpers are what this test binary does as a child, each registered beside
+// the test that uses it.
+var helpers = map[string]func(args []string){}
+
+func helper(name string, run func(args []string)) struct{} {
+	if helpers[name] != nil {
+		panic("two helpers called " + name)
+	}
+	helpers[name] = run
+	return struct{}{}
+}
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if name, ok := strings.CutPrefix(os.Args[1], "helper:"); ok {
+			helpers[name](os.Args[2:])
+			os.Exit(0)
+		}
+	}
+	// Else a child built with the race detector takes a second to exit, and
+	// ExitTimeout ends it before it gets there.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	os.Exit(m.Run())
+}
+
+// selfCmd is a Cmd for a helper. Where test binaries need an emulator,
+// VIADUCT_TEST_EXEC holds its words.
+func selfCmd(name string, args ...string) *exec.Cmd {
+	args = append([]string{"helper:" + name}, args...)
+	words := strings.Fields(os.Getenv("VIADUCT_TEST_EXEC"))
+	if len(words) == 0 {
+		return Self(args...)
+	}
+	exe, err := os.Executable()
+	must(err)
+	words = append(words, exe, Here)
+	return exec.Command(words[0], append(words[1:], args...)...)
+}
+
+// must is for helpers: their parent sees the stderr.
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+}
+
+// connect is for helpers.
+func connect(opts *Options) *Link {
+	l, err := Inherited(context.Background(), opts)
+	must(err)
+	return l
+}
+
+// The echo helper sends back what it gets until the link ends, and says how.
+var _ = helper("echo", func([]string) {
+	l := connect(nil)
+	_, err := io.Copy(l, l)
+	fmt.Fprintln(os.Stderr, "echo:", err)
+})
+
+// startChild starts cmd, and stops it when the test is over.
+func startChild(t testing.TB, cmd *exec.Cmd, opts *Options) *Process {
+	t.Helper()
+	p, err := Start(context.Background(), cmd, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Stop() })
+	return p
+}
+
+// echo verifies that p's child answers.
+func echo(t testing.TB, p *Process, text string) {
+	t.Helper()
+	_, err := io.WriteString(p.Link(), text)
+	require.NoError(t, err)
+	got := make([]byte, len(text))
+	_, err = io.ReadFull(p.Link(), got)
+	require.NoError(t, err)
+	require.Equal(t, text, string(got))
+}
+
+// readLink reads from l to its end.
+func readLink(l *Link) ([]byte, error) {
+	var all []byte
+	buf := make([]byte, 4096)
+	for {
+		n, err := l.Read(buf)
+		all = append(all, buf[:n]...)
+		if err != nil {
+			return all, err
+		}
+	}
+}
+
+// noLeaks compares goroutines, descriptors and children at the end of the test
+// with now. Call it before anything that has a Cleanup of its own.
+func noLeaks(t testing.TB) {
+	t.Helper()
+	r, w, err := os.Pipe() // makes the poller's descriptors, if they were not there
+	require.NoError(t, err)
+	closeAll(r, w)
+	goroutines, files := runtime.NumGoroutine(), openFiles()
+	t.Cleanup(func() {
+		// What closed a channel as its last act may still be on its way out.
+		deadline := time.Now().Add(10 * time.Second)
+		for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
+			runtime.Gosched()
+		}
+		if n := runtime.NumGoroutine(); n > goroutines {
+			buf := make([]byte, 1<<20)
+			t.Errorf("%d goroutines before, %d after:\n%s", goroutines, n, buf[:runtime.Stack(buf, true)])
+		}
+		if now := openFiles(); len(now) > len(files) {
+			t.Errorf("open files before: %v\nafter: %v", files, now)
+		}
+		if haveChildren() {
+			t.Error("a child is left, alive or a zombie")
+		}
+	})
+}
+
+// within fails the test if f takes longer than d.
+func within(t testing.TB, d time.Duration, what string, f func()) {
+	t.Helper()
+	start := time.Now()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		if took := time.Since(start); took > d {
+			t.Errorf("%s took %v, at most %v was expected", what, took, d)
+		}
+	case <-time.After(d + 20*time.Second):
+		buf := make([]byte, 1<<20)
+		t.Fatalf("%s hangs:\n%s", what, buf[:runtime.Stack(buf, true)])
+	}
+}

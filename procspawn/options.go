@@ -1,0 +1,64 @@
+package procspawn
+
+import "time"
+
+// Options adjust Start, Inherited and Handshake. A nil *Options and a zero
+// field mean the default.
+type Options struct {
+	// HandshakeTimeout bounds the exchange of hellos, in addition to the
+	// context. Default: 10 s.
+	HandshakeTimeout time.Duration
+
+	// MaxMessage is the largest message, in bytes, that this side accepts.
+	// It is announced in the hello; the layers above keep to it.
+	// Default: 128 MiB.
+	MaxMessage int
+
+	// CloseTimeout is how long Stop leaves a child to exit by itself once its
+	// link is closed. Default: 2 s; negative: no time at all.
+	CloseTimeout time.Duration
+
+	// TermTimeout is how long Stop leaves a child to exit upon SIGTERM before
+	// it is killed. Default: 2 s; negative: no time at all.
+	TermTimeout time.Duration
+
+	// ExitTimeout is for the child: when its link has ended because the
+	// parent is gone, the process is gone within this limit, callbacks
+	// included. Default: 1 s; negative: it never exits on its own.
+	ExitTimeout time.Duration
+}
+
+func (o *Options) handshakeTimeout() time.Duration {
+	if o == nil || o.HandshakeTimeout == 0 {
+		return 10 * time.Second
+	}
+	return o.HandshakeTimeout
+}
+
+func (o *Options) maxMessage() int {
+	if o == nil || o.MaxMessage <= 0 {
+		return 128 << 20
+	}
+	return o.MaxMessage
+}
+
+func (o *Options) closeTimeout() time.Duration {
+	if o == nil || o.CloseTimeout == 0 {
+		return 2 * time.Second
+	}
+	return o.CloseTimeout
+}
+
+func (o *Options) termTimeout() time.Duration {
+	if o == nil || o.TermTimeout == 0 {
+		return 2 * time.Second
+	}
+	return o.TermTimeout
+}
+
+func (o *Options) exitTimeout() time.Duration {
+	if o == nil || o.ExitTimeout == 0 {
+		return time.Second
+	}
+	return o.ExitTimeout
+}

@@ -1,0 +1,149 @@
+//go:build unix
+
+package procspawn
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// newPipes makes the two pipes of a link. os.Pipe sees to it that no process
+// started meanwhile inherits them.
+func newPipes() (parent *pipeConn, childRead, childWrite *os.File, err error) {
+	pr, cw, err := os.Pipe()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	cr, pw, err := os.Pipe()
+	if err != nil {
+		closeAll(pr, cw)
+		return nil, nil, nil, err
+	}
+	return &pipeConn{r: pr, w: pw}, cr, cw, nil
+}
+
+// checkAccess verifies that the ends a child was given are open for reading
+// and for writing.
+func checkAccess(r, w *os.File) error {
+	for _, end := range []struct {
+		f    *os.File
+		name string
+		mode int
+	}{{r, "read", unix.O_RDONLY}, {w, "write", unix.O_WRONLY}} {
+		rc, err := end.f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var flags, number int
+		var ferr error
+		err = rc.Control(func(fd uintptr) {
+			number = int(fd)
+			flags, ferr = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		})
+		if err == nil {
+			err = ferr
+		}
+		if err != nil {
+			return fmt.Errorf("descriptor %d (the link's %s end): %w", number, end.name, err)
+		}
+		if mode := flags & unix.O_ACCMODE; mode != end.mode && mode != unix.O_RDWR {
+			return fmt.Errorf("descriptor %d (the link's %s end) is a pipe that is not open to %s: were the two descriptors swapped on the way from the parent?",
+				number, end.name, end.name)
+		}
+	}
+	return nil
+}
+
+// writeNow writes what fits into the pipe f, 0 bytes if it is full.
+func writeNow(f *os.File, p []byte) (n int, err error) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var werr error
+	err = rc.Write(func(fd uintptr) bool {
+		n, werr = retry(unix.Write, int(fd), p)
+		return true
+	})
+	if err == nil && werr != unix.EAGAIN {
+		err = os.NewSyscallError("write", werr)
+	}
+	return max(n, 0), err
+}
+
+// readNow reads what lies in the pipe f, past any deadline; 0 bytes and no
+// error if it is empty. Control is the one way in that ignores deadlines.
+func readNow(f *os.File, p []byte) (n int, err error) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var rerr error
+	err = rc.Control(func(fd uintptr) {
+		n, rerr = retry(unix.Read, int(fd), p)
+		if n == 0 && rerr == nil && len(p) > 0 {
+			rerr = io.EOF
+		}
+	})
+	if err == nil && rerr != unix.EAGAIN {
+		err = rerr
+	}
+	return max(n, 0), err
+}
+
+func retry(call func(int, []byte) (int, error), fd int, p []byte) (n int, err error) {
+	for {
+		if n, err = call(fd, p); err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// waitHangup waits until nobody has the other end of the pipe f open any more
+// and returns true, or until f's read deadline passes or f is closed. It takes
+// no byte out of the pipe.
+func waitHangup(f *os.File) (hung bool) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	// The poller reports edges: bytes that arrive wake this a few times, as
+	// long as nobody reads them, and then the hang-up.
+	err = rc.Read(func(fd uintptr) bool {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			if _, err := unix.Poll(fds, 0); err != unix.EINTR {
+				break
+			}
+		}
+		hung = fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+		return hung
+	})
+	return err == nil && hung
+}
+
+// isBrokenPipe reports whether a write failed because nobody reads any more.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// catchSIGPIPE makes a write to a broken stdout or stderr fail with EPIPE, as
+// on every other descriptor, instead of killing the process: it often happens
+// just when the parent is gone and the process still has to clean up. Nobody
+// reads the channel. Unlike signal.Ignore this does not reach grandchildren.
+func catchSIGPIPE() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// terminate asks a process to exit.
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+// exitStatus takes apart what the system says about the end of a process.
+func exitStatus(ps *os.ProcessState) (code int, sig os.Signal) {
+	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return -1, ws.Signal()
+	}
+	return ps.ExitCode(), nil
+}

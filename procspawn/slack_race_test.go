@@ -1,0 +1,8 @@
+//go:build race
+
+package procspawn
+
+import "time"
+
+// slack is how long d may take: the race detector is slow to start and exit.
+func slack(d time.Duration) time.Duration { return 2 * d }

@@ -1,0 +1,62 @@
+package procspawn
+
+import (
+	"errors"
+	"time"
+)
+
+// killLimit is how long Stop waits for the system to report the end of a
+// process that was killed. One that sits in the kernel, on a dead network file
+// system say, cannot be killed before it comes back.
+const killLimit = 5 * time.Second
+
+var errUnkillable = errors.New("killed, but the system has not reported its end: it may hang in the kernel")
+
+// Stop ends the child, step by step: it closes the link, which makes a child
+// of viaduct exit; after Options.CloseTimeout it sends SIGTERM, where there is
+// such a thing; after Options.TermTimeout it kills. It waits for the child and
+// returns how it ended, and at which step. Calls beyond the first wait with it.
+//
+// Stop always returns. For a process that even then does not end, Exit.Cause
+// says so and Done stays open.
+func (p *Process) Stop() *Exit {
+	p.ladder.Do(func() {
+		p.link.Close()
+		if p.waitExit(p.opts.closeTimeout()) {
+			return
+		}
+		p.take(StepTerminate)
+		if terminate(p.cmd.Process) == nil && p.waitExit(p.opts.termTimeout()) {
+			return
+		}
+		p.kill()
+	})
+	return p.wait()
+}
+
+// kill kills the child at once. An error would mean that it has just exited.
+func (p *Process) kill() {
+	p.take(StepKill)
+	p.cmd.Process.Kill()
+}
+
+// waitExit waits for the child's end, and says whether it came in time.
+func (p *Process) waitExit(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.exited:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// wait waits for Done of a child that has exited or was killed.
+func (p *Process) wait() *Exit {
+	if !p.waitExit(killLimit) {
+		return &Exit{Pid: p.Pid(), Code: -1, Step: StepKill, Lifetime: time.Since(p.started), Cause: errUnkillable}
+	}
+	<-p.done
+	return p.exit
+}

@@ -1,0 +1,193 @@
+package procspawn
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The stubborn helper outlives its link, and with an argument SIGTERM too.
+var _ = helper("stubborn", func(args []string) {
+	if len(args) > 0 {
+		signal.Ignore(syscall.SIGTERM)
+	}
+	l := connect(&Options{ExitTimeout: -1})
+	io.WriteString(l, "ready")
+	io.Copy(io.Discard, l)
+	select {}
+})
+
+func startStubborn(t *testing.T, opts *Options, args ...string) *Process {
+	t.Helper()
+	p := startChild(t, selfCmd("stubborn", args...), opts)
+	_, err := io.ReadFull(p.Link(), make([]byte, 5))
+	require.NoError(t, err)
+	return p
+}
+
+func TestStopLadder(t *testing.T) {
+	opts := &Options{CloseTimeout: 100 * time.Millisecond, TermTimeout: 100 * time.Millisecond}
+	t.Run("close link", func(t *testing.T) {
+		noLeaks(t)
+		p := startChild(t, selfCmd("echo"), &Options{CloseTimeout: time.Minute})
+		within(t, slack(300*time.Millisecond), "Stop", func() {
+			exit := p.Stop()
+			assert.Equal(t, StepCloseLink, exit.Step)
+			assert.Equal(t, 0, exit.Code)
+		})
+	})
+	t.Run("terminate", func(t *testing.T) {
+		noLeaks(t)
+		p := startStubborn(t, opts)
+		within(t, slack(500*time.Millisecond), "Stop", func() {
+			exit := p.Stop()
+			assert.Equal(t, StepTerminate, exit.Step)
+			assert.Equal(t, syscall.SIGTERM, exit.Signal)
+			assert.Equal(t, -1, exit.Code)
+			assert.GreaterOrEqual(t, exit.Lifetime, opts.CloseTimeout)
+			assert.EqualError(t, exit, fmt.Sprintf("child %d: signal: terminated (stopped by: terminate)", p.Pid()))
+		})
+	})
+	t.Run("kill", func(t *testing.T) {
+		noLeaks(t)
+		p := startStubborn(t, opts, "ignore")
+		within(t, slack(500*time.Millisecond), "Stop", func() {
+			exit := p.Stop()
+			assert.Equal(t, StepKill, exit.Step)
+			assert.Equal(t, os.Kill, exit.Signal)
+			assert.GreaterOrEqual(t, exit.Lifetime, opts.CloseTimeout+opts.TermTimeout)
+		})
+	})
+	t.Run("kill a stopped process", func(t *testing.T) {
+		noLeaks(t)
+		p := startChild(t, selfCmd("echo"), opts)
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+		awaitStop(t, p.Pid())
+		within(t, slack(500*time.Millisecond), "Stop", func() {
+			assert.Equal(t, StepKill, p.Stop().Step)
+		})
+	})
+	t.Run("no patience", func(t *testing.T) {
+		noLeaks(t)
+		p := startStubborn(t, &Options{CloseTimeout: -1, TermTimeout: -1}, "ignore")
+		within(t, slack(200*time.Millisecond), "Stop", func() {
+			assert.Equal(t, StepKill, p.Stop().Step)
+		})
+	})
+	t.Run("the link's owner closes it", func(t *testing.T) {
+		noLeaks(t)
+		p := startChild(t, selfCmd("echo"), nil)
+		p.Link().Close()
+		<-p.Done()
+		assert.Equal(t, StepCloseLink, p.Exit().Step)
+	})
+}
+
+func TestStopFromManyGoroutines(t *testing.T) {
+	noLeaks(t)
+	p := startStubborn(t, &Options{CloseTimeout: 50 * time.Millisecond})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			exit := p.Stop()
+			assert.Equal(t, StepTerminate, exit.Step)
+			assert.Same(t, exit, p.Exit())
+		})
+	}
+	wg.Wait()
+}
+
+// The die helper ends in the way of its argument once it has read a byte.
+var _ = helper("die", func(args []string) {
+	l := connect(nil)
+	l.Read(make([]byte, 1))
+	fmt.Fprintln(os.Stderr, "dying")
+	switch args[0] {
+	case "exit":
+		os.Exit(5)
+	case "panic":
+		panic("moo")
+	case "abort":
+		syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		select {}
+	}
+})
+
+func TestExitReport(t *testing.T) {
+	tests := []struct {
+		how  string
+		code int
+		sig  os.Signal
+		want string
+	}{
+		{"return", 0, nil, "exited: exit status 0; stderr: dying"},
+		{"exit", 5, nil, "exited: exit status 5; stderr: dying"},
+		{"panic", 2, nil, "exited: exit status 2; stderr: panic: moo"},
+		{"abort", 2, nil, "exited: exit status 2"}, // the runtime prints all stacks
+	}
+	for _, tt := range tests {
+		t.Run(tt.how, func(t *testing.T) {
+			noLeaks(t)
+			p := startChild(t, selfCmd("die", tt.how), nil)
+			_, err := p.Link().Write([]byte{1})
+			require.NoError(t, err)
+			_, err = readLink(p.Link())
+			var exit *Exit
+			require.ErrorAs(t, err, &exit)
+			<-p.Done()
+			assert.Same(t, exit, p.Exit())
+			assert.Equal(t, p.Pid(), exit.Pid)
+			assert.Equal(t, tt.code, exit.Code)
+			assert.Equal(t, tt.sig, exit.Signal)
+			assert.Equal(t, StepNone, exit.Step)
+			assert.ErrorContains(t, exit, tt.want)
+
+			_, again := p.Link().Read(make([]byte, 1))
+			assert.Same(t, exit, again)
+			_, werr := p.Link().Write([]byte{1})
+			assert.Same(t, exit, werr)
+			_, werr = p.Link().WriteNow([]byte{1})
+			assert.Same(t, exit, werr)
+			assert.Same(t, exit, p.Stop())
+		})
+	}
+}
+
+// exec.CommandContext keeps its meaning, after Start too.
+func TestCommandContext(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	self := selfCmd("echo")
+	p := startChild(t, exec.CommandContext(ctx, self.Path, self.Args[1:]...), nil)
+	echo(t, p, "moo")
+	cancel()
+	_, err := readLink(p.Link())
+	var exit *Exit
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, os.Kill, exit.Signal)
+	assert.Equal(t, StepNone, exit.Step)
+	assert.NotErrorIs(t, err, context.Canceled)
+	p.Stop()
+}
+
+// The context of Start bounds the start alone.
+func TestStartContextDoesNotBoundTheLife(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	p, err := Start(ctx, selfCmd("echo"), &Options{HandshakeTimeout: 5 * time.Second})
+	require.NoError(t, err)
+	cancel()
+	echo(t, p, "moo")
+	p.Stop()
+}

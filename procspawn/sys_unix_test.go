@@ -1,0 +1,54 @@
+//go:build unix
+
+package procspawn
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// openFiles lists this process's descriptors as "number target", except for
+// 0 to 2; nothing where there is no /proc.
+func openFiles() []string {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, name := range names {
+		target, err := os.Readlink(filepath.Join("/proc/self/fd", name))
+		fd, _ := strconv.Atoi(name)
+		if err == nil && fd > 2 && target != "/proc/"+strconv.Itoa(os.Getpid())+"/fd" {
+			list = append(list, name+" "+target)
+		}
+	}
+	return list
+}
+
+// haveChildren reports whether this process has a child, alive or a zombie.
+func haveChildren() bool {
+	_, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+	return err != unix.ECHILD
+}
+
+// awaitStop waits until the child pid has stopped: signals take their time.
+func awaitStop(t testing.TB, pid int) {
+	t.Helper()
+	var ws unix.WaitStatus
+	_, err := unix.Wait4(pid, &ws, unix.WUNTRACED, nil)
+	for err == unix.EINTR {
+		_, err = unix.Wait4(pid, &ws, unix.WUNTRACED, nil)
+	}
+	require.NoError(t, err)
+	require.True(t, ws.Stopped())
+}
