@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/rpc"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -56,7 +57,8 @@ func init() {
 			fmt.Fprintln(out, "OnExit:", e)
 		}})
 		fmt.Fprintln(out, "ready")
-		for { // main has no time for any of this
+		for i := 0; ; i++ { // main has no time for any of this
+			runtime.KeepAlive(i)
 		}
 	}
 }

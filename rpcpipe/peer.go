@@ -93,6 +93,7 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, opts Options) 
 func (p *Peer) supervise() {
 	defer close(p.ended)
 	<-p.endpoint.Done() // pending calls have failed
+	<-p.conn.Done()     // and what was accepted for sending has been sent: Stop closes the pipes
 	if p.process != nil {
 		p.exit = p.process.Stop()
 	} else {

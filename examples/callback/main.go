@@ -1,0 +1,91 @@
+// Command callback calls a method of a child which, before it returns, calls
+// the parent back.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/rpc"
+	"os"
+
+	"github.com/viaduct-go/viaduct/procspawn"
+	"github.com/viaduct-go/viaduct/rpcpipe"
+)
+
+func main() {
+	log.SetFlags(0)
+	run := parent
+	if rpcpipe.IsChild() {
+		run = child
+	}
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// User is the parent's service.
+type User struct{}
+
+// Confirm answers a question of the child.
+func (User) Confirm(question string, yes *bool) error {
+	*yes = question != "remove /etc?"
+	fmt.Println("parent: asked", question, *yes)
+	return nil
+}
+
+// Cleaner is the child's service.
+type Cleaner struct {
+	connected chan struct{} // closed when parent is set
+	parent    *rpcpipe.Peer
+}
+
+// Clean replies with the names that the parent has agreed to remove.
+func (c *Cleaner) Clean(names []string, removed *[]string) error {
+	// Services are registered before Connect returns the peer, and a call may
+	// arrive at once.
+	<-c.connected
+	for _, name := range names {
+		var yes bool
+		if err := c.parent.Call("User.Confirm", "remove "+name+"?", &yes); err != nil {
+			return err
+		}
+		if yes {
+			*removed = append(*removed, name)
+		}
+	}
+	return nil
+}
+
+func parent() error {
+	if err := rpc.Register(User{}); err != nil {
+		return err
+	}
+	cmd := procspawn.Self()
+	cmd.Stderr = os.Stderr
+	peer, err := rpcpipe.Start(context.Background(), cmd, nil)
+	if err != nil {
+		return err
+	}
+	defer peer.Close()
+	var removed []string
+	if err := peer.Call("Cleaner.Clean", []string{"/tmp/a", "/etc", "/tmp/b"}, &removed); err != nil {
+		return err
+	}
+	fmt.Println("parent: the child has removed", removed)
+	return nil
+}
+
+func child() error {
+	cleaner := &Cleaner{connected: make(chan struct{})}
+	if err := rpc.Register(cleaner); err != nil {
+		return err
+	}
+	peer, err := rpcpipe.Connect(context.Background(), nil)
+	if err != nil {
+		return err
+	}
+	cleaner.parent = peer
+	close(cleaner.connected)
+	return peer.Wait()
+}

@@ -1,0 +1,86 @@
+package examples_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every block of Go in README stands in a file that is compiled.
+func TestReadmeShowsCompiledCode(t *testing.T) {
+	files := goFiles(t)
+	blocks := codeBlocks(readFile(t, "../README.md"), "go")
+	require.NotEmpty(t, blocks)
+	for _, block := range blocks {
+		assert.True(t, slices.ContainsFunc(files, func(file []string) bool { return contains(file, block) }),
+			"this block occurs in no .go file:\n%s", strings.Join(block, "\n"))
+	}
+}
+
+func TestReadmeShowsOutput(t *testing.T) {
+	blocks := codeBlocks(readFile(t, "../README.md"), "text")
+	require.Len(t, blocks, 1)
+	require.Equal(t, readFile(t, "testdata/hello.txt"), strings.Join(blocks[0], "\n")+"\n")
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	for _, name := range []string{"../README.md", "../CONTRIBUTING.md", "README.md"} {
+		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1])))
+			assert.NoError(t, err, "%s links to %s", name, m[1])
+		}
+	}
+}
+
+// goFiles returns the lines of each Go file of the module.
+func goFiles(t *testing.T) (files [][]string) {
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".go" {
+			files = append(files, strings.Split(readFile(t, path), "\n"))
+		}
+		return err
+	}))
+	return files
+}
+
+// codeBlocks returns the lines of each fenced block of a language.
+func codeBlocks(markdown, language string) (blocks [][]string) {
+	inside, open := false, false
+	for line := range strings.Lines(markdown) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case strings.HasPrefix(line, "```") && open:
+			inside, open = false, false
+		case strings.HasPrefix(line, "```"):
+			open = true
+			if inside = line == "```"+language; inside {
+				blocks = append(blocks, nil)
+			}
+		case inside:
+			last := len(blocks) - 1
+			blocks[last] = append(blocks[last], line)
+		}
+	}
+	return blocks
+}
+
+// contains reports whether block stands in file, all of it indented alike.
+func contains(file, block []string) bool {
+	for at := range len(file) - len(block) + 1 {
+		indent, ok := strings.CutSuffix(file[at], block[0])
+		if ok && strings.Trim(indent, "\t") == "" && slices.EqualFunc(block, file[at:at+len(block)], func(want, got string) bool {
+			return got == want || got == indent+want
+		}) {
+			return true
+		}
+	}
+	return false
+}
