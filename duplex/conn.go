@@ -128,8 +128,7 @@ func (c *Conn) Close() error {
 // returns Err. A connection whose Close does not wake its Read holds it up.
 func (c *Conn) Wait() error {
 	<-c.done
-	c.mu.Lock() // behind it nothing is added to running
-	c.mu.Unlock()
+	c.goes(func() {}) // those that saw done open have added to running before
 	c.running.Wait()
 	<-c.closed
 	return c.err

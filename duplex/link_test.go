@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -30,6 +31,14 @@ func pairOver(t testing.TB, x, y io.ReadWriteCloser, opts *Options) (a, b *Conn)
 		b.Wait()
 	})
 	return a, b
+}
+
+// tapped is pair with a stopper in what a writes.
+func tapped(t testing.TB, opts *Options) (s *stopper, a, b *Conn) {
+	x, y := net.Pipe()
+	s = &stopper{}
+	a, b = pairOver(t, &tap{ReadWriteCloser: x, see: s.see}, y, opts)
+	return s, a, b
 }
 
 // files is one end of two pipes. WriteNow is in files_unix_test.go.
@@ -201,14 +210,19 @@ func (in *inbox) wait(t testing.TB, n int) [][]byte {
 	}
 }
 
-// body returns a message of n bytes that begin with seed, n permitting, and
-// can be checked with checkBody.
+// noise is of a prime length, so that no two frames of a body are alike.
+var noise = func() []byte {
+	b := make([]byte, 65521)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return b
+}()
+
+// body returns a message of n bytes that follow from seed. From 8 bytes on
+// checkBody can tell the seed.
 func body(seed, n int) []byte {
 	b := make([]byte, n)
-	x := uint32(seed)*2654435761 + uint32(n)
-	for i := range b {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
+	for done, from := 0, seed%len(noise); done < n; from = 0 {
+		done += copy(b[done:], noise[from:])
 	}
 	if n >= 8 {
 		binary.LittleEndian.PutUint32(b, uint32(seed))

@@ -42,6 +42,7 @@ type writer struct {
 	queue   []byte     // whole frames of messages, in order
 	control []byte     // grants and aborts
 	spare   []byte     // for the next queue
+	box     *[]byte    // what the last buffer from buffers came in, for the next to go back in
 	pong    uint32     // the latest ping
 	ponging bool       // it has not been answered
 	credit  bool       // owed may have something
@@ -324,7 +325,9 @@ func (w *writer) close() {
 func (w *writer) buffer(b []byte) []byte {
 	if b == nil {
 		if b = w.spare; b == nil {
-			return (*buffers.Get().(*[]byte))[:0]
+			w.box = buffers.Get().(*[]byte)
+			b, *w.box = (*w.box)[:0], nil
+			return b
 		}
 		w.spare = nil
 	}
@@ -340,12 +343,18 @@ func (w *writer) recycle(b []byte) {
 	case w.spare == nil && cap(b) <= maxSpare:
 		w.spare = b[:0]
 	case cap(b) > maxSpare:
-		buffers.Put(&b)
+		box := w.box
+		if box == nil {
+			box = new([]byte)
+		}
+		*box, w.box = b, nil
+		buffers.Put(box)
 	}
 }
 
 const maxSpare = 4 << 10
 
+// buffers holds pointers, which cost an allocation unless they are used again.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, maxSpare); return &b }}
 
 func isClosed(c <-chan struct{}) bool {
