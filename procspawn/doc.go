@@ -40,7 +40,7 @@
 //     ordinary one.
 //   - From then on the link is watched. When the parent is gone, the process
 //     is too within Options.ExitTimeout: Read of the link returns an *Exit with
-//     Parent set, there is time for what must be done then, and os.Exit(1) ends
+//     Parent set, there is time for what must be done then, and os.Exit(0) ends
 //     it. It does not if main returns before, if the link was closed on this
 //     side first, or if the option says so. Once Inherited has returned it is
 //     reading the link (or writing to it) that notices: keep a Read going.

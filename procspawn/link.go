@@ -77,9 +77,6 @@ func (l *Link) WriteNow(p []byte) (int, error) {
 	if !ok {
 		return 0, errNoWriteNow
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
 	n, err := c.WriteNow(p)
 	if err == errNoWriteNow {
 		return 0, err

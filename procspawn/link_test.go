@@ -1,3 +1,5 @@
+//go:build unix
+
 package procspawn
 
 import (
@@ -16,6 +18,7 @@ import (
 // The deaf helper reads nothing until its stdin ends, and then all.
 var _ = helper("deaf", func(args []string) {
 	l := connect(nil)
+	l.Write([]byte{1})
 	io.Copy(io.Discard, os.Stdin)
 	n, err := io.Copy(io.Discard, l)
 	fmt.Fprintln(os.Stderr, "read", n, err)
@@ -30,7 +33,10 @@ func startDeaf(t *testing.T) (p *Process, listen func()) {
 	t.Cleanup(func() { w.Close() })
 	cmd := selfCmd("deaf")
 	cmd.Stdin = r
-	return startChild(t, cmd, &Options{CloseTimeout: 10 * time.Second}), func() { w.Close() }
+	p = startChild(t, cmd, &Options{CloseTimeout: 10 * time.Second})
+	_, err = p.Link().Read(make([]byte, 1)) // our hello is out of the pipe
+	require.NoError(t, err)
+	return p, func() { w.Close() }
 }
 
 func TestWriteNow(t *testing.T) {
@@ -59,7 +65,7 @@ func TestWriteNow(t *testing.T) {
 		_, err := l.Write(buf)
 		wrote <- err
 	}()
-	within(t, slack(500*time.Millisecond), "WriteNow", func() {
+	within(t, 500*time.Millisecond, "WriteNow", func() {
 		for range 1000 {
 			n, err := l.WriteNow(buf)
 			assert.Equal(t, 0, n)
@@ -94,7 +100,7 @@ func TestCloseReleasesReadAndWrite(t *testing.T) {
 	})
 	<-started
 	<-started
-	within(t, slack(500*time.Millisecond), "Close", func() {
+	within(t, 500*time.Millisecond, "Close", func() {
 		var closers sync.WaitGroup
 		for range 4 {
 			closers.Go(func() { assert.NoError(t, l.Close()) })
@@ -121,12 +127,12 @@ func TestKilledChildReleasesReadAndWrite(t *testing.T) {
 		errs <- err
 	}()
 	require.NoError(t, p.cmd.Process.Kill())
-	within(t, slack(100*time.Millisecond), "noticing", func() {
+	within(t, 100*time.Millisecond, "noticing", func() {
 		for range 2 {
 			<-errs
 		}
 	})
-	_, err := l.Read(make([]byte, 1))
+	_, err := readEnd(p)
 	var exit *Exit
 	require.ErrorAs(t, err, &exit)
 	assert.Equal(t, os.Kill, exit.Signal)
@@ -171,8 +177,8 @@ func TestGrandchildKeepsAnEnd(t *testing.T) {
 				blocked <- err
 			}()
 			var b []byte
-			within(t, slack(400*time.Millisecond), "the end", func() {
-				b, err = readLink(p.Link())
+			within(t, 400*time.Millisecond, "the end", func() {
+				b, err = readEnd(p)
 				<-p.Done()
 				assert.Error(t, <-blocked)
 			})
@@ -201,7 +207,7 @@ func TestChildThatClosesTheLinkAndLivesOn(t *testing.T) {
 	cmd.Stdin = r
 	p := startChild(t, cmd, nil)
 	r.Close()
-	within(t, slack(200*time.Millisecond), "Read", func() {
+	within(t, 200*time.Millisecond, "Read", func() {
 		_, err := p.Link().Read(make([]byte, 1))
 		assert.Equal(t, io.EOF, err)
 	})

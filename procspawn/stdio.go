@@ -132,7 +132,8 @@ func (s *stdio) run() {
 }
 
 // finish is called when the process has exited. It returns when the streams
-// have been read to their end, or at the deadline.
+// have been read to their end, or at the deadline. (When a writer is at work
+// then, what it has not been given yet is not in the report.)
 func (s *stdio) finish(deadline time.Time) {
 	if s.feed != nil {
 		s.feed.w.Close() // releases a blocked Write; nobody can release from.Read
@@ -141,6 +142,16 @@ func (s *stdio) finish(deadline time.Time) {
 		d.r.SetReadDeadline(deadline)
 	}
 	s.wait(time.Until(deadline))
+	// Only a caller's writer may keep us from the rest now. Without one a
+	// drain that has not ended just waits for its turn, on a busy machine.
+	if s.stderr != nil && !s.stderr.writing.Load() {
+		t := time.NewTimer(writerGrace)
+		defer t.Stop()
+		select {
+		case <-s.stderr.done:
+		case <-t.C:
+		}
+	}
 }
 
 // wait waits for the copying goroutines, at most for d.
@@ -170,17 +181,20 @@ func (s *stdio) release() {
 	s.wait(writerGrace)
 	for _, d := range s.drains {
 		d.gone.Store(true)
+		d.r.Close()
 	}
 }
 
 // drain empties a stream of the child, whatever becomes of the writer.
 type drain struct {
 	r    *os.File
-	to   io.Writer // nil: nobody
-	tail *tail     // nil: not kept
-	gone atomic.Bool
+	to   io.Writer     // nil: nobody
+	tail *tail         // nil: not kept
+	gone atomic.Bool   // the writer is not to be called any more
 	done chan struct{} // closed by run
 	late lateReader    // owned by run
+
+	writing atomic.Bool // run is in the caller's writer
 }
 
 func (d *drain) run() {
@@ -194,9 +208,11 @@ func (d *drain) run() {
 		}
 		d.tail.add(buf[:n])
 		if n > 0 && d.to != nil && !d.gone.Load() {
+			d.writing.Store(true)
 			if _, err := d.to.Write(buf[:n]); err != nil {
 				d.to = nil // the child must not block because a log is full
 			}
+			d.writing.Store(false)
 		}
 		if err != nil {
 			return

@@ -1,3 +1,5 @@
+//go:build unix
+
 package procspawn
 
 import (
@@ -40,7 +42,7 @@ func TestStopLadder(t *testing.T) {
 	t.Run("close link", func(t *testing.T) {
 		noLeaks(t)
 		p := startChild(t, selfCmd("echo"), &Options{CloseTimeout: time.Minute})
-		within(t, slack(300*time.Millisecond), "Stop", func() {
+		within(t, 300*time.Millisecond, "Stop", func() {
 			exit := p.Stop()
 			assert.Equal(t, StepCloseLink, exit.Step)
 			assert.Equal(t, 0, exit.Code)
@@ -49,7 +51,7 @@ func TestStopLadder(t *testing.T) {
 	t.Run("terminate", func(t *testing.T) {
 		noLeaks(t)
 		p := startStubborn(t, opts)
-		within(t, slack(500*time.Millisecond), "Stop", func() {
+		within(t, 500*time.Millisecond, "Stop", func() {
 			exit := p.Stop()
 			assert.Equal(t, StepTerminate, exit.Step)
 			assert.Equal(t, syscall.SIGTERM, exit.Signal)
@@ -61,7 +63,7 @@ func TestStopLadder(t *testing.T) {
 	t.Run("kill", func(t *testing.T) {
 		noLeaks(t)
 		p := startStubborn(t, opts, "ignore")
-		within(t, slack(500*time.Millisecond), "Stop", func() {
+		within(t, 500*time.Millisecond, "Stop", func() {
 			exit := p.Stop()
 			assert.Equal(t, StepKill, exit.Step)
 			assert.Equal(t, os.Kill, exit.Signal)
@@ -73,14 +75,14 @@ func TestStopLadder(t *testing.T) {
 		p := startChild(t, selfCmd("echo"), opts)
 		require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
 		awaitStop(t, p.Pid())
-		within(t, slack(500*time.Millisecond), "Stop", func() {
+		within(t, 500*time.Millisecond, "Stop", func() {
 			assert.Equal(t, StepKill, p.Stop().Step)
 		})
 	})
 	t.Run("no patience", func(t *testing.T) {
 		noLeaks(t)
 		p := startStubborn(t, &Options{CloseTimeout: -1, TermTimeout: -1}, "ignore")
-		within(t, slack(200*time.Millisecond), "Stop", func() {
+		within(t, 200*time.Millisecond, "Stop", func() {
 			assert.Equal(t, StepKill, p.Stop().Step)
 		})
 	})
@@ -141,7 +143,7 @@ func TestExitReport(t *testing.T) {
 			p := startChild(t, selfCmd("die", tt.how), nil)
 			_, err := p.Link().Write([]byte{1})
 			require.NoError(t, err)
-			_, err = readLink(p.Link())
+			_, err = readEnd(p)
 			var exit *Exit
 			require.ErrorAs(t, err, &exit)
 			<-p.Done()
@@ -172,7 +174,7 @@ func TestCommandContext(t *testing.T) {
 	p := startChild(t, exec.CommandContext(ctx, self.Path, self.Args[1:]...), nil)
 	echo(t, p, "moo")
 	cancel()
-	_, err := readLink(p.Link())
+	_, err := readEnd(p)
 	var exit *Exit
 	require.ErrorAs(t, err, &exit)
 	assert.Equal(t, os.Kill, exit.Signal)
