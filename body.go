@@ -2,6 +2,7 @@ package viaduct
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 
 	"github.com/shamaton/msgpack/v2"
@@ -16,12 +17,12 @@ func appendBody(b []byte, v any) (_ []byte, err error) {
 	case nil:
 		return mpack.AppendNil(b), nil
 	case []byte:
-		return appendBytes(b, v), nil
+		return appendBytes(b, v)
 	case *[]byte:
 		if v == nil {
 			return mpack.AppendNil(b), nil
 		}
-		return appendBytes(b, *v), nil
+		return appendBytes(b, *v)
 	}
 	// msgpack panics on some values, for instance one that changes meanwhile.
 	defer func() {
@@ -37,11 +38,14 @@ func appendBody(b []byte, v any) (_ []byte, err error) {
 }
 
 // appendBytes is apart because msgpack copies a []byte byte by byte.
-func appendBytes(b, p []byte) []byte {
-	if p == nil {
-		return mpack.AppendNil(b)
+func appendBytes(b, p []byte) ([]byte, error) {
+	switch {
+	case p == nil:
+		return mpack.AppendNil(b), nil
+	case uint64(len(p)) > math.MaxUint32:
+		return nil, fmt.Errorf("%d bytes are more than MessagePack can carry", len(p))
 	}
-	return mpack.AppendBin(b, p)
+	return mpack.AppendBin(b, p), nil
 }
 
 // decodeBody decodes the one value in b into what v points to. A nil v means
@@ -63,16 +67,16 @@ func decodeBody(b []byte, v any, maxDepth int) (err error) {
 	if h.Kind == mpack.Nil {
 		return nil
 	}
+	dst := reflect.TypeOf(v)
+	if dst.Kind() != reflect.Pointer || reflect.ValueOf(v).IsNil() {
+		return fmt.Errorf("type %v is not a pointer, or it is nil: there is nothing to decode into", dst)
+	}
 	if p, ok := v.(*[]byte); ok {
 		if h.Kind != mpack.Bin && h.Kind != mpack.Str {
 			return typeMismatch(h, reflect.TypeOf(p).Elem())
 		}
 		*p = b[h.Size:len(b):len(b)]
 		return nil
-	}
-	dst := reflect.TypeOf(v)
-	if dst.Kind() != reflect.Pointer {
-		return fmt.Errorf("type %v is not a pointer: there is nothing to decode into", dst)
 	}
 	if err := checkFields(h, b, dst.Elem()); err != nil {
 		return err

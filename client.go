@@ -13,80 +13,111 @@ type clientCodec struct {
 	conn messageConn
 	opts *Options
 
-	current message // the reply between its header and its body; owned by rpc's reader
+	// The reply between its header and its body, and its call; owned by rpc's reader.
+	current message
+	call    sentCall
 
-	mu      sync.Mutex        // guards what follows
-	methods map[uint64]string // of calls without a reply, for errors
-	closed  bool
+	mu     sync.Mutex // guards what follows
+	calls  map[uint32]sentCall
+	next   uint32 // msgid to try next; one in use is skipped
+	closed bool
+
+	closing sync.Once
+}
+
+// sentCall is a call without a reply.
+type sentCall struct {
+	seq    uint64 // its number in rpc.Client, which does not fit a msgid for ever
+	method string
 }
 
 // WriteRequest is called by one goroutine at a time, and may be waiting in the
 // kernel when the others of this type are called.
 func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
-	if r.Seq > maxID {
-		return fmt.Errorf("viaduct: all %d msgids of this client are used; connect anew", uint64(maxID))
-	}
 	msg, err := encodeRequest(r.ServiceMethod, args)
 	if err != nil {
 		return err
 	}
 	defer putBuffer(msg)
-	setID(*msg, uint32(r.Seq))
-	c.mu.Lock()
-	c.methods[r.Seq] = r.ServiceMethod
-	c.mu.Unlock()
+	id, err := c.add(sentCall{r.Seq, r.ServiceMethod})
+	if err != nil {
+		return err
+	}
+	setID(*msg, id)
 	if err := c.conn.WriteMessage(*msg); err != nil {
 		if isWriteError(err) {
-			c.conn.Close()
+			c.closeConn()
 		}
-		c.forget(r.Seq)
+		c.take(id)
 		return err
 	}
 	return nil
 }
 
-// maxID bounds the sequence numbers that fit a msgid.
+// maxID is the largest msgid.
 const maxID = 1<<32 - 1
 
-func (c *clientCodec) forget(seq uint64) (method string) {
+func (c *clientCodec) add(call sentCall) (id uint32, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	method = c.methods[seq]
-	delete(c.methods, seq)
-	return method
+	if uint64(len(c.calls)) > maxID {
+		return 0, errTooManyCalls
+	}
+	for {
+		id = c.next
+		c.next++
+		if _, used := c.calls[id]; !used {
+			c.calls[id] = call
+			return id, nil
+		}
+	}
+}
+
+func (c *clientCodec) take(id uint32) (call sentCall, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	call, ok = c.calls[id]
+	delete(c.calls, id)
+	return call, ok
 }
 
 func (c *clientCodec) ReadResponseHeader(r *rpc.Response) error {
-	m, err := c.readResponse()
-	if err != nil {
+	if err := c.readResponse(); err != nil {
 		// A writer that waits in the kernel holds the lock that rpc.Client
 		// needs to fail its calls, so it has to be released first.
-		c.conn.Close()
+		c.closeConn()
 		return c.endError(err)
 	}
-	c.current = m
-	r.Seq = uint64(m.id)
-	r.ServiceMethod = c.forget(r.Seq)
-	r.Error = m.errorText()
+	r.Seq = c.call.seq
+	r.ServiceMethod = c.call.method
+	r.Error = c.current.errorText()
 	return nil
 }
 
-func (c *clientCodec) readResponse() (message, error) {
+// readResponse reads the next response that a call waits for.
+func (c *clientCodec) readResponse() error {
 	for {
 		b, err := c.conn.ReadMessage()
 		if err != nil {
-			return message{}, err
+			return err
 		}
 		m, err := parseMessage(b, c.opts.maxDepth())
-		switch {
-		case err != nil:
-			return m, err
-		case m.kind == typeResponse:
-			return m, nil
-		case m.kind == typeRequest:
-			return m, &ProtocolError{fmt.Sprintf("request for %.80q on a connection that has only a client; an Endpoint serves both", m.method), nil}
+		if err != nil {
+			return err
 		}
-		c.opts.logger().Warn("viaduct: dropped a notification: this side is only a client", "method", string(m.method))
+		switch m.kind {
+		case typeResponse:
+			var ok bool
+			if c.call, ok = c.take(m.id); ok {
+				c.current = m
+				return nil
+			}
+			c.opts.logger().Warn(lateReply, "msgid", m.id, "bytes", m.size)
+		case typeRequest:
+			return &ProtocolError{fmt.Sprintf("request for %.80q on a connection that has only a client; an Endpoint serves both", m.method), nil}
+		default:
+			c.opts.logger().Warn("viaduct: dropped a notification: this side is only a client", "method", brief(string(m.method)))
+		}
 	}
 }
 
@@ -104,14 +135,25 @@ func (c *clientCodec) ReadResponseBody(reply any) error {
 	if reply == nil {
 		return nil
 	}
-	return decodeBody(c.current.body, reply, c.opts.maxDepth())
+	err := decodeBody(c.current.body, reply, c.opts.maxDepth())
+	if err != nil {
+		c.closeConn() // rpc.Client stops reading now, and does not tell
+		return &BodyError{"decode", "reply", c.call.method, typeName(reply), err}
+	}
+	return nil
 }
 
 func (c *clientCodec) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	return c.conn.Close()
+	return c.closeConn()
+}
+
+// closeConn is not an error for who comes second: the codec itself may be first.
+func (c *clientCodec) closeConn() (err error) {
+	c.closing.Do(func() { err = c.conn.Close() })
+	return err
 }
 
 // encodeRequest encodes a call, its msgid excepted, into a buffer of the pool.

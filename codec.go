@@ -37,7 +37,7 @@ func Dial(network, address string) (*rpc.Client, error) {
 
 // NewClientCodec is the function of the same name, with options.
 func (o *Options) NewClientCodec(conn io.ReadWriteCloser) rpc.ClientCodec {
-	return &clientCodec{conn: messagesOf(conn, o), opts: o, methods: make(map[uint64]string)}
+	return &clientCodec{conn: messagesOf(conn, o), opts: o, calls: make(map[uint32]sentCall)}
 }
 
 // NewServerCodec is the function of the same name, with options.

@@ -16,6 +16,8 @@ const (
 	// notifications that wait for their turn.
 	bareCalls = 16 << 10
 	bareNotes = 4 << 20
+	// noteCost is what a notification takes besides its own bytes.
+	noteCost = 128
 )
 
 // dispatcher runs what comes in, each call on a goroutine of its own: on an
@@ -32,7 +34,7 @@ type dispatcher struct {
 	trim   *time.Timer
 	alive  int // workers, idle ones included
 	closed bool
-	ended  chan struct{} // closed when closed and the last worker has gone
+	none   chan struct{} // made by who waits for alive to be 0, and closed then
 
 	notes     []message // in order, for the one worker that handles them
 	noteBytes int
@@ -50,11 +52,10 @@ type job struct {
 func (d *dispatcher) init(e *Endpoint) {
 	d.e = e
 	d.server = e.opts.server()
-	d.ended = make(chan struct{})
 }
 
 // accept takes a request or notification in. It reports whether it has taken
-// it, or will release it later. It does not block.
+// it, or releases it later. It does not block.
 func (d *dispatcher) accept(m message) (taken bool) {
 	if m.kind == typeRequest {
 		if d.bare && d.count() >= bareCalls {
@@ -64,21 +65,27 @@ func (d *dispatcher) accept(m message) (taken bool) {
 		d.run(job{request: m})
 		return true
 	}
+	if !d.queueNote(m) {
+		d.e.end(&ProtocolError{fmt.Sprintf("notifications come faster than they are handled: %d bytes wait", bareNotes), nil})
+		return true
+	}
+	return false
+}
+
+// queueNote queues a notification. It reports false if too many wait already.
+func (d *dispatcher) queueNote(m message) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bare && d.noteBytes > bareNotes {
-		d.e.running.Go(func() {
-			d.e.end(&ProtocolError{fmt.Sprintf("notifications come faster than they are handled: %d bytes wait", bareNotes), nil})
-		})
-		return true
+		return false
 	}
 	d.notes = append(d.notes, m)
-	d.noteBytes += m.size
+	d.noteBytes += m.size + noteCost
 	if !d.noting {
 		d.noting = true
 		d.runLocked(job{notes: true})
 	}
-	return false
+	return true
 }
 
 // refuse answers a request that a bare connection brought beyond the limit. If
@@ -101,7 +108,7 @@ func (d *dispatcher) nextNote() (message, bool) {
 	m := d.notes[0]
 	d.notes[0] = message{}
 	d.notes = d.notes[1:]
-	d.noteBytes -= m.size
+	d.noteBytes -= m.size + noteCost
 	return m, true
 }
 
@@ -168,13 +175,9 @@ func (d *dispatcher) gone() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.alive--
-	d.checkEnded()
-}
-
-func (d *dispatcher) checkEnded() {
-	if d.closed && d.alive == 0 && d.ended != nil {
-		close(d.ended)
-		d.ended = nil
+	if d.alive == 0 && d.none != nil {
+		close(d.none)
+		d.none = nil
 	}
 }
 
@@ -188,7 +191,6 @@ func (d *dispatcher) close() {
 		d.trim.Stop()
 	}
 	d.endIdle(len(d.idle))
-	d.checkEnded()
 }
 
 func (d *dispatcher) count() int {
@@ -197,16 +199,21 @@ func (d *dispatcher) count() int {
 	return d.alive - len(d.idle)
 }
 
-// wait waits until all workers have gone, or ctx has ended, and returns how many are left.
+// wait waits until all workers have gone, or ctx has ended, and returns how
+// many are left. It is for after close, when nothing comes in any more.
 func (d *dispatcher) wait(ctx context.Context) int {
 	d.mu.Lock()
-	ended := d.ended
-	d.mu.Unlock()
-	if ended == nil {
+	if d.alive == 0 {
+		d.mu.Unlock()
 		return 0
 	}
+	if d.none == nil {
+		d.none = make(chan struct{})
+	}
+	none := d.none
+	d.mu.Unlock()
 	select {
-	case <-ended:
+	case <-none:
 		return 0
 	case <-ctx.Done():
 		return d.count()

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/rpc"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // An Endpoint makes calls to the other side of a link and answers those that
@@ -26,13 +28,17 @@ type Endpoint struct {
 	reporter   reporter
 
 	ending  sync.Once
-	done    chan struct{} // closed when err is set and all pending calls have failed
-	err     error         // what calls fail with now: a *DownError or rpc.ErrShutdown
-	running sync.WaitGroup
+	deaf    atomic.Bool    // what still comes in is dropped
+	done    chan struct{}  // closed when err is set and all pending calls have failed
+	err     error          // what calls fail with now: a *DownError or rpc.ErrShutdown
+	running sync.WaitGroup // links that have not ended, goroutines of bare ones
+	closed  chan struct{}  // closed when the links have been
+	stopped chan struct{}  // closed when they have ended and nothing comes from them any more
 }
 
 // link carries the messages of an Endpoint: a lane of package duplex, or a
-// bareLink. Receive's functions are called from a goroutine that must not block.
+// bareLink. Receive's functions are called from a goroutine that must not block;
+// behind ended, which is called once, deliver is not called any more.
 type link interface {
 	Send(ctx context.Context, msg []byte, oneWay bool) error
 	MaxSend() int
@@ -46,9 +52,14 @@ type link interface {
 // bare connection to any MessagePack-RPC peer, on which both travel. On a bare connection,
 // which has no flow control, calls beyond 16,384 running are refused, and a
 // peer that sends notifications faster than they are handled ends the
-// connection once 4 MiB of them wait.
+// connection once 4 MiB of them wait, each counted with 128 bytes on top.
 func NewEndpoint(client, server io.ReadWriteCloser, opts *Options) *Endpoint {
-	e := &Endpoint{opts: opts, done: make(chan struct{})}
+	e := &Endpoint{
+		opts:    opts,
+		done:    make(chan struct{}),
+		closed:  make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
 	e.pending.calls = make(map[uint32]*pendingCall)
 	if opts != nil {
 		e.reporter.log = opts.Logger
@@ -57,12 +68,16 @@ func NewEndpoint(client, server io.ReadWriteCloser, opts *Options) *Endpoint {
 	e.out = e.linkOf(client)
 	if server == nil {
 		e.in = e.out
-		e.out.Receive(e.receive, e.end)
+		_, e.dispatcher.bare = e.in.(*bareLink)
+		e.running.Add(1)
+		e.out.Receive(e.receive, e.linkEnded)
 		return e
 	}
 	e.in = e.linkOf(server)
-	e.out.Receive(e.receiveReply, e.end)
-	e.in.Receive(e.receiveCall, e.end)
+	_, e.dispatcher.bare = e.in.(*bareLink)
+	e.running.Add(2) // both at once: the first may have ended before the second begins
+	e.out.Receive(e.receiveReply, e.linkEnded)
+	e.in.Receive(e.receiveCall, e.linkEnded)
 	return e
 }
 
@@ -70,7 +85,6 @@ func (e *Endpoint) linkOf(conn io.ReadWriteCloser) link {
 	if l, ok := conn.(link); ok {
 		return l
 	}
-	e.dispatcher.bare = true
 	return newBareLink(conn, e.opts.maxMessage(), &e.running)
 }
 
@@ -79,15 +93,15 @@ func (e *Endpoint) linkOf(conn io.ReadWriteCloser) link {
 // or [*SizeError] if args cannot be sent or the reply cannot be understood,
 // and a [*DownError] or [rpc.ErrShutdown] if the link has ended.
 func (e *Endpoint) Call(serviceMethod string, args, reply any) error {
-	c := getCall()
+	c := e.pending.get()
 	c.method = serviceMethod
-	if err := e.start(c, args); err != nil {
-		putCall(c)
+	if err := e.start(context.Background(), c, args); err != nil {
+		e.pending.put(c)
 		return err
 	}
 	<-c.ready
 	err := e.result(c, reply)
-	putCall(c)
+	e.pending.put(c)
 	return err
 }
 
@@ -102,7 +116,7 @@ func (e *Endpoint) Go(serviceMethod string, args, reply any, done chan *rpc.Call
 	}
 	call := &rpc.Call{ServiceMethod: serviceMethod, Args: args, Reply: reply, Done: done}
 	c := &pendingCall{method: serviceMethod, async: call}
-	if err := e.start(c, args); err != nil {
+	if err := e.start(context.Background(), c, args); err != nil {
 		e.finishAsync(call, err)
 	}
 	return call
@@ -137,7 +151,7 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 }
 
 // start sends a call. If it returns nil then c completes; otherwise it does not.
-func (e *Endpoint) start(c *pendingCall, args any) error {
+func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) error {
 	msg, err := encodeRequest(c.method, args)
 	if err != nil {
 		return err
@@ -148,7 +162,7 @@ func (e *Endpoint) start(c *pendingCall, args any) error {
 		return err
 	}
 	setID(*msg, id)
-	if err := e.send(context.Background(), e.out, *msg, false); err != nil {
+	if err := e.send(ctx, e.out, *msg, false); err != nil {
 		if e.pending.remove(id, c) {
 			return err
 		}
@@ -203,19 +217,26 @@ func (e *Endpoint) Err() error {
 	}
 }
 
-// Close ends the link, and with it all pending calls. Handlers that are running go on.
+// closeTime bounds how long Close waits for connections to close.
+const closeTime = 2 * time.Second
+
+// Close ends the link, and with it all pending calls. What was accepted for
+// sending is delivered if the other side takes it within 50 ms. Handlers that
+// are running go on. Close returns nil, before long even if a connection does not close.
 func (e *Endpoint) Close() error {
 	e.end(rpc.ErrShutdown)
-	e.out.Close()
-	return e.in.Close()
+	select {
+	case <-e.closed:
+	case <-time.After(closeTime):
+	}
+	return nil
 }
 
 // Wait waits until the link has ended and all handlers have returned, or ctx
 // has ended. It returns the number of goroutines that still run handlers.
 func (e *Endpoint) Wait(ctx context.Context) int {
 	select {
-	case <-e.done:
-		e.running.Wait()
+	case <-e.stopped:
 		left := e.dispatcher.wait(ctx)
 		e.reporter.wait(ctx)
 		return left
@@ -224,21 +245,34 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 	}
 }
 
-// end ends the endpoint once, for the reason err.
+// linkEnded is called by each link behind the last message.
+func (e *Endpoint) linkEnded(err error) {
+	e.down(err)
+	e.running.Done()
+}
+
+// end ends the endpoint for the reason err, and what the links still bring is dropped.
 func (e *Endpoint) end(err error) {
+	e.deaf.Store(true)
+	e.down(err)
+}
+
+// down ends the endpoint once, for the reason err.
+func (e *Endpoint) down(err error) {
 	e.ending.Do(func() {
 		e.err = downError(err)
 		for _, c := range e.pending.fail(e.err) {
 			e.complete(c)
 		}
-		e.running.Add(1) // before Wait may look
 		close(e.done)
 		e.dispatcher.close()
 		// Not here: the caller may be a link that is about to end.
 		go func() {
-			defer e.running.Done()
 			e.out.Close()
 			e.in.Close()
+			close(e.closed)
+			e.running.Wait()
+			close(e.stopped)
 		}()
 	})
 }

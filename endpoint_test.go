@@ -2,8 +2,11 @@ package viaduct_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/rpc"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,54 +15,340 @@ import (
 	"github.com/viaduct-go/viaduct/duplex"
 )
 
-type Args struct{ A, B int }
-
-type Arith struct{}
-
-func (Arith) Add(args *Args, reply *int) error { *reply = args.A + args.B; return nil }
-func (Arith) Fail(args *Args, _ *int) error    { return errors.New("no luck") }
-func (Arith) Echo(args []byte, reply *[]byte) error {
-	*reply = args
-	return nil
+// links are the kinds of link that an Endpoint must work on.
+var links = []struct {
+	name string
+	make func(t testing.TB, a, b *viaduct.Options) (x, y *viaduct.Endpoint)
+}{
+	{"lanes over net.Pipe", func(t testing.TB, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+		return laneEndpoints(t, 0, a, b)
+	}},
+	{"lanes over os.Pipe", func(t testing.TB, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+		return laneEndpoints(t, 2, a, b)
+	}},
+	{"bare net.Pipe", func(t testing.TB, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+		return bareEndpoints(t, 0, a, b)
+	}},
+	{"bare TCP", func(t testing.TB, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+		return bareEndpoints(t, 1, a, b)
+	}},
+	{"two bare connections", func(t testing.TB, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+		xc, ys := conns[1].make(t)
+		yc, xs := conns[2].make(t)
+		return endWithTest(t, viaduct.NewEndpoint(xc, xs, a), viaduct.NewEndpoint(yc, ys, b))
+	}},
 }
 
-func arithServer() *rpc.Server {
-	s := rpc.NewServer()
-	if err := s.Register(Arith{}); err != nil {
-		panic(err)
+func laneEndpoints(t testing.TB, conn int, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+	cx, cy := conns[conn].make(t)
+	dx, dy := duplexPair(t, cx, cy, &duplex.Options{MaxMessage: maxMessage})
+	return endWithTest(t,
+		viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), a),
+		viaduct.NewEndpoint(dy.ClientLane(), dy.ServerLane(), b))
+}
+
+func bareEndpoints(t testing.TB, conn int, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
+	cx, cy := conns[conn].make(t)
+	return endWithTest(t, viaduct.NewEndpoint(cx, nil, a), viaduct.NewEndpoint(cy, nil, b))
+}
+
+func endWithTest(t testing.TB, x, y *viaduct.Endpoint) (*viaduct.Endpoint, *viaduct.Endpoint) {
+	t.Cleanup(func() {
+		x.Close()
+		y.Close()
+		x.Wait(soon(t))
+		y.Wait(soon(t))
+	})
+	return x, y
+}
+
+const maxMessage = 4 << 20
+
+// overLinks runs f over every kind of link and with roles swapped. here and
+// there are what each side serves.
+func overLinks(t *testing.T, here, there hooks, f func(t *testing.T, a, b *viaduct.Endpoint)) {
+	overLinksOpts(t, &viaduct.Options{Server: newServer(here), MaxMessage: maxMessage}, &viaduct.Options{Server: newServer(there), MaxMessage: maxMessage}, f)
+}
+
+func overLinksOpts(t *testing.T, here, there *viaduct.Options, f func(t *testing.T, a, b *viaduct.Endpoint)) {
+	for _, l := range links {
+		for _, swapped := range []bool{false, true} {
+			name := l.name
+			if swapped {
+				name += ", swapped"
+			}
+			t.Run(name, func(t *testing.T) {
+				noneLeft(t)
+				if swapped {
+					b, a := l.make(t, there, here)
+					f(t, a, b)
+					return
+				}
+				a, b := l.make(t, here, there)
+				f(t, a, b)
+			})
+		}
 	}
-	return s
 }
 
-func lanes(t testing.TB) (a, b *viaduct.Endpoint) {
-	ca, cb := net.Pipe()
-	da, db := duplex.New(ca, nil), duplex.New(cb, nil)
-	opts := &viaduct.Options{Server: arithServer()}
-	a = viaduct.NewEndpoint(da.ClientLane(), da.ServerLane(), opts)
-	b = viaduct.NewEndpoint(db.ClientLane(), db.ServerLane(), opts)
-	t.Cleanup(func() { a.Close(); b.Close(); a.Wait(t.Context()); b.Wait(t.Context()) })
-	return a, b
+func TestEndpoint(t *testing.T) {
+	overLinks(t, nil, nil, func(t *testing.T, a, b *viaduct.Endpoint) {
+		for _, e := range []*viaduct.Endpoint{a, b} {
+			testArith(t, e.Call, e.Go)
+			c := e.Client()
+			testArith(t, c.Call, c.Go)
+			require.NoError(t, c.Close())
+		}
+	})
 }
 
-func TestCallBothWays(t *testing.T) {
-	a, b := lanes(t)
-	for _, e := range []*viaduct.Endpoint{a, b} {
-		var sum int
-		require.NoError(t, e.Call("Arith.Add", &Args{1, 2}, &sum))
-		require.Equal(t, 3, sum)
-		require.Equal(t, rpc.ServerError("no luck"), e.Call("Arith.Fail", &Args{}, &sum))
-		require.ErrorContains(t, e.Call("Arith.Nope", &Args{}, &sum), "can't find method")
-		require.ErrorContains(t, e.Call("Arith.Add", map[string]int{"C": 1}, &sum), "type")
-		big := make([]byte, 3<<20)
-		var back []byte
-		require.NoError(t, e.Call("Arith.Echo", big, &back))
-		require.Len(t, back, len(big))
-		c := e.Client()
-		require.NoError(t, c.Call("Arith.Add", &Args{3, 4}, &sum))
-		require.Equal(t, 7, sum)
-		require.NoError(t, c.Close())
-		call := <-e.Go("Arith.Add", Args{5, 6}, &sum, nil).Done
-		require.NoError(t, call.Error)
-		require.Equal(t, 11, sum)
+// TestEndpointFaults: each costs one call.
+func TestEndpointFaults(t *testing.T) {
+	overLinks(t, nil, nil, func(t *testing.T, a, _ *viaduct.Endpoint) {
+		var berr *viaduct.BodyError
+		err := a.Call("Arith.Add", make(chan int), nil)
+		require.ErrorAs(t, err, &berr)
+		require.Equal(t, "encode", berr.Op)
+		call := <-a.Go("Arith.Add", make(chan int), nil, nil).Done
+		require.ErrorAs(t, call.Error, &berr)
+
+		var wrong []string
+		err = a.Call("Arith.Add", Args{1, 2}, &wrong)
+		require.ErrorAs(t, err, &berr)
+		require.Equal(t, "decode", berr.Op)
+		require.ErrorContains(t, err, "type mismatch")
+		call = <-a.Go("Arith.Add", Args{1, 2}, &wrong, nil).Done
+		require.ErrorAs(t, call.Error, &berr)
+		require.ErrorAs(t, a.Call("Raw.Echo", []byte("x"), (*[]byte)(nil)), &berr)
+
+		var serr *viaduct.SizeError
+		err = a.Call("Raw.Echo", make([]byte, maxMessage), nil)
+		require.ErrorAs(t, err, &serr)
+		require.Equal(t, viaduct.SizeError{Size: maxMessage + 22, Limit: maxMessage}, *serr)
+		err = a.Notify(t.Context(), "Raw.Echo", make([]byte, maxMessage))
+		require.ErrorAs(t, err, &serr)
+		err = a.Call("Raw.Sized", maxMessage, nil)
+		require.IsType(t, rpc.ServerError(""), err)
+		require.ErrorContains(t, err, fmt.Sprintf("message of %d bytes is over the limit of %d", maxMessage+13, maxMessage))
+
+		require.ErrorContains(t, a.Call("Bad.Reply", 1, nil), "cannot encode reply of Bad.Reply")
+		require.Equal(t, rpc.ServerError("viaduct: handler ended its goroutine with runtime.Goexit"), a.Call("Bad.Goexit", 1, nil))
+		require.ErrorContains(t, a.Call("Nobody.Add", 1, nil), "can't find service")
+		require.NoError(t, a.Call("Arith.Add", nil, new(Reply)), "a nil argument is an empty one")
+		require.NoError(t, a.Call("Arith.Add", Args{1, 2}, new(Reply)), "the link is as before")
+		require.NoError(t, a.Err())
+	})
+}
+
+// TestEndpointGo: the done channel is that of net/rpc.
+func TestEndpointGo(t *testing.T) {
+	gate := make(chan struct{})
+	wait := func(string) (string, error) { <-gate; return "", nil }
+	j, log := newJournal()
+	a, _ := bareEndpoints(t, 0, &viaduct.Options{Logger: log}, &viaduct.Options{Server: newServer(hooks{"Wait": wait})})
+	require.PanicsWithValue(t, "viaduct: done channel is unbuffered", func() { a.Go("Wait.Do", "", nil, make(chan *rpc.Call)) })
+
+	done := make(chan *rpc.Call, 1)
+	reply := "before"
+	call := a.Go("Wait.Do", "", &reply, done)
+	require.Equal(t, []any{"Wait.Do", "", &reply}, []any{call.ServiceMethod, call.Args, call.Reply})
+	a.Go("Wait.Do", "", nil, done)
+	close(gate)
+	j.waitFor(t, "the Done channel of a call is full")
+	require.NoError(t, (<-done).Error)
+	select {
+	case <-done:
+		t.Error("a call that found no room was sent")
+	default:
+	}
+	call = a.Go("Nobody.Do", "", nil, nil)
+	require.Same(t, call, <-call.Done)
+	require.Error(t, call.Error)
+}
+
+// TestNestedBesideFlood: calls nested eight deep, beside notifications both ways
+// whose handlers do not get on.
+func TestNestedBesideFlood(t *testing.T) {
+	for _, l := range links[:2] {
+		t.Run(l.name, func(t *testing.T) {
+			noneLeft(t)
+			var a, b *viaduct.Endpoint
+			gate := make(chan struct{})
+			slow := func(string) (string, error) { <-gate; return "", nil }
+			nest := func(e **viaduct.Endpoint) func(string) (string, error) {
+				return func(depth string) (reply string, err error) {
+					if len(depth) == 8 {
+						return depth, nil
+					}
+					err = (*e).Call("Nest.Do", depth+"x", &reply)
+					return reply, err
+				}
+			}
+			here := &viaduct.Options{Server: newServer(hooks{"Slow": slow, "Nest": nest(&a)})}
+			there := &viaduct.Options{Server: newServer(hooks{"Slow": slow, "Nest": nest(&b)})}
+			a, b = l.make(t, here, there)
+			ctx := soon(t)
+			var floods sync.WaitGroup
+			for _, e := range []*viaduct.Endpoint{a, b} {
+				for range 4 {
+					floods.Go(func() {
+						for range 40 {
+							if err := e.Notify(ctx, "Slow.Do", string(make([]byte, 32<<10))); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+			}
+			var calls sync.WaitGroup
+			for _, e := range []*viaduct.Endpoint{a, b} {
+				for range 20 {
+					calls.Go(func() {
+						var reply string
+						if err := e.Call("Nest.Do", "", &reply); err != nil || len(reply) != 8 {
+							t.Error(reply, err)
+						}
+					})
+				}
+			}
+			calls.Wait() // while the notifications are stuck
+			close(gate)
+			floods.Wait()
+		})
 	}
 }
+
+// TestManyCallers: 500 at once, both ways, some with a large body.
+func TestManyCallers(t *testing.T) {
+	overLinks(t, nil, nil, func(t *testing.T, a, b *viaduct.Endpoint) {
+		var calls sync.WaitGroup
+		for i := range 500 {
+			for _, e := range []*viaduct.Endpoint{a, b} {
+				calls.Go(func() {
+					if i%10 == 0 {
+						sent := make([]byte, 32<<10)
+						sent[i] = 1
+						var back []byte
+						if err := e.Call("Raw.Echo", sent, &back); err != nil || string(back) != string(sent) {
+							t.Errorf("%d bytes came back: %v", len(back), err)
+						}
+						return
+					}
+					var reply Reply
+					if err := e.Call("Arith.Add", Args{i, i}, &reply); err != nil || reply.C != 2*i {
+						t.Errorf("%d + %d = %d, %v", i, i, reply.C, err)
+					}
+					if err := e.Call("Nobody.Nope", make([]byte, 100), nil); err == nil {
+						t.Error("no error")
+					}
+				})
+			}
+		}
+		calls.Wait()
+	})
+}
+
+// TestByteArguments: what handlers get and callers get back is theirs alone.
+func TestByteArguments(t *testing.T) {
+	overLinks(t, nil, nil, func(t *testing.T, a, _ *viaduct.Endpoint) {
+		var calls sync.WaitGroup
+		for i := range 50 {
+			calls.Go(func() {
+				sent := []byte(fmt.Sprintf("message %d", i))
+				var back []byte
+				for range 20 {
+					if err := a.Call("Raw.Echo", sent, &back); err != nil || string(back) != string(sent) {
+						t.Errorf("%q came back as %q, %v", sent, back, err)
+						return
+					}
+					_ = append(back, "overwritten"...)
+					for j := range back {
+						back[j] = 0xc1
+					}
+				}
+			})
+		}
+		calls.Wait()
+	})
+}
+
+// plays returns an endpoint on a bare connection, the other end of which the test plays.
+func plays(t testing.TB, opts *viaduct.Options) (*viaduct.Endpoint, net.Conn) {
+	x, y := net.Pipe()
+	e := viaduct.NewEndpoint(x, nil, opts)
+	t.Cleanup(func() {
+		y.Close()
+		e.Close()
+		e.Wait(soon(t))
+	})
+	return e, y
+}
+
+// reads requires that n bytes come and returns them.
+func reads(t testing.TB, r io.Reader, n int) []byte {
+	t.Helper()
+	b := make([]byte, n)
+	_, err := io.ReadFull(r, b)
+	require.NoError(t, err)
+	return b
+}
+
+func writes(t testing.TB, w io.Writer, text string) {
+	t.Helper()
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+}
+
+// TestLateReplies are logged, and nothing else happens.
+func TestLateReplies(t *testing.T) {
+	j, log := newJournal()
+	e, y := plays(t, &viaduct.Options{Logger: log})
+	var reply int
+	call := e.Go("A.B", 1, &reply, nil)
+	require.Equal(t, "\x94\x00\xce\x00\x00\x00\x00\xa3A.B\x91\x01", string(reads(t, y, 13)))
+	writes(t, y, "\x94\x01\x09\xc0\x01"+"\x94\x01\x00\xc0\x2a"+"\x94\x01\x00\xc0\x2b")
+	<-call.Done
+	require.NoError(t, call.Error)
+	require.Equal(t, 42, reply)
+	j.waitFor(t, "msgid=9 bytes=5", "msgid=0 bytes=5")
+	require.NoError(t, e.Err())
+}
+
+// TestExample is the example of PROTOCOL.md.
+func TestExample(t *testing.T) {
+	got := make(chan string, 1)
+	e, y := plays(t, &viaduct.Options{Server: newServer(hooks{"Log": func(s string) (string, error) { got <- s; return "", nil }})})
+	for _, m := range exampleMessages {
+		if m.from == "A" {
+			writes(t, y, string(m.bytes()))
+		} else {
+			require.Equal(t, m.bytes(), reads(t, y, len(m.bytes())))
+		}
+	}
+	require.Equal(t, "hi", <-got)
+	var sum Reply
+	call := e.Go("Arith.Add", Args{1, 2}, &sum, nil)
+	require.Equal(t, exampleMessages[0].bytes()[7:], reads(t, y, len(exampleMessages[0].bytes()))[7:])
+	writes(t, y, "\x94\x01\x00\xc0\x81\xa1C\x03")
+	require.NoError(t, (<-call.Done).Error)
+	require.Equal(t, 3, sum.C)
+}
+
+// TestForeignPeer: errors of any type, ids in short form, a result of nil.
+func TestForeignPeer(t *testing.T) {
+	e, y := plays(t, nil)
+	reply := 7
+	for answer, want := range map[string]error{
+		"\x92\x00\xa9no buffer\xc0": rpc.ServerError(`[0, "no buffer"]`),
+		"\xa0\xc0":                  rpc.ServerError("unknown error"),
+		"\xc0\xc0":                  nil,
+	} {
+		call := e.Go("A.B", 1, &reply, nil)
+		id := reads(t, y, 13)[6]
+		writes(t, y, string([]byte{0x94, 1, id})+answer)
+		require.Equal(t, want, (<-call.Done).Error)
+		require.Equal(t, 7, reply)
+	}
+}
+
+var errNoLuck = errors.New("no luck")

@@ -1,6 +1,7 @@
 package viaduct
 
 import (
+	"context"
 	"io"
 	"net/rpc"
 	"sync"
@@ -10,25 +11,30 @@ import (
 // that wants one. Closing it ends its own calls, not the link. It has net/rpc's own limits: a reply that
 // cannot be decoded ends that client, and all its calls, though nobody else's.
 func (e *Endpoint) Client() *rpc.Client {
-	c := &endpointCodec{e: e, more: make(chan struct{}, 1), closed: make(chan struct{})}
+	c := &endpointCodec{e: e, more: make(chan struct{}, 1)}
+	c.open, c.close = context.WithCancel(context.Background())
 	return rpc.NewClientWithCodec(c)
 }
 
 // endpointCodec is an rpc.ClientCodec that makes its calls through an Endpoint.
 type endpointCodec struct {
 	e       *Endpoint
+	open    context.Context // until Close
+	close   context.CancelFunc
 	more    chan struct{} // one slot: replies has something
 	current *pendingCall  // the reply between its header and its body; owned by rpc's reader
 
 	mu      sync.Mutex     // guards what follows
 	replies []*pendingCall // completed, in order
-
-	closing sync.Once
-	closed  chan struct{}
 }
 
 func (c *endpointCodec) WriteRequest(r *rpc.Request, args any) error {
-	return c.e.start(&pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}, args)
+	err := c.e.start(c.open, &pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}, args)
+	if c.open.Err() != nil {
+		c.e.pending.removeOf(c) // Close may have been too early for this one
+		return rpc.ErrShutdown
+	}
+	return err
 }
 
 // push is called when a call has completed. It does not block.
@@ -36,10 +42,7 @@ func (c *endpointCodec) push(call *pendingCall) {
 	c.mu.Lock()
 	c.replies = append(c.replies, call)
 	c.mu.Unlock()
-	select {
-	case c.more <- struct{}{}:
-	default:
-	}
+	signal(c.more)
 }
 
 func (c *endpointCodec) ReadResponseHeader(r *rpc.Response) error {
@@ -73,7 +76,7 @@ func (c *endpointCodec) pop() (*pendingCall, error) {
 		}
 		select {
 		case <-c.more:
-		case <-c.closed:
+		case <-c.open.Done():
 			return nil, io.EOF
 		case <-c.e.done:
 			ended = true // what has come before is still returned
@@ -93,10 +96,10 @@ func (c *endpointCodec) ReadResponseBody(reply any) error {
 	return nil
 }
 
+// Close also releases a WriteRequest that waits for room: it holds the lock that
+// rpc.Client needs to fail its calls.
 func (c *endpointCodec) Close() error {
-	c.closing.Do(func() {
-		close(c.closed)
-		c.e.pending.removeOf(c)
-	})
+	c.close()
+	c.e.pending.removeOf(c)
 	return nil
 }

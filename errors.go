@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/rpc"
 )
 
@@ -24,14 +25,14 @@ func (e *BodyError) Error() string {
 
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// A SizeError reports a message over the limit of a bare connection. No byte of
-// it has been sent. (Over a lane, it is the lane's own error.)
+// A SizeError reports a message over the limit of the link. No byte of it has been
+// sent. (A standard client or server on a lane of its own gets the lane's error instead.)
 type SizeError struct {
 	Size, Limit int // bytes
 }
 
 func (e *SizeError) Error() string {
-	return fmt.Sprintf("viaduct: message of %d bytes is over the limit of %d; see Options.MaxMessage", e.Size, e.Limit)
+	return fmt.Sprintf("viaduct: message of %d bytes is over the limit of %d bytes", e.Size, e.Limit)
 }
 
 // A ProtocolError reports a message that is no MessagePack-RPC, or that has no
@@ -68,7 +69,7 @@ func (e *DownError) Is(target error) bool { return target == rpc.ErrShutdown }
 func downError(err error) error {
 	var down *DownError
 	switch {
-	case err == nil, err == rpc.ErrShutdown, errors.Is(err, fs.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+	case err == nil, err == rpc.ErrShutdown, closedHere(err):
 		return rpc.ErrShutdown
 	case errors.As(err, &down):
 		return err
@@ -76,4 +77,16 @@ func downError(err error) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return &DownError{Err: err}
+}
+
+// closedHere reports whether err says that this side has closed the connection.
+// It does not look into errors that wrap several: there the other side may
+// have closed it first.
+func closedHere(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err == fs.ErrClosed || err == net.ErrClosed || err == io.ErrClosedPipe {
+			return true
+		}
+	}
+	return false
 }

@@ -34,8 +34,11 @@ func parseMessage(b []byte, maxDepth int) (message, error) {
 		return m, &ProtocolError{"message is not an array", err}
 	}
 	kind, rest, err := mpack.ReadUint(rest)
-	if err != nil || kind > typeNotification {
-		return m, &ProtocolError{fmt.Sprintf("message type is %d, expected 0, 1 or 2", kind), err}
+	if err != nil {
+		return m, &ProtocolError{"message type is not a number", err}
+	}
+	if kind > typeNotification {
+		return m, &ProtocolError{fmt.Sprintf("message type is %d, expected 0, 1 or 2", kind), nil}
 	}
 	m.kind = uint8(kind)
 	want := 4
@@ -48,8 +51,11 @@ func parseMessage(b []byte, maxDepth int) (message, error) {
 	}
 	if m.kind != typeNotification {
 		id, after, err := mpack.ReadUint(rest)
-		if err != nil || id > math.MaxUint32 {
-			return m, &ProtocolError{fmt.Sprintf("msgid %d is not a 32-bit number", id), err}
+		if err != nil {
+			return m, &ProtocolError{"msgid is not a number", err}
+		}
+		if id > math.MaxUint32 {
+			return m, &ProtocolError{fmt.Sprintf("msgid %d has more than 32 bits", id), nil}
 		}
 		m.id, rest = uint32(id), after
 	}
@@ -84,8 +90,12 @@ func (m *message) parameter() ([]byte, error) {
 		return nil, fmt.Errorf("params are not an array: %w", err)
 	case n > 1:
 		return nil, fmt.Errorf("type mismatch: call has %d parameters, the method takes one", n)
+	case n == 1:
+		return arg, nil
+	case len(arg) > 0:
+		return nil, mpack.ErrTrailing
 	}
-	return arg, nil
+	return nil, nil
 }
 
 // idSize is what the head of a request or response takes up to its msgid, which is

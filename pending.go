@@ -18,20 +18,28 @@ type pendingCall struct {
 	err      error // why there is no response
 }
 
-var callPool = sync.Pool{New: func() any { return &pendingCall{ready: make(chan struct{}, 1)} }}
+// get returns a call with a channel to wait at.
+func (p *pendingCalls) get() *pendingCall {
+	if c, ok := p.free.Get().(*pendingCall); ok {
+		return c
+	}
+	return &pendingCall{ready: make(chan struct{}, 1)}
+}
 
-func getCall() *pendingCall { return callPool.Get().(*pendingCall) }
-
-// putCall gives back a call that has completed or has never started.
-func putCall(c *pendingCall) {
+// put gives back a call that has completed or has never started.
+func (p *pendingCalls) put(c *pendingCall) {
 	*c = pendingCall{ready: c.ready}
-	callPool.Put(c)
+	p.free.Put(c)
 }
 
 var errTooManyCalls = errors.New("viaduct: 4,294,967,296 calls are pending: no msgid is left")
 
 // pendingCalls is the table of calls that wait for a reply.
 type pendingCalls struct {
+	// Not shared by all endpoints: a channel made in a bubble of
+	// testing/synctest must not be used outside.
+	free sync.Pool // of *pendingCall
+
 	mu    sync.Mutex // guards what follows
 	calls map[uint32]*pendingCall
 	next  uint32 // msgid to try next; one in use is skipped

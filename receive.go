@@ -46,7 +46,11 @@ func (e *Endpoint) receiveCall(msg []byte) (taken bool) {
 	}
 }
 
+// parse reports false for what is not to be looked at.
 func (e *Endpoint) parse(msg []byte) (message, bool) {
+	if e.deaf.Load() {
+		return message{}, false
+	}
 	m, err := parseMessage(msg, e.opts.maxDepth())
 	if err != nil {
 		e.end(err)
@@ -54,11 +58,13 @@ func (e *Endpoint) parse(msg []byte) (message, bool) {
 	return m, err == nil
 }
 
+const lateReply = "viaduct: dropped a reply: nobody waits for it any more"
+
 // reply hands a response to whoever waits for it.
 func (e *Endpoint) reply(m message) {
 	c := e.pending.take(m.id)
 	if c == nil {
-		e.reporter.warn("viaduct: dropped a reply: nobody waits for it any more", "msgid", m.id, "bytes", m.size)
+		e.reporter.warn(lateReply, "msgid", m.id, "bytes", m.size)
 		return
 	}
 	c.response = m

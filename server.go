@@ -52,7 +52,7 @@ func (c *serverCodec) ReadRequestBody(args any) error {
 func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 	if r.Seq > noteSeq {
 		if r.Error != "" {
-			c.opts.logger().Warn(noteFailed, "method", r.ServiceMethod, "error", r.Error)
+			c.opts.logger().Warn(noteFailed, "method", brief(r.ServiceMethod), "error", brief(r.Error))
 		}
 		return nil
 	}
@@ -85,7 +85,7 @@ func (m *message) decodeArgument(args any, maxDepth int) error {
 		return nil
 	}
 	b, err := m.parameter()
-	if err == nil && len(b) > 0 {
+	if err == nil && b != nil {
 		err = decodeBody(b, args, maxDepth)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -117,3 +117,11 @@ func encodeReply(r *rpc.Response, reply any) *[]byte {
 
 // noteFailed is what a Logger is told, as nobody else hears of it.
 const noteFailed = "viaduct: one-way call failed"
+
+// brief cuts off what a peer has made long: a Logger may keep it.
+func brief(s string) string {
+	if len(s) > 400 {
+		return s[:400] + "..."
+	}
+	return s
+}

@@ -30,7 +30,8 @@ type stream struct {
 	max int
 
 	// Owned by the reading goroutine.
-	buf    []byte // read and not returned yet
+	buf    []byte // what is in it was read and not returned yet
+	base   []byte // all of the buffer, the start of which buf may have left behind
 	finder mpack.Finder
 }
 
@@ -38,8 +39,14 @@ func newStream(conn io.ReadWriteCloser, max int) *stream {
 	return &stream{ReadWriteCloser: conn, max: max}
 }
 
-// streamBuffer is what is asked of a bare connection at once.
-const streamBuffer = 4 << 10
+const (
+	// streamBuffer is the size of an empty buffer.
+	streamBuffer = 4 << 10
+	// streamRead is the least that is asked of the connection at once.
+	streamRead = 512
+	// streamKeep is the largest buffer kept when there is nothing in it.
+	streamKeep = 64 << 10
+)
 
 // ReadMessage returns io.EOF only between messages. No byte is looked at twice,
 // however slowly a long message comes in.
@@ -51,14 +58,9 @@ func (s *stream) ReadMessage() ([]byte, error) {
 		}
 		if n > 0 {
 			s.finder.Reset()
-			msg := s.buf[:n:n]
-			// What is behind it moves to a buffer of its own: msg is the caller's.
-			s.buf = append(make([]byte, 0, max(streamBuffer, len(s.buf)-n)), s.buf[n:]...)
-			return msg, nil
+			return s.take(n), nil
 		}
-		if len(s.buf) == cap(s.buf) {
-			s.buf = append(make([]byte, 0, max(streamBuffer, 2*cap(s.buf))), s.buf...)
-		}
+		s.makeRoom()
 		m, err := s.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf = s.buf[:len(s.buf)+m]
 		if m > 0 {
@@ -71,6 +73,45 @@ func (s *stream) ReadMessage() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// take returns the first n bytes, for the caller to keep. A message that fills
+// most of the buffer takes it along, so that it is not copied; others are
+// copied, so that they do not keep it from being used or freed.
+func (s *stream) take(n int) []byte {
+	if n > cap(s.base)/2 {
+		msg, rest := s.buf[:n:n], s.buf[n:]
+		s.base = nil
+		if s.buf = nil; len(rest) > 0 {
+			s.replace(rest, max(streamBuffer, 2*len(rest)))
+		}
+		return msg
+	}
+	msg := append(make([]byte, 0, n), s.buf[:n]...)
+	switch s.buf = s.buf[n:]; {
+	case len(s.buf) > 0:
+	case cap(s.base) > streamKeep:
+		s.base, s.buf = nil, nil
+	default:
+		s.buf = s.base[:0]
+	}
+	return msg
+}
+
+// makeRoom makes room to read into: at the start of the buffer if half of it is free, otherwise by doubling it.
+func (s *stream) makeRoom() {
+	switch {
+	case cap(s.buf)-len(s.buf) >= streamRead:
+	case s.base != nil && len(s.buf) <= cap(s.base)/2:
+		s.buf = s.base[:copy(s.base[:cap(s.base)], s.buf)]
+	default:
+		s.replace(s.buf, max(streamBuffer, 2*cap(s.base)))
+	}
+}
+
+func (s *stream) replace(b []byte, size int) {
+	s.base = make([]byte, 0, size)
+	s.buf = append(s.base, b...)
 }
 
 // WriteMessage writes msg in one call.

@@ -76,6 +76,7 @@ func (w *worker) serve(m message) {
 	// Its error is about the call, and has been answered.
 	_ = w.d.server.ServeRequest(&w.codec)
 	returned = true
+	w.codec.request = message{} // its bytes may be many
 }
 
 // requestCodec is the rpc.ServerCodec of one request at a time.
@@ -106,7 +107,7 @@ func (c *requestCodec) ReadRequestBody(args any) error {
 func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
 	if r.Seq > noteSeq {
 		if r.Error != "" {
-			c.e.reporter.warn(noteFailed, "method", r.ServiceMethod, "error", r.Error)
+			c.e.reporter.warn(noteFailed, "method", brief(r.ServiceMethod), "error", brief(r.Error))
 		}
 		return nil
 	}
@@ -115,7 +116,9 @@ func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
 	err := c.e.send(context.Background(), c.e.in, *msg, false)
 	if _, ok := err.(*SizeError); ok {
 		*msg = appendErrorReply((*msg)[:0], uint32(r.Seq), err.Error())
-		err = c.e.send(context.Background(), c.e.in, *msg, false)
+		if err = c.e.send(context.Background(), c.e.in, *msg, false); err != nil {
+			c.e.end(err) // the caller would wait for ever
+		}
 	}
 	return err
 }

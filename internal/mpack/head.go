@@ -122,7 +122,7 @@ var formats = [32]struct {
 	width uint8
 	fixed uint8
 }{
-	0xc0 - 0xc0: {kind: Nil},
+	0:           {kind: Nil},
 	0xc2 - 0xc0: {kind: Bool, fixed: 0},
 	0xc3 - 0xc0: {kind: Bool, fixed: 1},
 	0xc4 - 0xc0: {kind: Bin, width: 1},

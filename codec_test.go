@@ -1,0 +1,281 @@
+package viaduct_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/rpc"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
+)
+
+// overCodecs runs f over every kind of connection and over lanes, with the two
+// ends for a client and a server.
+func overCodecs(t *testing.T, f func(t *testing.T, client, server io.ReadWriteCloser)) {
+	for _, c := range conns {
+		t.Run(c.name, func(t *testing.T) {
+			noneLeft(t)
+			x, y := c.make(t)
+			t.Cleanup(func() { x.Close(); y.Close() })
+			f(t, x, y)
+		})
+		t.Run("lanes over "+c.name, func(t *testing.T) {
+			noneLeft(t)
+			x, y := c.make(t)
+			a, b := duplexPair(t, x, y, &duplex.Options{MaxMessage: 1 << 20})
+			f(t, a.ClientLane(), b.ServerLane())
+		})
+	}
+}
+
+// serve serves s on conn and returns a channel that is closed when that has ended.
+func serve(opts *viaduct.Options, conn io.ReadWriteCloser) <-chan struct{} {
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		opts.ServeConn(conn)
+	}()
+	return served
+}
+
+// TestNetRPC is what Go's own tests of net/rpc expect.
+func TestNetRPC(t *testing.T) {
+	overCodecs(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+		served := serve(&viaduct.Options{Server: newServer(nil)}, y)
+		client := viaduct.NewClient(x)
+		testArith(t, client.Call, client.Go)
+		require.NoError(t, client.Close())
+		<-served
+		require.Equal(t, rpc.ErrShutdown, client.Call("Arith.Add", &Args{7, 9}, new(Reply)))
+		require.Equal(t, rpc.ErrShutdown, client.Close())
+	})
+}
+
+func testArith(t *testing.T, call func(string, any, any) error, async func(string, any, any, chan *rpc.Call) *rpc.Call) {
+	var reply Reply
+	require.NoError(t, call("Arith.Add", &Args{7, 8}, &reply))
+	require.Equal(t, 15, reply.C)
+	require.NoError(t, call("Arith.Add", Args{7, -8}, &reply))
+	require.Equal(t, -1, reply.C)
+	require.NoError(t, call("Arith.Mul", &Args{7, 8}, &reply))
+	require.Equal(t, 56, reply.C)
+
+	err := call("Arith.BadOperation", &Args{7, 0}, &reply)
+	require.ErrorContains(t, err, "rpc: can't find method ")
+	require.IsType(t, rpc.ServerError(""), err)
+	require.ErrorContains(t, call("Nobody.Add", &Args{7, 0}, &reply), "rpc: can't find service ")
+	require.ErrorContains(t, call("Add", &Args{7, 0}, &reply), "ill-formed")
+	require.ErrorContains(t, call("", &Args{7, 0}, &reply), "ill-formed")
+	require.Equal(t, rpc.ServerError("divide by zero"), call("Arith.Div", &Args{7, 0}, &reply))
+
+	require.ErrorContains(t, call("Arith.Add", &Reply{1}, &reply), "type")
+	require.ErrorContains(t, call("Arith.Add", "text", &reply), "type")
+	require.ErrorContains(t, call("Arith.Scan", 7, &reply), "type")
+
+	mul := async("Arith.Mul", &Args{7, 8}, new(Reply), nil)
+	add := async("Arith.Add", &Args{7, 8}, new(Reply), nil)
+	require.Same(t, add, <-add.Done)
+	require.NoError(t, add.Error)
+	require.Equal(t, &Reply{15}, add.Reply)
+	require.Same(t, mul, <-mul.Done)
+	require.NoError(t, mul.Error)
+	require.Equal(t, &Reply{56}, mul.Reply)
+
+	str := "12345"
+	require.NoError(t, call("Arith.Scan", &str, &reply))
+	require.Equal(t, 12345, reply.C)
+	require.NoError(t, call("Arith.String", &Args{27, 35}, &str))
+	require.Equal(t, "27+35=62", str)
+
+	require.NoError(t, call("Arith.Add", &Args{1, 1}, nil), "nobody wants the reply")
+	var back []byte
+	for _, size := range []int{0, 1, 255, 65536, 300_000} {
+		sent := []byte(strings.Repeat("x", size))
+		require.NoError(t, call("Raw.Echo", sent, &back))
+		require.Equal(t, string(sent), string(back))
+	}
+}
+
+func TestDial(t *testing.T) {
+	noneLeft(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	opts := &viaduct.Options{Server: newServer(nil)}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { opts.ServeConn(conn) })
+		}
+	})
+	var clients sync.WaitGroup
+	for i := range 20 {
+		clients.Go(func() {
+			client, err := viaduct.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer client.Close()
+			var calls sync.WaitGroup
+			for j := range 10 {
+				calls.Go(func() {
+					for range 20 {
+						var reply Reply
+						if err := client.Call("Arith.Add", Args{i, j}, &reply); err != nil || reply.C != i+j {
+							t.Errorf("%d + %d = %d, %v", i, j, reply.C, err)
+							return
+						}
+					}
+				})
+			}
+			calls.Wait()
+		})
+	}
+	clients.Wait()
+	l.Close()
+	serving.Wait()
+
+	_, err = viaduct.Dial("tcp", l.Addr().String())
+	require.Error(t, err)
+}
+
+type Default struct{}
+
+func (Default) Which(_ int, reply *string) error { *reply = "default"; return nil }
+
+var registerDefault = sync.OnceFunc(func() {
+	if err := rpc.Register(Default{}); err != nil {
+		panic(err)
+	}
+})
+
+// TestDefaultServer: ServeConn without options serves what rpc.Register registers.
+func TestDefaultServer(t *testing.T) {
+	registerDefault()
+	x, y := net.Pipe()
+	go viaduct.ServeConn(y)
+	client := viaduct.NewClient(x)
+	defer client.Close()
+	var which string
+	require.NoError(t, client.Call("Default.Which", 0, &which))
+	require.Equal(t, "default", which)
+}
+
+// TestHalfClosed: a call made before the client stops sending is still answered.
+func TestHalfClosed(t *testing.T) {
+	noneLeft(t)
+	x, y := tcpPair(t)
+	gate := make(chan struct{})
+	served := serve(&viaduct.Options{Server: newServer(hooks{"Gate": func(string) (string, error) {
+		<-gate
+		return "through", nil
+	}})}, y)
+	client := viaduct.NewClient(x)
+	var reply string
+	call := client.Go("Gate.Do", "", &reply, nil)
+	require.NoError(t, x.(*net.TCPConn).CloseWrite())
+	close(gate)
+	<-call.Done
+	require.NoError(t, call.Error)
+	require.Equal(t, "through", reply)
+	<-served
+	client.Close()
+}
+
+// TestServeRequest: the server codec works with ServeRequest too.
+func TestServeRequest(t *testing.T) {
+	overCodecs(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+		client := viaduct.NewClient(x)
+		server, codec := newServer(nil), viaduct.NewServerCodec(y)
+		for i := range 10 {
+			served := make(chan error, 1)
+			go func() { served <- server.ServeRequest(codec) }()
+			var reply Reply
+			require.NoError(t, client.Call("Arith.Add", Args{i, 1}, &reply))
+			require.NoError(t, <-served)
+			require.Equal(t, Reply{i + 1}, reply)
+		}
+		client.Close()
+		require.Error(t, server.ServeRequest(codec))
+		require.NoError(t, codec.Close())
+		require.NoError(t, codec.Close())
+	})
+}
+
+// TestDropIn: a service gives the same over gob and over this codec.
+func TestDropIn(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		args   any
+		reply  func() any
+	}{
+		{"Arith.Add", Args{1, 2}, func() any { return new(Reply) }},
+		{"Arith.Add", &Args{1, 0}, func() any { return new(Reply) }},
+		{"Arith.Add", struct{ B, A, Z int }{1, 2, 3}, func() any { return new(Reply) }},
+		{"Arith.Add", struct{ A int }{4}, func() any { return new(Reply) }},
+		{"Arith.Mul", Args{-1 << 40 >> 20, 3}, func() any { return new(Reply) }},
+		{"Arith.Div", Args{1, 0}, func() any { return new(Reply) }},
+		{"Arith.String", Args{1, 2}, func() any { return new(string) }},
+		{"Arith.Scan", "17", func() any { return new(Reply) }},
+		{"Arith.Scan", "no number", func() any { return new(Reply) }},
+		{"Arith.Nope", 1, func() any { return new(int) }},
+		{"Raw.Echo", []byte("abc"), func() any { return new([]byte) }},
+		{"Bad.NoText", 1, func() any { return new(int) }},
+		{"Kinds.Map", map[string][]int{"a": {1, 2}, "b": {}}, func() any { return new(map[string]int) }},
+		{"Kinds.Deep", Deep{Name: "x", Next: &Deep{Name: "y", Tags: []string{"1", "2"}}}, func() any { return new(Deep) }},
+		{"Kinds.Array", [3]float64{1, 2.5, -3}, func() any { return new([2]float64) }},
+	} {
+		t.Run(fmt.Sprintf("%s %v", tt.method, tt.args), func(t *testing.T) {
+			server := newServer(nil)
+			require.NoError(t, server.Register(Kinds{}))
+			run := func(serve func(net.Conn), client func(net.Conn) *rpc.Client) (any, error) {
+				x, y := net.Pipe()
+				go serve(y)
+				c := client(x)
+				defer c.Close()
+				reply := tt.reply()
+				err := c.Call(tt.method, tt.args, reply)
+				return reply, err
+			}
+			wantReply, wantErr := run(func(c net.Conn) { server.ServeConn(c) }, func(c net.Conn) *rpc.Client { return rpc.NewClient(c) })
+			opts := &viaduct.Options{Server: server}
+			gotReply, gotErr := run(func(c net.Conn) { opts.ServeConn(c) }, func(c net.Conn) *rpc.Client { return viaduct.NewClient(c) })
+			require.Equal(t, wantErr, gotErr)
+			require.Equal(t, wantReply, gotReply)
+		})
+	}
+}
+
+type Deep struct {
+	Name string
+	Tags []string
+	Next *Deep
+}
+
+type Kinds struct{}
+
+func (Kinds) Map(args map[string][]int, reply *map[string]int) error {
+	*reply = make(map[string]int)
+	for k, v := range args {
+		(*reply)[k] = len(v)
+	}
+	return nil
+}
+
+func (Kinds) Deep(args *Deep, reply *Deep) error { *reply = *args; return nil }
+
+func (Kinds) Array(args [3]float64, reply *[2]float64) error {
+	copy(reply[:], args[1:])
+	return nil
+}

@@ -1,0 +1,163 @@
+package viaduct
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"net"
+	"net/rpc"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMsgidWrap: behind the last comes 0, and one in use is skipped.
+func TestMsgidWrap(t *testing.T) {
+	g, server := newGate()
+	a, b := barePair(nil, &Options{Server: server})
+	first := a.Go("Gate.Pass", 100, new(int), nil) // has msgid 0
+	<-g.at
+	a.pending.mu.Lock()
+	a.pending.next = math.MaxUint32 - 1
+	a.pending.mu.Unlock()
+	done := make(chan *rpc.Call, 5)
+	replies := make([]int, 5)
+	for i := range replies {
+		a.Go("Gate.Pass", i, &replies[i], done)
+		<-g.at
+	}
+	a.pending.mu.Lock()
+	for _, id := range []uint32{0, math.MaxUint32 - 1, math.MaxUint32, 1, 2, 3} {
+		require.NotNil(t, a.pending.calls[id], id)
+	}
+	require.Len(t, a.pending.calls, 6)
+	a.pending.mu.Unlock()
+	close(g.open)
+	for range replies {
+		require.NoError(t, (<-done).Error)
+	}
+	require.Equal(t, []int{0, 1, 2, 3, 4}, replies)
+	require.NoError(t, (<-first.Done).Error)
+	require.Equal(t, 100, *first.Reply.(*int))
+	a.Close()
+	require.Zero(t, b.Wait(context.Background()))
+}
+
+// TestClientMsgidWrap: the same for a standard client, whose own numbers go on.
+func TestClientMsgidWrap(t *testing.T) {
+	g, server := newGate()
+	x, y := net.Pipe()
+	opts := &Options{Server: server}
+	go opts.ServeConn(y)
+	codec := opts.NewClientCodec(x).(*clientCodec)
+	client := rpc.NewClientWithCodec(codec)
+	first := client.Go("Gate.Pass", 100, new(int), nil)
+	<-g.at
+	codec.mu.Lock()
+	codec.next = math.MaxUint32
+	codec.mu.Unlock()
+	var replies [2]int
+	calls := []*rpc.Call{client.Go("Gate.Pass", 1, &replies[0], nil), client.Go("Gate.Pass", 2, &replies[1], nil)}
+	<-g.at
+	<-g.at
+	close(g.open)
+	for _, call := range append(calls, first) {
+		require.NoError(t, (<-call.Done).Error)
+	}
+	require.Equal(t, []int{1, 2, 100}, []int{replies[0], replies[1], *first.Reply.(*int)})
+	require.Empty(t, codec.calls)
+	require.NoError(t, client.Close())
+	require.NoError(t, codec.Close())
+}
+
+// TestPendingFails: behind fail nothing is pending.
+func TestPendingFails(t *testing.T) {
+	p := pendingCalls{calls: make(map[uint32]*pendingCall)}
+	one := p.get()
+	id, err := p.add(one)
+	require.NoError(t, err)
+	require.Equal(t, []*pendingCall{one}, p.fail(rpc.ErrShutdown))
+	require.Equal(t, rpc.ErrShutdown, one.err)
+	require.False(t, p.remove(id, one), "somebody else completes it")
+	require.Nil(t, p.take(id))
+	_, err = p.add(p.get())
+	require.Equal(t, rpc.ErrShutdown, err)
+	require.Empty(t, p.calls)
+}
+
+// TestClosedClientLeavesNothing: no call of it stays in the table, however it ended.
+func TestClosedClientLeavesNothing(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			g, server := newGate()
+			a, b := barePair(nil, &Options{Server: server})
+			client := a.Client()
+			parked := client.Go("Gate.Pass", 1, nil, nil)
+			<-g.at
+			if closed {
+				client.Close()
+				<-parked.Done
+			} else {
+				codec := &endpointCodec{e: a, more: make(chan struct{}, 1)}
+				codec.open, codec.close = context.WithCancel(t.Context())
+				require.NoError(t, codec.WriteRequest(&rpc.Request{ServiceMethod: "Gate.Nope", Seq: 5}, 1))
+				require.NoError(t, codec.WriteRequest(&rpc.Request{ServiceMethod: "Gate.Pass", Seq: 6}, 1))
+				require.NoError(t, codec.ReadResponseHeader(&rpc.Response{}))
+				codec.current.response = message{body: []byte{0xc1}}
+				var berr *BodyError
+				require.ErrorAs(t, codec.ReadResponseBody(new(int)), &berr)
+				require.Equal(t, rpc.ErrShutdown, codec.WriteRequest(&rpc.Request{ServiceMethod: "Gate.Pass"}, 1))
+				client.Close()
+			}
+			a.pending.mu.Lock()
+			require.Empty(t, a.pending.calls)
+			a.pending.mu.Unlock()
+			close(g.open)
+			a.Close()
+			require.Zero(t, b.Wait(context.Background()))
+			require.Zero(t, a.Wait(context.Background()))
+		})
+	}
+}
+
+// counted is a slog.Handler that waits.
+type counted struct {
+	slog.Handler
+	gate chan struct{}
+	mu   sync.Mutex
+	all  []string
+}
+
+func (c *counted) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c *counted) Handle(_ context.Context, r slog.Record) error {
+	<-c.gate
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, r.Message)
+	return nil
+}
+
+// TestReports: what a slow Logger keeps waiting is bounded, and what was dropped is told.
+func TestReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{Handler: slog.DiscardHandler, gate: make(chan struct{})}
+		r := reporter{log: slog.New(c)}
+		r.warn("first")
+		synctest.Wait()
+		for range 1000 {
+			r.warn("more")
+		}
+		require.Len(t, r.queue, reportQueue)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r.wait(ctx)
+		close(c.gate)
+		r.wait(t.Context())
+		require.Len(t, c.all, 1+reportQueue+1)
+		require.Equal(t, "viaduct: reports dropped: the logger is too slow", c.all[len(c.all)-1])
+		require.Nil(t, r.writing)
+	})
+}

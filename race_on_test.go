@@ -1,0 +1,5 @@
+//go:build race
+
+package viaduct
+
+const raceEnabled = true
