@@ -279,3 +279,28 @@ func (Kinds) Array(args [3]float64, reply *[2]float64) error {
 	copy(reply[:], args[1:])
 	return nil
 }
+
+// TestClientClose: pending calls fail with rpc.ErrShutdown itself.
+func TestClientClose(t *testing.T) {
+	gate, at := make(chan struct{}), make(chan bool, 10)
+	server := newServer(hooks{"Gate": func(string) (string, error) { at <- true; <-gate; return "", nil }})
+	t.Cleanup(func() { close(gate) })
+	for _, c := range conns {
+		for _, lanes := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, lanes %v", c.name, lanes), func(t *testing.T) {
+				x, y := c.make(t)
+				if lanes {
+					a, b := duplexPair(t, x, y, nil)
+					x, y = a.ClientLane(), b.ServerLane()
+				}
+				serve(&viaduct.Options{Server: server}, y)
+				client := viaduct.NewClient(x)
+				call := client.Go("Gate.Do", "", nil, nil)
+				<-at
+				require.NoError(t, client.Close())
+				<-call.Done
+				require.Equal(t, rpc.ErrShutdown, call.Error)
+			})
+		}
+	}
+}

@@ -72,19 +72,29 @@ func TestWorkersAreTrimmed(t *testing.T) {
 		alive, _ = b.dispatcher.workers()
 		require.Equal(t, 100, alive, "they are reused")
 
-		for range 20 { // one worker is enough for these
+		var warm *worker
+		for i := range 20 { // one worker is enough for these
 			time.Sleep(100 * time.Millisecond)
 			require.NoError(t, a.Call("Gate.Pass", 1, nil))
+			synctest.Wait()
+			if i >= 10 {
+				alive, _ = b.dispatcher.workers()
+				require.Equal(t, 1, alive)
+				b.dispatcher.mu.Lock()
+				last := b.dispatcher.idle[0]
+				b.dispatcher.mu.Unlock()
+				require.True(t, warm == nil || warm == last, "and the same one")
+				warm = last
+			}
 		}
-		synctest.Wait()
-		alive, _ = b.dispatcher.workers()
-		require.Equal(t, 1, alive)
 
 		time.Sleep(3 * trimTime)
 		synctest.Wait()
 		alive, idle = b.dispatcher.workers()
 		require.Equal(t, []int{0, 0}, []int{alive, idle})
+		b.dispatcher.mu.Lock()
 		require.Nil(t, b.dispatcher.trim)
+		b.dispatcher.mu.Unlock()
 		require.NoError(t, a.Call("Gate.Pass", 1, nil), "and made anew")
 		a.Close()
 		require.Zero(t, b.Wait(context.Background()))

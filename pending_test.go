@@ -150,7 +150,9 @@ func TestReports(t *testing.T) {
 		for range 1000 {
 			r.warn("more")
 		}
+		r.mu.Lock()
 		require.Len(t, r.queue, reportQueue)
+		r.mu.Unlock()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r.wait(ctx)
@@ -158,6 +160,41 @@ func TestReports(t *testing.T) {
 		r.wait(t.Context())
 		require.Len(t, c.all, 1+reportQueue+1)
 		require.Equal(t, "viaduct: reports dropped: the logger is too slow", c.all[len(c.all)-1])
+		r.mu.Lock()
 		require.Nil(t, r.writing)
+		r.mu.Unlock()
 	})
+}
+
+// endingLink is a link that ends while something is being sent.
+type endingLink struct {
+	link
+	ended func(error)
+}
+
+func (l *endingLink) Read([]byte) (int, error)                       { panic("not used") }
+func (l *endingLink) Write([]byte) (int, error)                      { panic("not used") }
+func (l *endingLink) MaxSend() int                                   { return 1000 }
+func (l *endingLink) Close() error                                   { return nil }
+func (l *endingLink) Receive(_ func([]byte) bool, ended func(error)) { l.ended = ended }
+func (l *endingLink) Send(context.Context, []byte, bool) error {
+	l.ended(net.ErrClosed)
+	return net.ErrClosed
+}
+
+// TestEndWhileSending: the call completes once.
+func TestEndWhileSending(t *testing.T) {
+	for range 20 {
+		e := NewEndpoint(&endingLink{}, nil, nil)
+		require.Equal(t, rpc.ErrShutdown, e.Call("A.B", 1, nil))
+		for range 5 {
+			require.Empty(t, e.pending.get().ready, "a call in the pool has not completed")
+		}
+		e = NewEndpoint(&endingLink{}, nil, nil)
+		done := make(chan *rpc.Call, 2)
+		e.Go("A.B", 1, nil, done)
+		require.Equal(t, rpc.ErrShutdown, (<-done).Error)
+		require.Empty(t, done)
+		require.Zero(t, e.Wait(context.Background()))
+	}
 }
