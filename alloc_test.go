@@ -22,7 +22,7 @@ func TestAllocs(t *testing.T) {
 	small := goldenArgs{1, 2}
 	p := &small
 	allocs(t, 2, "encodeRequest: those of msgpack", func() {
-		msg, err := encodeRequest("Arith.Add", p)
+		msg, err := (*Options)(nil).encodeRequest("Arith.Add", p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestAllocs(t *testing.T) {
 	})
 	data := make([]byte, 100)
 	allocs(t, 1, "encodeRequest of bytes: the interface", func() {
-		msg, _ := encodeRequest("Arith.Add", data)
+		msg, _ := (*Options)(nil).encodeRequest("Arith.Add", data)
 		putBuffer(msg)
 	})
 	request := unhex(t, "94 00 05 a9 41 72 69 74 68 2e 41 64 64 91 82 a1 41 01 a1 42 02")
@@ -40,13 +40,13 @@ func TestAllocs(t *testing.T) {
 	m, err := parseMessage(request, 100)
 	require.NoError(t, err)
 	allocs(t, 3, "decodeArgument", func() {
-		if err := m.decodeArgument(p, 100); err != nil {
+		if err := m.decodeArgument(p, &Options{MaxDepth: 100}); err != nil {
 			t.Fatal(err)
 		}
 	})
 	var b []byte
 	bytesBody := unhex(t, "c4 02 61 62")
-	allocs(t, 0, "decodeBody of bytes", func() { _ = decodeBody(bytesBody, &b, 100) })
+	allocs(t, 0, "decodeBody of bytes", func() { _ = (&Options{MaxDepth: 100}).decodeBody(bytesBody, &b) })
 	e := &Endpoint{}
 	allocs(t, 0, "a pending call", func() { e.pending.put(e.pending.get()) })
 }

@@ -39,19 +39,19 @@ func TestBodyRoundTrip(t *testing.T) {
 		},
 	} {
 		t.Run(reflect.TypeOf(v).String(), func(t *testing.T) {
-			b, err := appendBody([]byte{0xaa}, v)
+			b, err := (*Options)(nil).appendBody([]byte{0xaa}, v)
 			require.NoError(t, err)
 			require.Equal(t, byte(0xaa), b[0])
 			require.NoError(t, mpack.Check(b[1:], 10))
 			p := reflect.New(reflect.TypeOf(v))
-			require.NoError(t, decodeBody(b[1:], p.Interface(), 10))
+			require.NoError(t, (&Options{MaxDepth: 10}).decodeBody(b[1:], p.Interface()))
 			require.Empty(t, cmp.Diff(v, p.Elem().Interface(), cmp.AllowUnexported(outer{})))
 		})
 	}
 }
 
 func TestStructsAreMaps(t *testing.T) {
-	b, err := appendBody(nil, inner{1, 2})
+	b, err := (*Options)(nil).appendBody(nil, inner{1, 2})
 	require.NoError(t, err)
 	require.Equal(t, unhex(t, "82 a1 58 01 a1 59 02"), b)
 	for s, want := range map[string]inner{
@@ -61,7 +61,7 @@ func TestStructsAreMaps(t *testing.T) {
 		"80":                            {},
 	} {
 		var got inner
-		require.NoError(t, decodeBody(unhex(t, s), &got, 10), s)
+		require.NoError(t, (&Options{MaxDepth: 10}).decodeBody(unhex(t, s), &got), s)
 		require.Equal(t, want, got, s)
 	}
 }
@@ -90,7 +90,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"array into bytes", "91 07", &b, "type mismatch: MessagePack array into Go type []uint8"},
 		{"no field matches", "82 a1 51 01 a1 52 02", &in, `type mismatch: no field of viaduct.inner among the keys sent: "Q", "R"`},
 		{"no field matches, by pointer", "81 a1 51 01", &p, "type mismatch: no field"},
-		{"keys are numbers", "81 01 01", &in, "type mismatch: key of a struct: msgpack: found uint"},
+		{"keys are numbers", "81 01 01", &in, "type mismatch: no field of viaduct.inner among the keys sent: "},
 		{"value into a method set", "07", &i, "type mismatch"},
 		{"two values", "07 08", &n, "bytes left over"},
 		{"nothing", "", &n, "unexpected EOF"},
@@ -104,7 +104,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"nil pointer to struct", "80", (*inner)(nil), "type *viaduct.inner is not a pointer, or it is nil"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.ErrorContains(t, decodeBody(unhex(t, tt.hex), tt.into, 5), tt.err)
+			require.ErrorContains(t, (&Options{MaxDepth: 5}).decodeBody(unhex(t, tt.hex), tt.into), tt.err)
 		})
 	}
 }
@@ -112,12 +112,12 @@ func TestDecodeRefuses(t *testing.T) {
 func TestDecodeNil(t *testing.T) {
 	n, b, in := 7, []byte("x"), inner{1, 2}
 	for _, p := range []any{&n, &b, &in, nil} {
-		require.NoError(t, decodeBody([]byte{0xc0}, p, 5))
+		require.NoError(t, (&Options{MaxDepth: 5}).decodeBody([]byte{0xc0}, p))
 	}
 	require.Equal(t, 7, n)
 	require.Equal(t, []byte("x"), b)
 	require.Equal(t, inner{1, 2}, in)
-	require.NoError(t, decodeBody([]byte{0xc1}, nil, 5), "nobody wants it")
+	require.NoError(t, (&Options{MaxDepth: 5}).decodeBody([]byte{0xc1}, nil), "nobody wants it")
 }
 
 // TestBytesAlias: a []byte is not copied, and an append to it reaches nothing else.
@@ -125,7 +125,7 @@ func TestBytesAlias(t *testing.T) {
 	for _, s := range []string{"c4 02 61 62", "a2 61 62"} {
 		msg := append(unhex(t, s), 0x77)
 		var b []byte
-		require.NoError(t, decodeBody(msg[:len(msg)-1], &b, 5))
+		require.NoError(t, (&Options{MaxDepth: 5}).decodeBody(msg[:len(msg)-1], &b))
 		require.Equal(t, "ab", string(b))
 		require.Same(t, &msg[len(msg)-3], &b[0])
 		_ = append(b, 'c')
@@ -137,10 +137,10 @@ func TestEncodeRefuses(t *testing.T) {
 	type withChan struct{ C chan int }
 	type withFunc struct{ F func() }
 	for _, v := range []any{make(chan int), func() {}, withChan{}, &withChan{C: make(chan int)}, withFunc{}, []any{make(chan int)}} {
-		b, err := appendBody([]byte{1, 2}, v)
+		b, err := (*Options)(nil).appendBody([]byte{1, 2}, v)
 		require.Error(t, err, "%T", v)
 		require.Len(t, b, 2, "nothing of it may be left behind")
-		_, err = encodeRequest("M", v)
+		_, err = (*Options)(nil).encodeRequest("M", v)
 		var berr *BodyError
 		require.ErrorAs(t, err, &berr)
 		require.ErrorContains(t, err, "viaduct: cannot encode arguments of M, type "+typeName(v))
@@ -150,10 +150,10 @@ func TestEncodeRefuses(t *testing.T) {
 // TestBufferReuse: what has been in a buffer of the pool does not come back.
 func TestBufferReuse(t *testing.T) {
 	for range 100 {
-		msg, err := encodeRequest("Some.Method", strings.Repeat("x", 100))
+		msg, err := (*Options)(nil).encodeRequest("Some.Method", strings.Repeat("x", 100))
 		require.NoError(t, err)
 		putBuffer(msg)
-		msg, err = encodeRequest("M", 1)
+		msg, err = (*Options)(nil).encodeRequest("M", 1)
 		require.NoError(t, err)
 		require.Equal(t, unhex(t, "94 00 ce 00 00 00 00 a1 4d 91 01"), *msg)
 		putBuffer(msg)
@@ -164,15 +164,4 @@ func TestBufferReuse(t *testing.T) {
 	large := bytes.Repeat([]byte{1}, 65<<10)
 	putBuffer(&large)
 	require.LessOrEqual(t, cap(*getBuffer()), 64<<10)
-}
-
-func TestFieldNames(t *testing.T) {
-	type tagged struct {
-		A int `msgpack:"a"`
-		B int `msgpack:",omitempty"`
-		C int `msgpack:"-"`
-		d int
-		inner
-	}
-	require.Equal(t, map[string]bool{"a": true, "B": true, "X": true, "Y": true}, fieldNames(reflect.TypeOf(tagged{d: 1})))
 }

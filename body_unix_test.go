@@ -22,6 +22,6 @@ func TestBytesTooMany(t *testing.T) {
 		t.Skip("no address space:", err)
 	}
 	defer syscall.Munmap(huge)
-	_, err = appendBody(nil, huge)
+	_, err = (*Options)(nil).appendBody(nil, huge)
 	require.EqualError(t, err, "4294967296 bytes are more than MessagePack can carry")
 }

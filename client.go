@@ -34,7 +34,7 @@ type sentCall struct {
 // WriteRequest is called by one goroutine at a time, and may be waiting in the
 // kernel when the others of this type are called.
 func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
-	msg, err := encodeRequest(r.ServiceMethod, args)
+	msg, err := c.opts.encodeRequest(r.ServiceMethod, args)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (c *clientCodec) ReadResponseBody(reply any) error {
 	if reply == nil {
 		return nil
 	}
-	err := decodeBody(c.current.body, reply, c.opts.maxDepth())
+	err := c.opts.decodeBody(c.current.body, reply)
 	if err != nil {
 		c.closeConn() // rpc.Client stops reading now, and does not tell
 		return &BodyError{"decode", "reply", c.call.method, typeName(reply), err}
@@ -157,9 +157,9 @@ func (c *clientCodec) closeConn() (err error) {
 }
 
 // encodeRequest encodes a call, its msgid excepted, into a buffer of the pool.
-func encodeRequest(method string, args any) (*[]byte, error) {
+func (o *Options) encodeRequest(method string, args any) (*[]byte, error) {
 	msg := getBuffer()
-	b, err := appendBody(appendRequest(*msg, method), args)
+	b, err := o.appendBody(appendRequest(*msg, method), args)
 	if err != nil {
 		putBuffer(msg)
 		return nil, &BodyError{"encode", "arguments", method, typeName(args), err}

@@ -142,7 +142,7 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 	}
 	msg := getBuffer()
 	defer putBuffer(msg)
-	b, err := appendBody(appendNotification(*msg, serviceMethod), args)
+	b, err := e.opts.appendBody(appendNotification(*msg, serviceMethod), args)
 	if err != nil {
 		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
 	}
@@ -152,7 +152,7 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 
 // start sends a call. If it returns nil then c completes; otherwise it does not.
 func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) error {
-	msg, err := encodeRequest(c.method, args)
+	msg, err := e.opts.encodeRequest(c.method, args)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (e *Endpoint) result(c *pendingCall, reply any) error {
 	if reply == nil {
 		return nil
 	}
-	if err := decodeBody(c.response.body, reply, e.opts.maxDepth()); err != nil {
+	if err := e.opts.decodeBody(c.response.body, reply); err != nil {
 		return &BodyError{"decode", "reply", c.method, typeName(reply), err}
 	}
 	return nil

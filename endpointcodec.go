@@ -88,7 +88,7 @@ func (c *endpointCodec) ReadResponseBody(reply any) error {
 	if reply == nil || c.current.response.err != nil {
 		return nil
 	}
-	err := decodeBody(c.current.response.body, reply, c.e.opts.maxDepth())
+	err := c.e.opts.decodeBody(c.current.response.body, reply)
 	if err != nil {
 		c.Close() // rpc.Client stops reading now, and does not tell
 		return &BodyError{"decode", "reply", c.current.method, typeName(reply), err}

@@ -40,7 +40,7 @@ func addBodies(f *testing.F) {
 		f.Add(b)
 	}
 	for _, v := range []any{1, "x", []byte("x"), []int{1}, map[string]int{"a": 1}, outer{Name: "n", Ptr: &inner{1, 2}}, [2]string{"a", "b"}, 1.5, time.Unix(1, 2)} {
-		b, err := appendBody(nil, v)
+		b, err := (*Options)(nil).appendBody(nil, v)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func FuzzDecodeBody(f *testing.F) {
 				runtime.ReadMemStats(&before)
 			}
 			p := reflect.New(typ)
-			if err := decodeBody(b, p.Interface(), 100); err == nil && !whole {
+			if err := (&Options{MaxDepth: 100}).decodeBody(b, p.Interface()); err == nil && !whole {
 				t.Fatalf("%x was decoded into %v", b, typ)
 			}
 			if len(b) > 1000 {
@@ -117,7 +117,7 @@ func FuzzParseMessage(f *testing.F) {
 			return
 		}
 		var v any
-		if m.decodeArgument(&v, 100) == nil {
+		if m.decodeArgument(&v, &Options{MaxDepth: 100}) == nil {
 			again := mpack.AppendString([]byte{0x94, 0, 0xce, 0, 0, 0, 0}, string(m.method))
 			if m.kind == typeNotification {
 				again = mpack.AppendString([]byte{0x93, 2}, string(m.method))

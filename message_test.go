@@ -23,18 +23,18 @@ type goldenArgs struct{ A, B int }
 // TestGoldenSent: what is sent, byte for byte.
 func TestGoldenSent(t *testing.T) {
 	request := func(method string, args any, id uint32) []byte {
-		msg, err := encodeRequest(method, args)
+		msg, err := (*Options)(nil).encodeRequest(method, args)
 		require.NoError(t, err)
 		setID(*msg, id)
 		return *msg
 	}
 	notification := func(method string, args any) []byte {
-		b, err := appendBody(appendNotification(nil, method), args)
+		b, err := (*Options)(nil).appendBody(appendNotification(nil, method), args)
 		require.NoError(t, err)
 		return b
 	}
 	reply := func(id uint64, errText string, v any) []byte {
-		return *encodeReply(&rpc.Response{Seq: id, Error: errText, ServiceMethod: "S.M"}, v)
+		return *(*Options)(nil).encodeReply(&rpc.Response{Seq: id, Error: errText, ServiceMethod: "S.M"}, v)
 	}
 	seven := 7
 	for _, tt := range []struct {
@@ -168,8 +168,8 @@ func TestParams(t *testing.T) {
 			m, err := parseMessage(unhex(t, tt.hex), 10)
 			require.NoError(t, err)
 			arg := 9
-			require.NoError(t, m.decodeArgument(nil, 10), "nobody wants it")
-			err = m.decodeArgument(&arg, 10)
+			require.NoError(t, m.decodeArgument(nil, &Options{MaxDepth: 10}), "nobody wants it")
+			err = m.decodeArgument(&arg, &Options{MaxDepth: 10})
 			require.Equal(t, tt.want, arg)
 			if tt.err == "" {
 				require.NoError(t, err)

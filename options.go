@@ -20,6 +20,15 @@ type Options struct {
 	// Default: 1,000.
 	MaxDepth int
 
+	// GoPeer says that the other side is a Go program with viaduct, as its
+	// hello does: then types that MessagePack would damage go in gob's way. rpcpipe sets it.
+	GoPeer bool
+
+	// StructsAsArrays has structs written as arrays of their fields, which is smaller.
+	// Both sides must then have the same fields in the same order. Either form is
+	// always understood.
+	StructsAsArrays bool
+
 	// Logger is told of what would otherwise vanish: one-way calls that fail,
 	// replies nobody waits for any more. Default: nobody is told.
 	Logger *slog.Logger
@@ -57,3 +66,7 @@ func (o *Options) logger() *slog.Logger {
 	}
 	return o.Logger
 }
+
+func (o *Options) goPeer() bool { return o != nil && o.GoPeer }
+
+func (o *Options) arrays() bool { return o != nil && o.StructsAsArrays }

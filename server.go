@@ -45,7 +45,7 @@ func (c *serverCodec) ReadRequestHeader(r *rpc.Request) error {
 }
 
 func (c *serverCodec) ReadRequestBody(args any) error {
-	return c.current.decodeArgument(args, c.opts.maxDepth())
+	return c.current.decodeArgument(args, c.opts)
 }
 
 // WriteResponse is called by one goroutine at a time. net/rpc ignores its error.
@@ -56,7 +56,7 @@ func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 		}
 		return nil
 	}
-	msg := encodeReply(r, reply)
+	msg := c.opts.encodeReply(r, reply)
 	defer putBuffer(msg)
 	err := c.conn.WriteMessage(*msg)
 	if err == nil {
@@ -80,13 +80,13 @@ func (c *serverCodec) Close() (err error) {
 
 // decodeArgument decodes a request's argument for net/rpc, which passes nil
 // to say that nobody wants it.
-func (m *message) decodeArgument(args any, maxDepth int) error {
+func (m *message) decodeArgument(args any, o *Options) error {
 	if args == nil {
 		return nil
 	}
 	b, err := m.parameter()
 	if err == nil && b != nil {
-		err = decodeBody(b, args, maxDepth)
+		err = o.decodeBody(b, args)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("truncated argument")
@@ -99,14 +99,14 @@ func (m *message) decodeArgument(args any, maxDepth int) error {
 
 // encodeReply encodes the answer to a call into a buffer of the pool. A reply that
 // cannot be encoded becomes an error: the caller waits for an answer.
-func encodeReply(r *rpc.Response, reply any) *[]byte {
+func (o *Options) encodeReply(r *rpc.Response, reply any) *[]byte {
 	msg := getBuffer()
 	id := uint32(r.Seq)
 	if r.Error != "" {
 		*msg = appendErrorReply(*msg, id, r.Error)
 		return msg
 	}
-	b, err := appendBody(appendReply(*msg, id), reply)
+	b, err := o.appendBody(appendReply(*msg, id), reply)
 	if err != nil {
 		err = &BodyError{"encode", "reply", r.ServiceMethod, typeName(reply), err}
 		b = appendErrorReply((*msg)[:0], id, err.Error())

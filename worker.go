@@ -99,7 +99,7 @@ func (c *requestCodec) ReadRequestHeader(r *rpc.Request) error {
 }
 
 func (c *requestCodec) ReadRequestBody(args any) error {
-	return c.request.decodeArgument(args, c.e.opts.maxDepth())
+	return c.request.decodeArgument(args, c.e.opts)
 }
 
 // WriteResponse sends the reply. It waits for room: the handler has returned,
@@ -111,7 +111,7 @@ func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
 		}
 		return nil
 	}
-	msg := encodeReply(r, reply)
+	msg := c.e.opts.encodeReply(r, reply)
 	defer putBuffer(msg)
 	err := c.e.send(context.Background(), c.e.in, *msg, false)
 	if _, ok := err.(*SizeError); ok {

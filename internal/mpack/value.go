@@ -146,3 +146,43 @@ func readElems(b []byte, want Kind, per uint64) (int, []byte, error) {
 	}
 	return int(h.Elems / per), b, nil
 }
+
+// AppendInt appends v to b in the shortest format.
+func AppendInt(b []byte, v int64) []byte {
+	switch {
+	case v >= 0:
+		return AppendUint(b, uint64(v))
+	case v >= -32:
+		return append(b, byte(v))
+	case v >= math.MinInt8:
+		return append(b, 0xd0, byte(v))
+	case v >= math.MinInt16:
+		return binary.BigEndian.AppendUint16(append(b, 0xd1), uint16(v))
+	case v >= math.MinInt32:
+		return binary.BigEndian.AppendUint32(append(b, 0xd2), uint32(v))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 0xd3), uint64(v))
+}
+
+// AppendExt appends p to b as an ext value of type code.
+func AppendExt(b []byte, code int8, p []byte) []byte {
+	switch n := len(p); {
+	case n == 1:
+		b = append(b, 0xd4)
+	case n == 2:
+		b = append(b, 0xd5)
+	case n == 4:
+		b = append(b, 0xd6)
+	case n == 8:
+		b = append(b, 0xd7)
+	case n == 16:
+		b = append(b, 0xd8)
+	case n <= math.MaxUint8:
+		b = append(b, 0xc7, byte(n))
+	case n <= math.MaxUint16:
+		b = binary.BigEndian.AppendUint16(append(b, 0xc8), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint32(append(b, 0xc9), uint32(n))
+	}
+	return append(append(b, byte(code)), p...)
+}

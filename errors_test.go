@@ -1,0 +1,43 @@
+package viaduct
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/rpc"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/duplex"
+)
+
+func TestDownError(t *testing.T) {
+	for _, err := range []error{
+		nil, rpc.ErrShutdown, os.ErrClosed, net.ErrClosed, io.ErrClosedPipe, duplex.ErrClosed,
+		&os.PathError{Op: "read", Path: "|0", Err: os.ErrClosed}, &net.OpError{Op: "read", Err: net.ErrClosed},
+	} {
+		require.Equal(t, rpc.ErrShutdown, downError(err), "%v", err)
+	}
+	for _, tt := range []struct{ err, cause error }{
+		{io.EOF, io.ErrUnexpectedEOF},
+		{io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
+		{duplex.ErrPeerClosed, duplex.ErrPeerClosed},
+		{fmt.Errorf("%w, then %w", duplex.ErrPeerClosed, os.ErrClosed), duplex.ErrPeerClosed},
+		{&DownError{io.ErrNoProgress}, io.ErrNoProgress},
+		{&ProtocolError{Reason: "x"}, &ProtocolError{Reason: "x"}},
+	} {
+		err := downError(tt.err)
+		var down, within *DownError
+		require.ErrorAs(t, err, &down)
+		require.False(t, errors.As(down.Err, &within), "once is enough")
+		require.ErrorIs(t, err, rpc.ErrShutdown)
+		if perr := new(ProtocolError); errors.As(tt.cause, &perr) {
+			require.ErrorAs(t, err, &perr)
+			continue
+		}
+		require.ErrorIs(t, err, tt.cause)
+	}
+}
