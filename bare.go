@@ -176,6 +176,9 @@ func (l *bareLink) end(err error) error {
 // Release does nothing: a bare connection has no credit to give.
 func (l *bareLink) Release(int, bool) {}
 
+// Fail ends the link at once.
+func (l *bareLink) Fail(reason error) { l.end(reason) }
+
 // Close ends the link when what is queued has been written, or after flushTime.
 func (l *bareLink) Close() error {
 	l.mu.Lock()

@@ -44,6 +44,7 @@ type link interface {
 	MaxSend() int
 	Receive(deliver func(msg []byte) (taken bool), ended func(error))
 	Release(n int, oneWay bool)
+	Fail(reason error) // ends the link at once, out of order
 	Close() error
 }
 
@@ -268,6 +269,11 @@ func (e *Endpoint) down(err error) {
 		e.dispatcher.close()
 		// Not here: the caller may be a link that is about to end.
 		go func() {
+			var broken *ProtocolError
+			if errors.As(err, &broken) { // the other side is not to take it for an orderly end
+				e.out.Fail(err)
+				e.in.Fail(err)
+			}
 			e.out.Close()
 			e.in.Close()
 			close(e.closed)

@@ -9,8 +9,9 @@ import (
 
 const (
 	// drainTime is how long a Conn reads on after a write has failed: replies
-	// and the reason may be in the pipe already.
-	drainTime = 50 * time.Millisecond
+	// may be in the pipe, and the reader may be told why the link has ended. A
+	// link to a process waits up to 50 ms for that, so this must be longer.
+	drainTime = 100 * time.Millisecond
 	// flushTime bounds how long Close waits for what was accepted for sending.
 	flushTime = 50 * time.Millisecond
 	// byeTime is how long the other side may take to close after it said so.

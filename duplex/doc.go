@@ -6,7 +6,8 @@
 // with a [New] at either end. It knows nothing of calls, encodings or
 // processes. Above it promises:
 //
-//   - Messages arrive whole, once, and within a class in the order of their first frames.
+//   - Messages arrive whole and once. Within a class, those of one frame keep their order;
+//     longer ones arrive when they are complete, except in the one-way class, which keeps the order of all.
 //   - Three classes of messages travel each way: calls, replies and one-way
 //     messages. Each has credit of its own, granted by the receiver; none waits for another.
 //   - A message longer than one frame goes out in pieces, between which all

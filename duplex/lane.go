@@ -237,6 +237,10 @@ func (l *Lane) Write(p []byte) (int, error) {
 	return written, nil
 }
 
+// Fail ends the whole link at once, for the given reason, without telling the
+// other side that it ends in order: for when what comes from there makes no sense.
+func (l *Lane) Fail(reason error) { l.c.end(reason) }
+
 // Close closes the whole link, both lanes: see [Conn.Close].
 func (l *Lane) Close() error { return l.c.Close() }
 

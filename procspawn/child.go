@@ -113,6 +113,7 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 
 	l := newLink(c.pipe)
 	l.hangup = func(err error, _ bool) error { return c.hangup(l, err) }
+	l.lost = func() { c.linkEnded() }
 	if err := shake(ctx, l, opts); err != nil {
 		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
 	}

@@ -46,10 +46,10 @@ type Exit struct {
 	Stderr         []byte
 	StderrCaptured bool
 
-	// Cause is the error of Cmd.Wait where it says more than the status: why
-	// this is not known, say, or that the command's context had ended. Exit
-	// does not unwrap to it, or a call that failed with the process would seem
-	// to have been cancelled itself.
+	// Cause is what went wrong besides: an error of Cmd.Wait that says more than
+	// the status, or of a writer given as Cmd.Stdout or Cmd.Stderr. (That the context of the
+	// command has ended is not known here: Cmd.Wait does not say so.) Exit does not unwrap
+	// to it, or a call that failed with the process would seem to have been cancelled itself.
 	Cause error
 }
 
@@ -97,14 +97,19 @@ func (e *Exit) details() string {
 func lastWords(stderr []byte) string {
 	const lines, size = 3, 300
 	var last []string
-	crash := ""
+	named, crash := "", ""
 	for line := range strings.Lines(string(stderr)) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-			crash = line
+		switch {
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.HasPrefix(line, "SIG"):
+			named = line
+		case strings.HasPrefix(line, "goroutine "): // so it was a crash
+			if crash == "" {
+				crash = named
+			}
 		}
 		if len(last) == lines {
 			last = last[1:]

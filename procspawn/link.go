@@ -21,6 +21,9 @@ type Link struct {
 	// if patient.
 	hangup func(err error, patient bool) error
 
+	// lost notes, in a child, that the link has ended other than by Close; nil elsewhere.
+	lost func()
+
 	// Written before the Link is handed out.
 	remote  Hello
 	version int
@@ -96,6 +99,16 @@ func (l *Link) explain(err error, patient bool) error {
 		return err
 	}
 	return l.hangup(err, patient)
+}
+
+// Lost closes a link that is of no more use although neither side has closed
+// it: what came through it made no sense, say. In a child, unlike after Close, the exit timer
+// then runs as if the parent were gone. It may be called after Close.
+func (l *Link) Lost() {
+	if l.lost != nil {
+		l.lost()
+	}
+	l.Close()
 }
 
 // Close closes the connection and releases whoever reads or writes. Each call

@@ -2,6 +2,7 @@ package procspawn
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"sync"
 	"time"
@@ -78,6 +79,11 @@ func (p *Process) reap() {
 	var status *exec.ExitError
 	if err != nil && !errors.As(err, &status) {
 		p.exit.Cause = err
+	}
+	for _, d := range p.stdio.drains {
+		if failed := d.failed.Load(); failed != nil && p.exit.Cause == nil {
+			p.exit.Cause = fmt.Errorf("its output could not be written: %w", *failed)
+		}
 	}
 	close(p.reported)
 	p.stdio.release()

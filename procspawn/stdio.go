@@ -194,7 +194,8 @@ type drain struct {
 	done chan struct{} // closed by run
 	late lateReader    // owned by run
 
-	writing atomic.Bool // run is in the caller's writer
+	failed  atomic.Pointer[error] // of to
+	writing atomic.Bool           // run is in the caller's writer
 }
 
 func (d *drain) run() {
@@ -211,6 +212,7 @@ func (d *drain) run() {
 			d.writing.Store(true)
 			if _, err := d.to.Write(buf[:n]); err != nil {
 				d.to = nil // the child must not block because a log is full
+				d.failed.Store(&err)
 			}
 			d.writing.Store(false)
 		}

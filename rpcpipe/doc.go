@@ -11,6 +11,7 @@
 //	cmd := exec.Command("./child", "-v")
 //	peer, err := rpcpipe.Start(ctx, cmd, nil)       peer, err := rpcpipe.Connect(ctx, nil)
 //	err = peer.Call("Child.Frontflip", &a, &r)      err = peer.Call("Parent.Moo", &a, &r)
+//	err = peer.Close()                              err = peer.Wait()
 //
 // Register before Start or Connect: a call may arrive at once. A nil
 // Options.Server exposes everything on [rpc.DefaultServer]; give a child that
@@ -47,6 +48,9 @@
 //
 // # Lifetimes
 //
+// The end of the link, whatever the reason, is the end of the child: a parent stops
+// a child that does not exit by itself within 2 s with SIGTERM, and 2 s later kills it.
+//
 // When the child ends, however it ends, every pending call in the parent fails
 // with an error that says how, Options.OnExit is called, and [Peer.Wait] returns.
 // [Peer.Close] in the parent ends the child, step by step: it closes the link,
@@ -69,6 +73,8 @@
 //	workers              calls        250 ms without work        run handlers
 //	supervisor           Start, ...   Wait                       the order of the end, below
 //	waiter (parent)      Start        the child                  waits for the process
+//	drains (parent)      Start        the child                  read its stderr, and what else the Cmd has writers for
+//	reporter             Logger       a moment later             tells the Logger, which may be slow
 //
 // The order of the end: the link ends; senders that wait for room are released,
 // then pending calls fail; the child is stopped and waited for; OnExit is

@@ -18,7 +18,7 @@ type Options struct {
 
 	// OnExit is called once when the process on the other side has ended: in
 	// the parent when the child was waited for, in the child when its parent is gone or has closed the
-	// link. All pending calls have failed by then. Not called for a Peer of New or Pair.
+	// link. All pending calls have failed by then. It may call Close, but not Wait. Not called for a Peer of New or Pair.
 	OnExit func(*procspawn.Exit)
 
 	// Logger is told of what would otherwise vanish: one-way calls that fail,
@@ -26,7 +26,8 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Limits and choices of the layers below. Codec.Server and Codec.Logger
-	// default to the two above; Process.MaxMessage is Duplex.MaxMessage.
+	// default to the two above. The largest message is Duplex.MaxMessage:
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options
@@ -42,7 +43,7 @@ func (o *Options) withDefaults() Options {
 	if full.Codec != nil {
 		codec = *full.Codec
 	}
-	if full.Server != nil {
+	if codec.Server == nil {
 		codec.Server = full.Server
 	}
 	if codec.Logger == nil {

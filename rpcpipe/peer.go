@@ -17,12 +17,16 @@ import (
 // a child it must leave main time to return by itself: see procspawn.Options.ExitTimeout.
 const handlerTime = 250 * time.Millisecond
 
+// linkTime is how long Wait waits for the connection below to let go of its reader.
+const linkTime = time.Second
+
 // A Peer is the other side: it makes calls there and answers those that come
 // from there. Its methods may be called from any goroutine, handlers included.
 type Peer struct {
 	opts     Options
 	endpoint *viaduct.Endpoint
 	conn     *duplex.Conn
+	link     io.ReadWriteCloser // below conn
 	process  *procspawn.Process // nil in the child and without a process
 
 	reaped chan struct{} // closed when exit is set
@@ -81,6 +85,7 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, opts Options) 
 		opts:     opts,
 		endpoint: viaduct.NewEndpoint(conn.ClientLane(), conn.ServerLane(), opts.Codec),
 		conn:     conn,
+		link:     link,
 		process:  process,
 		reaped:   make(chan struct{}),
 		ended:    make(chan struct{}),
@@ -98,16 +103,30 @@ func (p *Peer) supervise() {
 		p.exit = p.process.Stop()
 	} else {
 		errors.As(p.endpoint.Err(), &p.exit)
+		if link, ok := p.link.(*procspawn.Link); ok && p.endpoint.Err() != rpc.ErrShutdown {
+			link.Lost() // a child is not to live on with nobody to tell it of its parent's end
+		}
 	}
 	close(p.reaped)
 	if p.exit != nil && p.opts.OnExit != nil {
 		p.opts.OnExit(p.exit)
 	}
-	p.conn.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), handlerTime)
 	defer cancel()
 	if n := p.endpoint.Wait(ctx); n > 0 && p.opts.Logger != nil {
 		p.opts.Logger.Warn("viaduct: gave up waiting for handlers after the link's end", "running", n)
+	}
+	down := make(chan struct{})
+	go func() {
+		defer close(down)
+		p.conn.Wait()
+	}()
+	select {
+	case <-down:
+	case <-time.After(linkTime):
+		if p.opts.Logger != nil {
+			p.opts.Logger.Warn("viaduct: gave up waiting for a connection whose Close does not end its Read")
+		}
 	}
 }
 
@@ -165,16 +184,21 @@ func (p *Peer) Close() error {
 // ended: the child has been waited for, OnExit and the handlers have returned (handlers are given up after 250 ms, which
 // Options.Logger is told). It does not end anything itself.
 //
-// It returns nil after an orderly end: one side has called Close, or the child has
-// exited by itself with status 0. Otherwise it returns a [*procspawn.Exit] if there is one, or Err.
+// It returns nil after an orderly end: one side has called Close, or the child has exited by itself, and
+// a child has exited with status 0, not by a signal. Otherwise it returns a [*procspawn.Exit] if there is one, or Err.
+//
+// Do not call it in a handler or in OnExit: it waits for them.
 func (p *Peer) Wait() error {
 	<-p.ended
 	if exit := p.exit; exit != nil && !exit.Parent && (exit.Code != 0 || exit.Signal != nil) {
 		return exit
 	}
 	err := p.Err()
-	if err == rpc.ErrShutdown || errors.Is(err, duplex.ErrPeerClosed) || err == p.exit && !p.exit.Parent {
+	switch {
+	case err == rpc.ErrShutdown, errors.Is(err, duplex.ErrPeerClosed):
 		return nil
+	case p.process != nil && (err == p.exit || err == io.ErrUnexpectedEOF):
+		return nil // the child has exited with status 0; the end of the link may come first
 	}
 	return err
 }
