@@ -7,7 +7,6 @@ import (
 	"math"
 	"reflect"
 	"sync"
-	"time"
 
 	"github.com/shamaton/msgpack/v2"
 
@@ -16,11 +15,10 @@ import (
 
 // encoder writes one body.
 type encoder struct {
-	b       []byte
-	goPeer  bool // the other side is Go, and reads ext values with gob in them
-	arrays  bool // structs go as arrays
-	depth   int  // of pointers, maps, slices and structs around the value
-	scratch []byte
+	b      []byte
+	goPeer bool // the other side is Go, and reads ext values with gob in them
+	arrays bool // structs go as arrays
+	depth  int  // of pointers, maps, slices and structs around the value
 }
 
 // maxEncodeDepth is deeper than a receiver's default lets values be, and not
@@ -92,22 +90,6 @@ func encodeLeaf(e *encoder, v reflect.Value) error {
 	b, err := msgpack.MarshalAsMap(v.Interface())
 	e.b = append(e.b, b...)
 	return err
-}
-
-// encodeTime writes a MessagePack timestamp.
-func encodeTime(e *encoder, v reflect.Value) error {
-	t := v.Interface().(time.Time)
-	secs, nano := t.Unix(), t.Nanosecond()
-	switch {
-	case uint64(secs)>>34 != 0:
-		e.b = binary.BigEndian.AppendUint32(append(e.b, 0xc7, 12, 0xff), uint32(nano))
-		e.b = binary.BigEndian.AppendUint64(e.b, uint64(secs))
-	case nano != 0 || secs > math.MaxUint32:
-		e.b = binary.BigEndian.AppendUint64(append(e.b, 0xd7, 0xff), uint64(nano)<<34|uint64(secs))
-	default:
-		e.b = binary.BigEndian.AppendUint32(append(e.b, 0xd6, 0xff), uint32(secs))
-	}
-	return nil
 }
 
 func encodeExt(e *encoder, v reflect.Value) error {
