@@ -49,7 +49,7 @@ func newHello(opts *Options) Hello {
 		Pid:        os.Getpid(),
 		Lang:       "go",
 		MaxMessage: uint64(opts.maxMessage()),
-		Bodies:     []string{"msgpack"},
+		Bodies:     opts.bodies(),
 		WordBits:   math.MaxUint>>63*32 + 32,
 		BigEndian:  binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
 	}

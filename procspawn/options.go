@@ -14,6 +14,10 @@ type Options struct {
 	// Default: 128 MiB.
 	MaxMessage int
 
+	// Bodies are the body formats that this side can read, as the layers above
+	// name them; they are announced in the hello. Default: msgpack.
+	Bodies []string
+
 	// CloseTimeout is how long Stop leaves a child to exit by itself once its
 	// link is closed. Default: 2 s; negative: no time at all.
 	CloseTimeout time.Duration
@@ -40,6 +44,13 @@ func (o *Options) maxMessage() int {
 		return 128 << 20
 	}
 	return o.MaxMessage
+}
+
+func (o *Options) bodies() []string {
+	if o == nil || len(o.Bodies) == 0 {
+		return []string{"msgpack"}
+	}
+	return o.Bodies
 }
 
 func (o *Options) closeTimeout() time.Duration {

@@ -35,7 +35,9 @@
 // large message holds up other calls. A handler that panics ends its process, as with net/rpc.
 //
 // Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so that
-// missing, extra and reordered fields do no harm.
+// missing, extra and reordered fields do no harm. Types that write themselves in gob's manner, and values in
+// interfaces whose types are registered with [gob.Register], cross as with gob. What nothing can carry is an
+// error that names the field; [viaduct.Check] finds it in a test.
 //
 // # Errors of a call
 //

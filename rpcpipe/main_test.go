@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -36,4 +37,14 @@ func connect(opts *rpcpipe.Options) *rpcpipe.Peer {
 		os.Exit(3)
 	}
 	return peer
+}
+
+// startChild starts one of children, and closes it at the end of the test.
+func startChild(t *testing.T, name string) *rpcpipe.Peer {
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self(name), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"math"
 	"net/rpc"
+	"slices"
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
@@ -27,7 +28,8 @@ type Options struct {
 
 	// Limits and choices of the layers below. Codec.Server and Codec.Logger
 	// default to the two above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count.
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer
+	// and Process.Bodies are set by what both sides say in the hello.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options
@@ -63,13 +65,18 @@ func (o *Options) withDefaults() Options {
 		process = *full.Process
 	}
 	process.MaxMessage = link.MaxMessage
+	process.Bodies = []string{"msgpack", bodyGob}
 	full.Process = &process
 	return full
 }
+
+// bodyGob is what a Go program lists in its hello: it reads ext values with gob in them.
+const bodyGob = "gob"
 
 // agree takes over what the other side has said of itself.
 func (o *Options) agree(remote procspawn.Hello) {
 	if remote.MaxMessage > 0 {
 		o.Duplex.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}
+	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
 }

@@ -9,5 +9,6 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	fullA, fullB := a.withDefaults(), b.withDefaults()
 	fullA.Duplex.MaxSend = fullB.Duplex.MaxMessage
 	fullB.Duplex.MaxSend = fullA.Duplex.MaxMessage
+	fullA.Codec.GoPeer, fullB.Codec.GoPeer = true, true
 	return newPeer(one, nil, fullA), newPeer(other, nil, fullB)
 }
