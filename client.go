@@ -181,7 +181,7 @@ func getBuffer() *[]byte {
 
 // putBuffer keeps b for later, unless it is so large that few messages will need it.
 func putBuffer(b *[]byte) {
-	if cap(*b) <= 64<<10 {
+	if cap(*b) <= 2<<20 {
 		buffers.Put(b)
 	}
 }
