@@ -159,7 +159,7 @@ func (c *clientCodec) closeConn() (err error) {
 // encodeRequest encodes a call, its msgid excepted, into a buffer of the pool.
 func (o *Options) encodeRequest(method string, args any) (*[]byte, error) {
 	msg := getBuffer()
-	b, err := o.appendBody(appendRequest(*msg, method), args)
+	b, err := o.appendParams(appendRequest(*msg, method), args)
 	if err != nil {
 		putBuffer(msg)
 		return nil, &BodyError{"encode", "arguments", method, typeName(args), err}

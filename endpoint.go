@@ -143,7 +143,7 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 	}
 	msg := getBuffer()
 	defer putBuffer(msg)
-	b, err := e.opts.appendBody(appendNotification(*msg, serviceMethod), args)
+	b, err := e.opts.appendParams(appendNotification(*msg, serviceMethod), args)
 	if err != nil {
 		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
 	}

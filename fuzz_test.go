@@ -177,8 +177,8 @@ func FuzzStream(f *testing.F) {
 	add(all)
 	for _, method := range []string{"Any.V", "Any.S", "Any.B", "Any.L", "Any.Nope"} {
 		for _, b := range hostile() {
-			add(append(appendRequest(nil, method), b...))
-			add(append(appendNotification(nil, method), b...))
+			add(append(append(appendRequest(nil, method), 0x91), b...))
+			add(append(append(appendNotification(nil, method), 0x91), b...))
 		}
 	}
 	server := rpc.NewServer()

@@ -102,21 +102,19 @@ func (m *message) parameter() ([]byte, error) {
 // always written in full, so that it can be filled in last.
 const idSize = 2 + 5
 
-// appendRequest appends a request without its msgid (see setID) up to its argument.
+// appendRequest appends a request without its msgid (see setID) up to its params.
 func appendRequest(b []byte, method string) []byte {
 	b = append(b, 0x94, typeRequest, 0xce, 0, 0, 0, 0)
-	b = mpack.AppendString(b, method)
-	return mpack.AppendArray(b, 1)
+	return mpack.AppendString(b, method)
 }
 
 // setID sets the msgid of the request or response that begins at b[0].
 func setID(b []byte, id uint32) { binary.BigEndian.PutUint32(b[idSize-4:], id) }
 
-// appendNotification appends a notification up to its argument.
+// appendNotification appends a notification up to its params.
 func appendNotification(b []byte, method string) []byte {
 	b = append(b, 0x93, typeNotification)
-	b = mpack.AppendString(b, method)
-	return mpack.AppendArray(b, 1)
+	return mpack.AppendString(b, method)
 }
 
 // appendReply appends a response without error up to its result.

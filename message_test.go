@@ -29,7 +29,7 @@ func TestGoldenSent(t *testing.T) {
 		return *msg
 	}
 	notification := func(method string, args any) []byte {
-		b, err := (*Options)(nil).appendBody(appendNotification(nil, method), args)
+		b, err := (*Options)(nil).appendParams(appendNotification(nil, method), args)
 		require.NoError(t, err)
 		return b
 	}

@@ -84,10 +84,7 @@ func (m *message) decodeArgument(args any, o *Options) error {
 	if args == nil {
 		return nil
 	}
-	b, err := m.parameter()
-	if err == nil && b != nil {
-		err = o.decodeBody(b, args)
-	}
+	err := o.decodeParams(m, args)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("truncated argument")
 	}

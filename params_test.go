@@ -1,0 +1,64 @@
+package viaduct
+
+import (
+	"net"
+	"net/rpc"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestParamsOnTheWire: none, one and many are the params array itself.
+func TestParamsOnTheWire(t *testing.T) {
+	for _, tt := range []struct {
+		args any
+		hex  string
+	}{
+		{Params{}, "90"},
+		{Params(nil), "90"},
+		{(*Params)(nil), "90"},
+		{Params{1}, "91 01"},
+		{&Params{1, "a", nil, []byte{7}}, "94 01 a1 61 c0 c4 01 07"},
+		{[]any{1, 2}, "91 92 01 02"}, // one argument, a list
+		{nil, "91 c0"},
+	} {
+		b, err := (*Options)(nil).appendParams(nil, tt.args)
+		require.NoError(t, err)
+		require.Equal(t, unhex(t, tt.hex), b)
+	}
+	_, err := (*Options)(nil).appendParams(nil, Params{1, make(chan int)})
+	require.ErrorContains(t, err, "[1]")
+}
+
+type ParamsService struct{}
+
+func (ParamsService) Count(p *Params, n *int) error     { *n = len(*p); return nil }
+func (ParamsService) Last(p Params, last *any) error    { *last = p[len(p)-1]; return nil }
+func (ParamsService) Double(n int, twice *int) error    { *twice = 2 * n; return nil }
+func (ParamsService) When(p Params, t *time.Time) error { *t = p[0].(time.Time); return nil }
+
+func TestParamsCall(t *testing.T) {
+	server := rpc.NewServer()
+	require.NoError(t, server.RegisterName("P", ParamsService{}))
+	x, y := net.Pipe()
+	a, b := NewEndpoint(x, nil, &Options{Server: server}), NewEndpoint(y, nil, &Options{Server: server})
+	defer b.Close()
+	defer a.Close()
+	var n int
+	for _, p := range []Params{{}, {1}, {1, "two", 3.0, nil, []any{5}}} {
+		require.NoError(t, a.Call("P.Count", p, &n))
+		require.Equal(t, len(p), n)
+	}
+	require.NoError(t, a.Call("P.Count", 7, &n)) // an ordinary argument is one parameter
+	require.Equal(t, 1, n)
+	var last any
+	require.NoError(t, a.Call("P.Last", Params{1, "two"}, &last))
+	require.Equal(t, "two", last)
+	require.NoError(t, a.Call("P.Double", Params{21}, &n))
+	require.Equal(t, 42, n)
+	require.ErrorContains(t, a.Call("P.Double", Params{1, 2}, &n), "2 parameters")
+	now, then := time.Now(), time.Time{}
+	require.NoError(t, a.Call("P.When", Params{now}, &then))
+	require.True(t, now.Equal(then))
+}
