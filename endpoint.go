@@ -29,8 +29,9 @@ type Endpoint struct {
 
 	ending  sync.Once
 	deaf    atomic.Bool    // what still comes in is dropped
-	done    chan struct{}  // closed when err is set and all pending calls have failed
 	err     error          // what calls fail with now: a *DownError or rpc.ErrShutdown
+	fallen  atomic.Bool    // err is set
+	done    chan struct{}  // closed when it is set and all pending calls have failed
 	running sync.WaitGroup // links that have not ended, goroutines of bare ones
 	closed  chan struct{}  // closed when the links have been
 	stopped chan struct{}  // closed when they have ended and nothing comes from them any more
@@ -210,12 +211,10 @@ func (e *Endpoint) Done() <-chan struct{} { return e.done }
 // Err returns nil while the link is up, and then what calls fail with:
 // [rpc.ErrShutdown] after Close on this side, otherwise a [*DownError].
 func (e *Endpoint) Err() error {
-	select {
-	case <-e.done:
+	if e.fallen.Load() {
 		return e.err
-	default:
-		return nil
 	}
+	return nil
 }
 
 // closeTime bounds how long Close waits for connections to close.
@@ -262,6 +261,7 @@ func (e *Endpoint) end(err error) {
 func (e *Endpoint) down(err error) {
 	e.ending.Do(func() {
 		e.err = downError(err)
+		e.fallen.Store(true) // before anybody sees a call fail
 		for _, c := range e.pending.fail(e.err) {
 			e.complete(c)
 		}
