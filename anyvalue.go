@@ -32,6 +32,9 @@ func encodeInterface(e *encoder, v reflect.Value) error {
 	if !e.goPeer {
 		return encodeConcrete(e, elem)
 	}
+	if err := ends(elem, e.depth); err != nil {
+		return err
+	}
 	var buf bytes.Buffer
 	p := reflect.New(v.Type())
 	p.Elem().Set(v)
@@ -42,6 +45,51 @@ func encodeInterface(e *encoder, v reflect.Value) error {
 		return fmt.Errorf("%v in an interface: %d bytes, limit is %d", elem.Type(), buf.Len(), maxGobValue)
 	}
 	e.b = mpack.AppendExt(e.b, extGobValue, buf.Bytes())
+	return nil
+}
+
+// ends returns an error if v is too deep, as a value that contains itself is:
+// package gob would overflow the stack, which nothing can recover from.
+func ends(v reflect.Value, depth int) error {
+	if depth++; depth > maxEncodeDepth {
+		return errCyclic
+	}
+	if has(v.Type(), gobEncoder) || has(v.Type(), binMarshaler) {
+		return nil // gob leaves it to these
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return ends(v.Elem(), depth)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				if err := ends(v.Field(i), depth); err != nil {
+					return err
+				}
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		switch k := v.Type().Elem().Kind(); {
+		case k <= reflect.Complex128 || k == reflect.String:
+			return nil
+		}
+		for i := range v.Len() {
+			if err := ends(v.Index(i), depth); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if err := ends(it.Key(), depth); err != nil {
+				return err
+			}
+			if err := ends(it.Value(), depth); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -22,7 +22,7 @@ const (
 	// memoryFactor and memoryBase bound what a body of n bytes may make the
 	// receiver allocate: memoryFactor * n + memoryBase bytes. Otherwise an
 	// array of empty maps, one byte each, into large structs could take any amount.
-	memoryFactor = 64
+	memoryFactor = 256
 	memoryBase   = 1 << 20
 	// maxPointers bounds pointers to pointers: a type like type T *T has no end.
 	maxPointers = 10000
@@ -131,6 +131,18 @@ func decodeElems(d *decoder, v reflect.Value, elem *plan) error {
 	return nil
 }
 
+// mapHeader is what a map takes beside its keys and values.
+const mapHeader = 56
+
+// mapRoom says how much a key or element takes in a map, and how much beside
+// it: what is large is kept outside.
+func mapRoom(t reflect.Type) (in, out uintptr) {
+	if t.Size() > 128 {
+		return 8, t.Size()
+	}
+	return t.Size(), 0
+}
+
 // decodeMap reads into a new map.
 func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 	if d.skipNil() {
@@ -144,15 +156,32 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 	if h.Kind != mpack.Map {
 		return mismatch(h, v)
 	}
-	t := v.Type()
+	t, n := v.Type(), h.Elems/2
+	if err := d.spend(mapHeader); err != nil {
+		return err
+	}
 	// The map grows with what is in it, so its size hint is for small ones.
-	v.Set(reflect.MakeMapWithSize(t, int(min(h.Elems/2, 64))))
-	size := 2*(key.typ.Size()+elem.typ.Size()) + 16
-	for range h.Elems / 2 {
+	v.Set(reflect.MakeMapWithSize(t, int(min(n, 64))))
+	if n == 0 {
+		return nil
+	}
+	ks, kout := mapRoom(key.typ)
+	es, eout := mapRoom(elem.typ)
+	// Room for eight, however few there are, and one to decode into.
+	if err := d.spend(8*(ks+es) + key.typ.Size() + elem.typ.Size()); err != nil {
+		return err
+	}
+	k, e := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
+	for i := range n {
+		size := kout + eout
+		if i >= 8 {
+			size += 2*(ks+es) + 16
+		}
 		if err := d.spend(size); err != nil {
 			return err
 		}
-		k, e := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
+		k.SetZero()
+		e.SetZero()
 		if err := key.decode(d, k); err != nil {
 			return atPath("[key]", err)
 		}

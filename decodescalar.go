@@ -95,9 +95,10 @@ func decodeFloat(d *decoder, v reflect.Value) error {
 		return err
 	}
 	var f float64
+	whole := true
 	switch h.Kind {
 	case mpack.Float:
-		f = floatOf(h)
+		f, whole = floatOf(h), false
 	case mpack.Int:
 		if f = float64(int64(h.Num)); f >= 1<<63 || int64(f) != int64(h.Num) {
 			return outOfRange(v, int64(h.Num))
@@ -109,7 +110,7 @@ func decodeFloat(d *decoder, v reflect.Value) error {
 	default:
 		return mismatch(h, v)
 	}
-	if v.OverflowFloat(f) {
+	if v.OverflowFloat(f) || whole && v.Kind() == reflect.Float32 && float64(float32(f)) != f {
 		return outOfRange(v, f)
 	}
 	v.SetFloat(f)
@@ -181,7 +182,7 @@ func decodeByteArray(d *decoder, v reflect.Value) error {
 	case int(h.Bytes) != v.Len():
 		return fmt.Errorf("type mismatch: %d bytes into Go type %v", h.Bytes, v.Type())
 	}
-	reflect.Copy(v, reflect.ValueOf(d.payload(h)))
+	copy(v.Bytes(), d.payload(h)) // the elements' type may be a named one
 	return nil
 }
 

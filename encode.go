@@ -79,9 +79,9 @@ func encodeByteArray(e *encoder, v reflect.Value) (err error) {
 		e.b, err = appendBytes(e.b, v.Bytes())
 		return err
 	}
-	p := make([]byte, v.Len())
-	reflect.Copy(reflect.ValueOf(p), v)
-	e.b, err = appendBytes(e.b, p)
+	p := reflect.New(v.Type()).Elem()
+	p.Set(v)
+	e.b, err = appendBytes(e.b, p.Bytes())
 	return err
 }
 
@@ -106,10 +106,12 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 		return err
 	}
 	defer e.leave()
+	left := len(s.fields)
 	if e.arrays {
-		e.b = mpack.AppendArray(e.b, len(s.fields))
+		e.b = mpack.AppendArray(e.b, left)
 	} else {
-		e.b = mpack.AppendMap(e.b, s.count(v))
+		left = s.count(v)
+		e.b = mpack.AppendMap(e.b, left)
 	}
 	for i := range s.fields {
 		f := &s.fields[i]
@@ -120,9 +122,13 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 			}
 			e.b = append(e.b, f.key...)
 		}
+		left--
 		if err := f.plan.encode(e, field); err != nil {
 			return atPath(f.name, err)
 		}
+	}
+	if left != 0 { // what has been written is no value
+		return errors.New("struct was changed while it was being sent")
 	}
 	return nil
 }

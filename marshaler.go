@@ -1,9 +1,11 @@
 package viaduct
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/gob"
 	"fmt"
+	"math/big"
 	"reflect"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
@@ -15,6 +17,8 @@ const (
 	extBinary     = 98  // what MarshalBinary of the destination's type returned
 	extGobValue   = 71  // an interface value, written by package encoding/gob
 )
+
+var typeOfRat = reflect.TypeFor[big.Rat]()
 
 // fillMarshaler makes the plan of a type that writes and reads itself in one of
 // the ways that package gob heeds: what is in it would be lost otherwise.
@@ -64,7 +68,12 @@ func fillMarshaler(p *plan) {
 		case h.Kind == mpack.Ext && code == extBinary && byBin, h.Kind == mpack.Bin && byBin:
 			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
 		case h.Kind == mpack.Str && byTxt:
-			return ptr.(encoding.TextUnmarshaler).UnmarshalText(d.payload(h))
+			text := d.payload(h)
+			// Ten bytes with an exponent take half a megabyte; MarshalText writes none.
+			if t == typeOfRat && bytes.ContainsAny(text, "eEpP") {
+				return fmt.Errorf("type mismatch: text with an exponent into Go type %v", t)
+			}
+			return ptr.(encoding.TextUnmarshaler).UnmarshalText(text)
 		}
 		return mismatch(h, v)
 	}

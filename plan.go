@@ -35,9 +35,7 @@ func planOf(t reflect.Type) *plan {
 	p := m.plan(t)
 	m.spread()
 	for t, p := range m.made {
-		if kept, loaded := plans.LoadOrStore(t, p); loaded && t == p.typ {
-			_ = kept // another goroutine was faster: both plans are good
-		}
+		plans.LoadOrStore(t, p) // another goroutine may have been faster: both plans are good
 	}
 	return p
 }
@@ -131,12 +129,17 @@ func (m *planner) fill(p *plan) {
 		p.notes = append(p.notes, fmt.Sprintf("%v writes and reads itself, with MarshalMsg and UnmarshalMsg", t))
 		return
 	case has(t, gobEncoder) && has(t, gobDecoder),
-		has(t, binMarshaler) && has(t, binDecoder),
-		has(t, txtMarshaler) && has(t, txtDecoder):
+		has(t, binMarshaler) && has(t, binDecoder):
 		fillMarshaler(p)
 		return
 	}
 	m.fillKind(p)
+	// gob does not heed MarshalText. It may leave something out, so it is only
+	// for a type that would lose all there is in it otherwise.
+	if p.err != nil && has(t, txtMarshaler) && has(t, txtDecoder) {
+		p.err = nil
+		fillMarshaler(p)
+	}
 }
 
 func (m *planner) fillKind(p *plan) {
@@ -242,6 +245,11 @@ func (m *planner) fillStruct(p *plan) {
 	p.encode, p.decode = s.encode, s.decode
 }
 
+const (
+	maxStep = 100
+	maxPath = 1000
+)
+
 // pathError is an error in a part of a value.
 type pathError struct {
 	path string // such as .Field or [3], from the whole to the part
@@ -261,8 +269,15 @@ func atPath(step string, err error) error {
 	if step[0] != '[' {
 		step = "." + step
 	}
+	if len(step) > maxStep { // the key of a map, of any length
+		step = step[:maxStep] + "...]"
+	}
 	if p, ok := err.(*pathError); ok {
-		return &pathError{step + p.path, p.err}
+		path := step + p.path
+		if len(path) > maxPath { // a deep value must not make a long text, nor many of them
+			path = path[:maxPath] + "..."
+		}
+		return &pathError{path, p.err}
 	}
 	return &pathError{step, err}
 }

@@ -1,0 +1,213 @@
+package viaduct
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+type (
+	tenStrings struct{ A, B, C, D, E, F, G, H, I, J string }
+	eightTexts struct{ A, B, C, D, E, F, G, H string }
+	mapsInMaps map[string]mapsInMaps
+	listOfSelf []listOfSelf
+	endless    *endless
+	byteType   byte
+	mixed      struct {
+		A   []tenStrings
+		B   map[string]tenStrings
+		C   *mixed
+		D   any
+		E   []*mixed
+		F   [4]byteType
+		G   map[any][]any
+		H   complex128
+		I   float32
+		J   *big.Int
+		K   netip.Addr
+		L   time.Time
+		M   Ext
+		N   []byte
+		//lint:ignore U1000 the plan looks at it
+		hid [100]int
+	}
+)
+
+var planDestinations = append([]reflect.Type{
+	reflect.TypeFor[mixed](), reflect.TypeFor[[]mixed](), reflect.TypeFor[[]tenStrings](), reflect.TypeFor[[]*tenStrings](),
+	reflect.TypeFor[map[string]tenStrings](), reflect.TypeFor[map[int]*tenStrings](), reflect.TypeFor[map[any]any](),
+	reflect.TypeFor[mapsInMaps](), reflect.TypeFor[listOfSelf](), reflect.TypeFor[endless](), reflect.TypeFor[[]struct{}](),
+	reflect.TypeFor[[1000]int](), reflect.TypeFor[[]*[1000]int](), reflect.TypeFor[map[[2]byteType]uint8](), reflect.TypeFor[big.Int](), reflect.TypeFor[big.Float](), reflect.TypeFor[[]*big.Rat](), reflect.TypeFor[[]*big.Int](),
+	reflect.TypeFor[url.URL](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[complex64](), reflect.TypeFor[map[complex128]bool](), reflect.TypeFor[Ext](),
+	reflect.TypeFor[[]map[uint8]uint8](), reflect.TypeFor[[]map[uint8]eightTexts](), reflect.TypeFor[[]map[string]eightTexts](), reflect.TypeFor[map[float64]struct{}](), reflect.TypeFor[****int](), reflect.TypeFor[[]**string](),
+	reflect.TypeFor[struct{ A **[]**tenStrings }](), reflect.TypeFor[Params](), reflect.TypeFor[float32](), reflect.TypeFor[int64](), reflect.TypeFor[uint64](),
+}, destinations...)
+
+func array32(n int, elem []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(n)), bytes.Repeat(elem, n)...)
+}
+
+// mapOf is a map with n different keys, made by key, and the same value for all.
+func mapOf(n int, key func(i int) []byte, elem []byte) []byte {
+	b := binary.BigEndian.AppendUint32([]byte{0xdf}, uint32(n))
+	for i := range n {
+		b = append(append(b, key(i)...), elem...)
+	}
+	return b
+}
+
+func numberKey(i int) []byte { return binary.BigEndian.AppendUint32([]byte{0xce}, uint32(i)) }
+func textKey(i int) []byte   { return fmt.Appendf([]byte{0xa5}, "%05d", i) }
+
+func field(name string, value []byte) []byte { return append(appendKey(name), value...) }
+
+// greedy are bodies that ask for much more memory than they have bytes.
+func greedy(n int) map[string][]byte {
+	deepKeys := []byte{}
+	for range 900 {
+		deepKeys = append(append(deepKeys, 0x81), field(string(bytes.Repeat([]byte{'k'}, n/1000)), nil)...)
+	}
+	return map[string][]byte{
+		"nested map32":      bytes.Repeat([]byte{0xdf, 0, 0, 0x03, 0xe8}, n/5),
+		"nested array32":    bytes.Repeat([]byte{0xdd, 0, 0, 0x03, 0xe8}, n/5),
+		"deep arrays":       append(bytes.Repeat([]byte{0x91}, 999), 0xc0),
+		"empty maps":        array32(n, []byte{0x80}),
+		"empty arrays":      array32(n, []byte{0x90}),
+		"nils":              array32(n, []byte{0xc0}),
+		"zeros":             array32(n, []byte{0}),
+		"empty texts":       array32(n, []byte{0xa0}),
+		"empty bins":        array32(n/2, []byte{0xc4, 0}),
+		"empty exts":        array32(n/3, []byte{0xc7, 0, 5}),
+		"arrays of one":     array32(n/2, []byte{0x91, 0xc0}),
+		"maps of one":       array32(n/3, []byte{0x81, 0, 0}),
+		"maps of one map":   array32(n/3, []byte{0x81, 0, 0x80}),
+		"maps of one text":  array32(n/3, []byte{0x81, 0xa0, 0x80}),
+		"text keys, nils":   mapOf(n/7, textKey, []byte{0xc0}),
+		"text keys, maps":   mapOf(n/7, textKey, []byte{0x80}),
+		"number keys":       mapOf(n/6, numberKey, []byte{0}),
+		"number keys, maps": mapOf(n/6, numberKey, []byte{0x80}),
+		"one key":           mapOf(n/2, func(int) []byte { return []byte{7} }, []byte{0x80}),
+		"field A":           append([]byte{0x81}, field("A", array32(n, []byte{0x80}))...),
+		"field A 15 times": append([]byte{0x8f}, func() (b []byte) {
+			for i := range 15 {
+				b = append(b, field("A", array32(n/120*(i+1), []byte{0x80}))...)
+			}
+			return b
+		}()...),
+		"field D":        append([]byte{0x81}, field("D", array32(n, []byte{0x80}))...),
+		"field E":        append([]byte{0x81}, field("E", array32(n, []byte{0x80}))...),
+		"exponents":      array32(n/10, []byte("\xa91e1000000")),
+		"long keys":      append(deepKeys, 7),
+		"array lie":      {0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0},
+		"map lie":        {0xdf, 0xff, 0xff, 0xff, 0xff, 0xc0, 0xc0},
+		"map lie by one": {0xdf, 0x80, 0, 0, 0, 0xc0, 0xc0},
+		"text lie":       {0xdb, 0xff, 0xff, 0xff, 0xff, 'x'},
+		"bin lie":        {0xc6, 0xff, 0xff, 0xff, 0xff, 'x'},
+		"ext lie":        {0xc9, 0xff, 0xff, 0xff, 0xff, 5, 'x'},
+		"big array lie":  append([]byte{0xdd, 0, 0, 0xff, 0xff}, bytes.Repeat([]byte{0xc0}, 0xfffe)...),
+		"pointers":       append(bytes.Repeat([]byte{0x81, 0xa1, 'C'}, 990), 0x80),
+	}
+}
+
+// slack is how much more than the bound a measurement may find: maps grow in
+// steps, and what they had before counts as allocated, too.
+const slack = 2
+
+// TestPlanMemory: memory for n bytes is bounded by memoryFactor*n + memoryBase.
+func TestPlanMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
+	for name, b := range greedy(200_000) {
+		t.Run(name, func(t *testing.T) {
+			worst, worstType := uint64(0), reflect.Type(nil)
+			for _, typ := range planDestinations {
+				p := reflect.New(typ)
+				_ = planOf(typ)
+				n := allocated(func() { _ = (&Options{}).decodeBody(b, p.Interface()) })
+				if n > worst {
+					worst, worstType = n, typ
+				}
+			}
+			t.Logf("%d bytes took %d, %.1f times, into %v", len(b), worst, float64(worst)/float64(max(len(b), 1)), worstType)
+			require.LessOrEqual(t, worst, uint64(slack*(memoryFactor*len(b)+memoryBase)), "into %v", worstType)
+		})
+	}
+}
+
+// TestPlanHostile: no input brings a decoder down, whatever the type.
+func TestPlanHostile(t *testing.T) {
+	for name, b := range greedy(3000) {
+		for _, typ := range planDestinations {
+			for _, goPeer := range []bool{false, true} {
+				require.NotPanics(t, func() {
+					if err := (&Options{GoPeer: goPeer}).decodeBody(b, reflect.New(typ).Interface()); err != nil {
+						require.NotContains(t, err.Error(), "panic", "%s into %v", name, typ)
+						require.Less(t, len(err.Error()), 5000, "%s into %v", name, typ)
+					}
+				})
+			}
+		}
+	}
+}
+
+// FuzzPlanDecode: no panic, a limit to memory, and what was decoded can be
+// written and read again.
+func FuzzPlanDecode(f *testing.F) {
+	addBodies(f)
+	for _, b := range greedy(300) {
+		f.Add(b)
+	}
+	for _, v := range []any{
+		mixed{A: []tenStrings{{A: "a"}}, B: map[string]tenStrings{"k": {}}, D: int8(3), G: map[any][]any{1: {2}}, J: big.NewInt(9), L: time.Unix(5, 6)},
+		[]any{1, "x", nil, map[string]any{"a": 1.5}, int8(3)}, 1i, map[any]any{1: 2, "x": nil}, Ext{5, []byte{1}}, big.NewFloat(1.5),
+	} {
+		for _, goPeer := range []bool{false, true} {
+			b, err := (&Options{GoPeer: goPeer}).appendBody(nil, v)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, typ := range planDestinations {
+			opts := &Options{MaxDepth: 100, GoPeer: len(b)%2 == 0}
+			var before, after runtime.MemStats
+			if len(b) > 1000 {
+				runtime.ReadMemStats(&before)
+			}
+			p := reflect.New(typ)
+			err := opts.decodeBody(b, p.Interface())
+			if len(b) > 1000 {
+				runtime.ReadMemStats(&after)
+				if n := after.TotalAlloc - before.TotalAlloc; !opts.GoPeer && n > uint64(4*(memoryFactor*len(b)+memoryBase)) {
+					t.Fatalf("%d bytes took %d into %v", len(b), n, typ)
+				}
+			}
+			if err != nil {
+				if bytes.Contains([]byte(err.Error()), []byte("panic while")) {
+					t.Fatalf("%x into %v: %v", b, typ, err)
+				}
+				continue
+			}
+			// Not everything can go back: an any may hold an Ext that says it is gob.
+			out, err := opts.appendBody(nil, p.Interface())
+			if err != nil {
+				continue
+			}
+			if err := (&Options{GoPeer: opts.GoPeer}).decodeBody(out, reflect.New(typ).Interface()); err != nil {
+				t.Logf("%x into %v, written as %x: %v", b, typ, out, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,558 @@
+package viaduct_test
+
+import (
+	"bytes"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"net"
+	"net/netip"
+	"net/rpc"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct"
+)
+
+// typeCase is a value that is sent as an argument and returned as the reply.
+type typeCase struct {
+	name string
+	// What is not as with package gob, between Go programs and to any other peer: how the value
+	// differs, or a part of the error's text. All else has to be the same.
+	differs, openDiffers string
+	refuses, openRefuses string
+	// what gob refuses, so that the value has to come back as it was sent
+	gobRefuses bool
+
+	roundTrip func(t *testing.T, link func(*rpc.Server) *rpc.Client, byPointer bool) (seen, reply any, err error)
+	sent      any
+	overGob   func() error // tries gob alone: in net/rpc its panics end the process
+}
+
+type option func(*typeCase)
+
+func differs(how string) option     { return func(c *typeCase) { c.differs, c.openDiffers = how, how } }
+func openDiffers(how string) option { return func(c *typeCase) { c.openDiffers = how } }
+func refuses(text string) option    { return func(c *typeCase) { c.refuses, c.openRefuses = text, text } }
+func openRefuses(text string) option {
+	return func(c *typeCase) { c.openRefuses = text }
+}
+func gobRefuses(c *typeCase) { c.gobRefuses = true }
+
+// Echo is a service for any type.
+type Echo[T any] struct{ seen *T }
+
+func (e Echo[T]) Do(arg T, reply *T) error {
+	*e.seen = arg
+	*reply = arg
+	return nil
+}
+
+func row[T any](name string, v T, opts ...option) typeCase {
+	c := typeCase{name: name, sent: v}
+	for _, o := range opts {
+		o(&c)
+	}
+	c.roundTrip = func(t *testing.T, link func(*rpc.Server) *rpc.Client, byPointer bool) (any, any, error) {
+		var seen, reply T
+		server := rpc.NewServer()
+		require.NoError(t, server.RegisterName("Echo", Echo[T]{&seen}))
+		client := link(server)
+		defer client.Close()
+		var arg any = v
+		if byPointer {
+			arg = &v
+		}
+		err := client.Call("Echo.Do", arg, &reply)
+		return seen, reply, err
+	}
+	c.overGob = func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic: %v", r)
+			}
+		}()
+		var buf bytes.Buffer
+		var out T
+		if err := gob.NewEncoder(&buf).Encode(&v); err != nil {
+			return err
+		}
+		if err := gob.NewDecoder(&buf).Decode(&out); err != nil {
+			return err
+		}
+		return gob.NewEncoder(io.Discard).Encode(&out)
+	}
+	return c
+}
+
+// Types of the table. net/rpc wants exported names.
+type (
+	NInt    int16
+	NString string
+	NBytes  []byte
+	NByte   byte
+	NFloat  float32
+	NBool   bool
+	NMap    map[NString]NInt
+	NSlice  []NInt
+	NPlex   complex64
+
+	Flat  struct{ A, B int }
+	Ptrs  struct{ P, Q *int }
+	PP    struct{ P **Flat }
+	Base  struct{ ID int }
+	Embed struct {
+		Base
+		Name string
+	}
+	EmbedPtr struct {
+		*Base
+		Name string
+	}
+	Shadow struct {
+		Base
+		ID string
+	}
+	lower    struct{ X int }
+	EmbedLow struct {
+		lower
+		Y int
+	}
+	Hidden struct {
+		A int
+		b int
+	}
+	OnlyHidden struct{ a, b int }
+	Tagged     struct {
+		A int `msgpack:"a"`
+		B int `msgpack:"bee,omitempty"`
+		C int `json:"sea"`
+	}
+	Minus struct {
+		A int
+		B int `msgpack:"-"`
+	}
+	SameTag struct {
+		A int `msgpack:"x"`
+		B int `msgpack:"x"`
+	}
+	SwapTag struct {
+		A int `msgpack:"B"`
+		B int `msgpack:"A"`
+	}
+	Omit20 struct {
+		A, B, C, D, E, F, G, H, I, J int    `msgpack:",omitempty"`
+		K, L, M, N, O, P, Q, R, S, T string `msgpack:",omitempty"`
+	}
+	Many20 struct {
+		A int    `msgpack:"a,omitempty"`
+		B int    `msgpack:"b,omitempty"`
+		C int    `msgpack:"c,omitempty"`
+		D int    `msgpack:"d,omitempty"`
+		E int    `msgpack:"e,omitempty"`
+		F int    `msgpack:"f,omitempty"`
+		G int    `msgpack:"g,omitempty"`
+		H int    `msgpack:"h,omitempty"`
+		I int    `msgpack:"i,omitempty"`
+		J int    `msgpack:"j,omitempty"`
+		K string `msgpack:"k,omitempty"`
+		L string `msgpack:"l,omitempty"`
+		M string `msgpack:"m,omitempty"`
+		N string `msgpack:"n,omitempty"`
+		O string `msgpack:"o,omitempty"`
+		P string `msgpack:"p,omitempty"`
+		Q []int  `msgpack:"q,omitempty"`
+		R []int  `msgpack:"r,omitempty"`
+	}
+	Umlaut struct {
+		Ärger int
+		Ωmega string
+		Éclat []byte
+	}
+	Tree struct {
+		Left, Right *Tree
+		V           int
+	}
+	Node struct {
+		Kids map[string]*Node
+		List []Node
+		V    int
+	}
+	RSlice []RSlice
+	RMap   map[string]RMap
+	Lists  struct {
+		N, E []int
+		B, C []byte
+		M, O map[string]int
+		S    []string
+	}
+	Wide struct {
+		I8 int8
+		I6 int64
+		U6 uint64
+		F3 float32
+		F6 float64
+		C1 complex128
+		S  string
+		B  bool
+		T  time.Time
+		D  time.Duration
+		Ar [3]int16
+		By [4]byte
+	}
+	WithChan struct {
+		A int
+		C chan int
+	}
+	WithFunc struct {
+		A int
+		F func()
+	}
+	WithUptr  struct{ U uintptr }
+	WithMutex struct {
+		A  int
+		Mu sync.Mutex
+	}
+	WithLock struct {
+		A  int
+	//lint:ignore U1000 the plan looks at it
+		mu sync.Mutex
+	}
+	WithEmpty struct {
+		A int
+		E struct{}
+	}
+	Anys struct{ V, W any }
+	Big  struct {
+		I *big.Int
+		F *big.Float
+		R *big.Rat
+	}
+	BigVal struct{ I big.Int }
+	Addrs  struct {
+		A netip.Addr
+		P netip.Prefix
+		Q netip.AddrPort
+	}
+	Link  struct{ U url.URL }
+	LinkP struct{ U *url.URL }
+	Host  struct{ IP net.IP }
+	Stamp struct {
+		time.Time
+		Note string
+	}
+	Shapes struct{ One Shape }
+	Shape  interface{ Area() int }
+	Square struct{ Side int }
+	Circle struct{ R int }
+	Loner  struct{ N int }
+)
+
+func (s Square) Area() int  { return s.Side * s.Side }
+func (c *Circle) Area() int { return 3 * c.R * c.R }
+func (l Loner) Area() int   { return l.N }
+
+// GobVal has GobEncode by value, GobPtr by pointer; both keep hidden what they have.
+type GobVal struct{ v int }
+
+func (g GobVal) GobEncode() ([]byte, error)     { return []byte{byte(g.v)}, nil }
+func (g *GobVal) GobDecode(b []byte) error      { g.v = int(b[0]); return nil }
+func (g *GobPtr) GobEncode() ([]byte, error)    { return []byte{byte(g.v)}, nil }
+func (g *GobPtr) GobDecode(b []byte) error      { g.v = int(b[0]); return nil }
+func (b BinVal) MarshalBinary() ([]byte, error) { return []byte{byte(b.v)}, nil }
+func (b *BinVal) UnmarshalBinary(p []byte) error {
+	if len(p) != 1 {
+		return errors.New("length")
+	}
+	b.v = int(p[0])
+	return nil
+}
+func (b *BinPtr) MarshalBinary() ([]byte, error) { return []byte{byte(b.v)}, nil }
+func (b *BinPtr) UnmarshalBinary(p []byte) error { b.v = int(p[0]); return nil }
+func (x TextVal) MarshalText() ([]byte, error)   { return []byte("<" + x.V + ">"), nil }
+func (x *TextVal) UnmarshalText(p []byte) error  { x.V = strings.Trim(string(p), "<>"); return nil }
+func (x TextHid) MarshalText() ([]byte, error)   { return []byte(x.v), nil }
+func (x *TextHid) UnmarshalText(p []byte) error  { x.v = string(p); return nil }
+func (x Level) MarshalText() ([]byte, error)     { return []byte(fmt.Sprint("level ", int(x))), nil }
+func (x *Level) UnmarshalText(p []byte) error {
+	_, err := fmt.Sscanf(string(p), "level %d", (*int)(x))
+	return err
+}
+func (x Lossy) MarshalText() ([]byte, error)       { return []byte(x.Shown), nil }
+func (x *Lossy) UnmarshalText(p []byte) error      { x.Shown = string(p); return nil }
+func (m Msgp) MarshalMsg(b []byte) ([]byte, error) { return append(b, 0x92, byte(m.v&0x7f), 0xc0), nil }
+func (m *Msgp) UnmarshalMsg(b []byte) ([]byte, error) {
+	if len(b) < 3 {
+		return b, io.ErrUnexpectedEOF
+	}
+	m.v = int(b[1])
+	return b[3:], nil
+}
+func (g HalfGob) GobEncode() ([]byte, error) { return []byte{1}, nil }
+func (f Failing) GobEncode() ([]byte, error) { return nil, errors.New("will not") }
+func (f *Failing) GobDecode([]byte) error    { return nil }
+
+type (
+	GobPtr  struct{ v int }
+	BinVal  struct{ v int }
+	BinPtr  struct{ v int }
+	TextVal struct{ V string }
+	TextHid struct{ v string }
+	Level   int
+	Lossy   struct{ Shown, Lost string }
+	Msgp    struct{ v int }
+	HalfGob struct{ V int }
+	Failing struct{ V int }
+
+	Marshalers struct {
+		A GobVal
+		B *GobPtr
+		C []BinVal
+		D map[string]BinVal
+		E GobPtr
+	}
+	Texts  struct{ A TextVal }
+	MsgpIn struct {
+		M Msgp
+		P *Msgp
+		L []Msgp
+	}
+)
+
+func registerTypes() {
+	gob.Register(Flat{})
+	gob.Register(Square{})
+	gob.Register(&Circle{})
+	gob.Register(&Tree{})
+	gob.Register(map[string]any{})
+	gob.Register([]any{})
+	gob.Register(time.Time{})
+	gob.Register(map[string]int{})
+	gob.Register([]string{})
+	gob.Register(NInt(0))
+	gob.Register(&big.Int{})
+}
+
+func to[T any](v T) *T { return &v }
+
+const (
+	keepsEmpty = "gob loses the difference of nil and empty: what is empty stays so here"
+	keepsZero  = "gob sends no zero values: a pointer to one comes back nil there, and as it was here"
+	untyped    = "without a Go peer what is in an interface comes back as the type that fits MessagePack"
+	noPointer  = "net/rpc makes the pointers that methods get: a nil one arrives as a pointer to a zero value"
+	precision  = "the text of a big.Float does not say its precision: without a Go peer it comes back with 64 bits"
+)
+
+func typeTable() []typeCase {
+	utc := time.Date(2024, 2, 29, 12, 30, 45, 123456789, time.UTC)
+	user, _ := url.Parse("https://me:secret@example.com:8080/a%2Fb?q=1#frag")
+	f, _, _ := big.ParseFloat("1.25e100", 10, 200, big.ToNearestEven)
+	huge, _ := new(big.Int).SetString("-123456789012345678901234567890", 10)
+	long := strings.Repeat("0123456789abcdef", 5000)
+	kids := map[string]*Node{"a": {V: 1}, "b": {V: 2, List: []Node{{V: 3}}}}
+	return []typeCase{
+		row("bool true", true), row("bool false", false),
+		row("int max", math.MaxInt), row("int min", math.MinInt), row("int zero", 0),
+		row("int -1", -1), row("int -33", -33), row("int 127", 127), row("int 128", 128),
+		row("int8 min", int8(math.MinInt8)), row("int8 max", int8(math.MaxInt8)),
+		row("int16 min", int16(math.MinInt16)), row("int16 max", int16(math.MaxInt16)),
+		row("int32 min", int32(math.MinInt32)), row("int32 max", int32(math.MaxInt32)),
+		row("int64 min", int64(math.MinInt64)), row("int64 max", int64(math.MaxInt64)),
+		row("uint max", uint(math.MaxUint)), row("uint8 max", uint8(math.MaxUint8)),
+		row("uint16 max", uint16(math.MaxUint16)), row("uint32 max", uint32(math.MaxUint32)), row("uint64 max", uint64(math.MaxUint64)),
+		row("uint64 1<<63", uint64(1<<63)),
+		row("float32 max", float32(math.MaxFloat32)), row("float32 smallest", float32(math.SmallestNonzeroFloat32)),
+		row("float64 max", math.MaxFloat64), row("float64 smallest", math.SmallestNonzeroFloat64),
+		row("float64 Inf", math.Inf(-1)), row("float64 NaN", math.NaN()), row("float32 NaN", float32(math.NaN())),
+		row("float64 -0", math.Copysign(0, -1)),
+		row("complex64", complex64(complex(1.5, -2))), row("complex128", complex(math.MaxFloat64, math.Inf(1))),
+		row("complex128 zero", complex128(0)), row("named complex", NPlex(complex(1, 2))),
+		row("string", "text"), row("string empty", ""), row("string of 80,000", long), row("string of 31", long[:31]),
+		row("string of 32", long[:32]), row("string of 255", long[:255]), row("string of 256", long[:256]),
+		row("string invalid UTF-8", "\xff\x00\xc3("), row("string unicode", "日本語\u0000é"),
+		row("named int", NInt(-7)), row("named string", NString("n\xfe")), row("named bytes", NBytes("nb")),
+		row("named float", NFloat(1.25)), row("named bool", NBool(true)), row("named byte", NByte(200)),
+		row("named map", NMap{"k": 3}), row("named slice", NSlice{1, -2}), row("duration", time.Hour),
+		row("bytes", []byte{0, 255}), row("bytes nil", []byte(nil)), row("bytes empty", []byte{}, differs(keepsEmpty)),
+		row("bytes of 70,000", []byte(long[:70000])), row("byte array", [3]byte{1, 2, 3}), row("named byte array", [3]NByte{1, 2, 3}),
+		row("named byte slice", []NByte{1, 2, 3}), row("byte array empty", [0]byte{}), row("byte arrays", [][2]byte{{1, 2}, {3, 4}}),
+		row("byte array values of a map", map[string][2]byte{"a": {1, 2}}),
+		row("byte array keys", map[[2]byte]int{{1, 2}: 3}), row("named byte array values of a map", map[string][2]NByte{"a": {1, 2}}),
+		row("slice", []int{1, -2, 1 << 40}), row("slice nil", []int(nil)), row("slice empty", []int{}, differs(keepsEmpty)),
+		row("slice of 20", make([]int, 20)), row("slice of 70,000", make([]bool, 70000)),
+		row("strings", []string{"a", "", "c"}), row("int8s", []int8{-128, 127}), row("slices", [][]int{{1}, {}, nil, {2, 3}}, differs(keepsEmpty)),
+		row("pointers", []*Flat{{1, 2}, {}}), row("pointers with nil", []*Flat{{1, 2}, nil}, gobRefuses),
+		row("array", [3]int{1, 2, 3}), row("array empty", [0]int{}), row("arrays", [2][2]string{{"a"}, {"", "d"}}),
+		row("structs array", [2]Flat{{1, 2}, {}}),
+		row("map", map[string]int{"a": 1, "": 0}), row("map nil", map[string]int(nil), differs("gob makes a nil map an empty one where it is the whole value, here it stays nil")), row("map empty", map[string]int{}),
+		row("map int keys", map[int]string{-1: "a", 1 << 40: "b"}), row("map int8 keys", map[int8]int{-128: 1}),
+		row("map int16 keys", map[int16]int{-300: 1}), row("map int32 keys", map[int32]int{-70000: 1}), row("map int64 keys", map[int64]int{math.MinInt64: 1}),
+		row("map uint keys", map[uint]int{math.MaxUint: 1}), row("map uint8 keys", map[uint8]int{255: 1}), row("map uint16 keys", map[uint16]int{65535: 1}),
+		row("map uint32 keys", map[uint32]int{math.MaxUint32: 1}), row("map uint64 keys", map[uint64]int{math.MaxUint64: 1}),
+		row("map bool keys", map[bool]int{true: 1, false: 2}), row("map float keys", map[float64]int{1.5: 1, -2: 2}), row("map float32 keys", map[float32]int{0.1: 1}),
+		row("map complex keys", map[complex128]int{1i: 1}), row("map struct keys", map[Flat]int{{1, 2}: 3}),
+		row("map array keys", map[[2]int]string{{1, 2}: "x"}), row("map named keys", map[NString]NInt{"x": 2}),
+		row("map any keys", map[any]int{"a": 1, 2: 3}), row("map time keys", map[time.Time]int{utc: 1}),
+		row("map addr keys", map[netip.Addr]int{netip.MustParseAddr("::1"): 1}),
+		row("map of 100", func() map[int]string {
+			m := make(map[int]string)
+			for i := range 100 {
+				m[i*7] = fmt.Sprint(i)
+			}
+			return m
+		}()),
+		row("map of maps", map[string]map[int]bool{"a": {1: true}, "b": nil, "c": {}}, differs(keepsEmpty)),
+		row("map of slices", map[string][]string{"a": {"b"}}),
+		row("map of structs", map[string]Flat{"a": {1, 2}}), row("map of pointers", map[string]*Flat{"a": {1, 2}}),
+		row("pointer", to(7)), row("pointer to pointer", to(to(7))), row("pointer nil", (*int)(nil), gobRefuses, differs(noPointer)),
+		row("pointer to nil pointer", to((*int)(nil)), gobRefuses, differs(noPointer)), row("pointer to struct", &Flat{1, 2}),
+		row("pointer to slice", &[]int{1}), row("pointer to map", &map[string]int{"a": 1}), row("pointer to string", to("x")),
+		row("struct", Flat{-1, 1 << 50}), row("struct zero", Flat{}), row("struct pointers", Ptrs{to(1), nil}),
+		row("struct pointers to zero", Ptrs{to(0), nil}, differs(keepsZero)), row("struct pointer to pointer", PP{to(&Flat{1, 2})}),
+		row("struct pointer to nil pointer", PP{to((*Flat)(nil))}),
+		row("struct of lists", Lists{N: nil, E: []int{1}, B: nil, C: []byte("x"), M: nil, O: map[string]int{"a": 1}, S: []string{""}}),
+		row("struct of empty lists", Lists{E: []int{}, C: []byte{}, O: map[string]int{}}, differs(keepsEmpty)),
+		row("embedded", Embed{Base{1}, "n"}), row("embedded pointer", EmbedPtr{&Base{1}, "n"}), row("embedded nil pointer", EmbedPtr{nil, "n"}),
+		row("shadowed field", Shadow{Base{1}, "s"}), row("embedded unexported", EmbedLow{lower{0}, 2}), row("embedded unexported, set", EmbedLow{lower{1}, 2}),
+		row("unexported field", Hidden{1, 0}), row("unexported field, set", Hidden{1, 2}), row("only unexported fields", OnlyHidden{1, 2}, gobRefuses, refuses("no exported field")),
+		row("tags", Tagged{1, 2, 3}), row("tags, zero", Tagged{}), row("tag -", Minus{1, 0}), row("tag -, set", Minus{1, 2}, differs(`a field with the tag msgpack:"-" is not sent: that is what it says`)),
+		row("one tag twice", SameTag{1, 2}, refuses(`two fields named "x"`)), row("swapped tags", SwapTag{1, 2}),
+		row("20 omitempty fields", Omit20{A: 1, J: 2, K: "k", T: "t"}), row("18 omitempty fields, all set", Many20{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, "a", "b", "c", "d", "e", "f", []int{1}, []int{2}}),
+		row("18 omitempty fields, none set", Many20{}), row("18 omitempty fields, one set", Many20{P: "x"}),
+		row("non-ASCII fields", Umlaut{1, "w", []byte("x")}), row("anonymous struct", struct{ A, B string }{"a", "b"}),
+		row("recursive struct", Tree{Left: &Tree{V: 1}, Right: &Tree{Right: &Tree{V: 2}}, V: 3}), row("recursive maps", Node{Kids: kids, V: 4}),
+		row("recursive slice", RSlice{{}, {{}, {}}}, differs(keepsEmpty)), row("recursive map", RMap{"a": {"b": {}}}), row("all kinds", Wide{-1, 2, 3, 4.5, 5.5, 6i, "s", true, utc, 7, [3]int16{1, 2, 3}, [4]byte{4}}),
+		row("all kinds, zero", Wide{}),
+		row("empty struct", struct{}{}), row("empty struct field", WithEmpty{A: 1}), row("set of empty structs", map[string]struct{}{"a": {}}),
+
+		row("time", utc), row("time zero", time.Time{}), row("time zone", utc.In(time.FixedZone("X", 3600))), row("time before 1970", time.Date(1900, 1, 1, 0, 0, 0, 1, time.UTC)),
+		row("time far", time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)), row("time monotonic", time.Now()), row("time unix 0", time.Unix(0, 0)), row("times", []time.Time{utc, {}}),
+		row("time 1<<34", time.Unix(1<<34, 5)), row("embedded time", Stamp{utc, ""}), row("embedded time and a field", Stamp{utc, "lost by gob, too"}),
+		row("big", Big{huge, f, big.NewRat(-3, 7)}, openDiffers(precision)), row("big nil", Big{}), row("big.Int", *huge), row("big.Int pointer", huge, gobRefuses), row("big.Int zero", big.NewInt(0), gobRefuses), row("big value field", BigVal{*big.NewInt(5)}),
+		row("big.Float", f, gobRefuses, openDiffers(precision)), row("big.Float precision", big.NewFloat(0.1), gobRefuses, openDiffers(precision)), row("big.Rat", big.NewRat(22, 7), gobRefuses), row("big.Ints", []*big.Int{huge, big.NewInt(1)}),
+		row("netip", Addrs{netip.MustParseAddr("10.1.2.3"), netip.MustParsePrefix("fe80::/10"), netip.MustParseAddrPort("[::1]:80")}), row("netip zero", Addrs{}), row("netip.Addr zone", netip.MustParseAddr("fe80::1%eth0")),
+		row("netip.Addr", netip.MustParseAddr("192.0.2.1")), row("netip.Prefix", netip.MustParsePrefix("192.0.2.0/24")),
+		row("url", *user), row("url pointer", user, gobRefuses), row("url field", Link{*user}), row("url pointer field", LinkP{user}), row("url nil field", LinkP{}),
+		row("net.IP", net.IPv4(1, 2, 3, 4)), row("net.IP of 4 bytes", net.IP{1, 2, 3, 4}), row("net.IP nil", net.IP(nil)), row("net.IP v6", net.ParseIP("2001:db8::1")), row("net.IP field", Host{net.IPv4(1, 2, 3, 4)}),
+		row("net.IP of 3 bytes", net.IP{1, 2, 3}),
+		row("net.IPNet", net.IPNet{IP: net.IPv4(10, 0, 0, 0), Mask: net.CIDRMask(8, 32)}), row("net.HardwareAddr", net.HardwareAddr{1, 2, 3}),
+
+		row("GobEncode by value", GobVal{7}, openRefuses("to a Go program only")), row("GobEncode by pointer", GobPtr{7}, openRefuses("to a Go program only")),
+		row("GobEncode pointers", []*GobPtr{{1}, {2}}, openRefuses("to a Go program only")), row("GobEncode map values", map[string]GobPtr{"a": {3}}, gobRefuses, openRefuses("to a Go program only")),
+		row("MarshalBinary by value", BinVal{7}), row("MarshalBinary by pointer", BinPtr{7}), row("MarshalBinary pointer", &BinPtr{7}, gobRefuses), row("MarshalBinary slice", []BinPtr{{1}, {2}}), row("MarshalBinary map keys", map[BinVal]int{{1}: 2}),
+		row("marshalers", Marshalers{GobVal{1}, &GobPtr{2}, []BinVal{{3}}, map[string]BinVal{"x": {4}}, GobPtr{5}}, openRefuses("field A: type viaduct_test.GobVal")),
+		row("MarshalText alone", TextVal{"x"}), row("MarshalText alone, in a field", Texts{TextVal{"x"}}), row("MarshalText of hidden fields", TextHid{"x"}, gobRefuses), row("MarshalText of a number", Level(3)), row("MarshalText map keys", map[Level]int{4: 5}),
+		row("MarshalText that loses", Lossy{"a", "b"}),
+		row("MarshalMsg", Msgp{5}, gobRefuses), row("MarshalMsg in fields", MsgpIn{Msgp{5}, &Msgp{6}, []Msgp{{7}}}, gobRefuses),
+		row("GobEncode without GobDecode", HalfGob{5}, gobRefuses), row("GobEncode fails", Failing{5}, gobRefuses, refuses("will not"), openRefuses("to a Go program only")),
+
+		row("any int", Anys{7, nil}), row("any string", Anys{"x", "\xff"}), row("any float", Anys{1.5, math.Inf(1)}), row("any bool", Anys{true, false}), row("any nil", Anys{}), row("any bytes", Anys{[]byte("x"), []byte{1}}),
+		row("any int8", Anys{int8(7), uint64(9)}, openDiffers(untyped)), row("any int64", Anys{int64(math.MinInt64), int32(5)}, openDiffers(untyped)), row("any float32", Anys{float32(1.5), nil}, openDiffers(untyped)), row("any complex", Anys{1i, nil}, openDiffers(untyped)), row("any uint64 max", Anys{uint64(math.MaxUint64), nil}),
+		row("any time", Anys{utc, nil}), row("any struct", Anys{Flat{1, 2}, nil}, openDiffers(untyped)), row("any struct, not registered", Anys{Loner{1}, nil}, gobRefuses, refuses("not registered"), openDiffers(untyped), openRefuses("")),
+		row("any pointer", Anys{&Circle{2}, nil}, openDiffers(untyped)), row("any recursive", Anys{&Tree{Left: &Tree{V: 1}}, nil}, openDiffers(untyped)),
+		row("any named", Anys{NInt(2), nil}, openDiffers(untyped)), row("any strings", Anys{[]string{"a"}, nil}, openDiffers(untyped)), row("any big", Anys{huge, nil}, openDiffers(untyped)),
+		row("any map", Anys{map[string]any{"a": 1, "b": []any{"x", 2.5, nil}}, nil}), row("any map of ints", Anys{map[string]int{"a": 1}, nil}, openDiffers(untyped)),
+		row("any in any", Anys{[]any{[]any{map[string]any{}}}, nil}), row("any nil pointer", Anys{(*Circle)(nil), nil}, gobRefuses, refuses("nil pointer"), openRefuses(""), openDiffers("without a Go peer a nil pointer in an interface is nil")),
+		row("any nil bytes", Anys{[]byte(nil), nil}, differs(keepsEmpty)), row("any empty bytes", Anys{[]byte{}, nil}, differs(keepsEmpty)),
+		row("any nil map", Anys{map[string]any(nil), nil}, differs(keepsEmpty)), row("any empty list", Anys{[]any{}, nil}, differs(keepsEmpty)),
+		row("any chan", Anys{make(chan int), nil}, gobRefuses, refuses("chan int"), openRefuses("chan int")),
+		row("map[string]any", map[string]any{"a": 1, "b": "x", "c": []byte{1}, "d": 1.5}), row("map[string]any of types", map[string]any{"a": Flat{1, 2}, "b": int8(3)}, openDiffers(untyped)),
+		row("[]any", []any{1, "x", true, 2.5}), row("[]any of types", []any{Flat{1, 2}, Square{3}}, openDiffers(untyped)), row("[]any with nil", []any{1, nil}),
+		row("interface by value", Shapes{Square{2}}, openRefuses("type mismatch")), row("interface by pointer", Shapes{&Circle{2}}, openRefuses("type mismatch")), row("interface nil", Shapes{}),
+		row("interfaces", []Shape{Square{1}, &Circle{2}}, openRefuses("type mismatch")), row("interface not registered", Shapes{Loner{1}}, gobRefuses, refuses("not registered"), openRefuses("type mismatch")),
+		row("Ext", viaduct.Ext{Code: 5, Data: []byte{1, 2}}), row("Ext field", struct{ E viaduct.Ext }{viaduct.Ext{Code: -7, Data: []byte{}}}, differs(keepsEmpty)), row("Params", viaduct.Params{1, "x"}),
+
+		row("chan field nil", WithChan{A: 1}, refuses("field C: type chan int cannot be sent")), row("chan field", WithChan{1, make(chan int)}, refuses("field C: type chan int cannot be sent")),
+		row("func field", WithFunc{A: 1}, refuses("field F: type func() cannot be sent")), row("uintptr", uintptr(7), refuses("uintptr cannot be sent")), row("uintptr field", WithUptr{7}, refuses("field U: type uintptr cannot be sent")),
+		row("mutex field", &WithMutex{A: 1}, gobRefuses, refuses("no exported field")), row("hidden mutex field", &WithLock{A: 1}),
+		row("chan", make(chan int), gobRefuses, refuses("chan int cannot be sent")), row("errors", []error{errors.New("x")}, gobRefuses, refuses("not registered"), openRefuses("no exported field")),
+	}
+}
+
+// sameValue says how values differ. Types with a method Equal are compared with
+// it: times by their instant, whatever their zone.
+func sameValue(want, got any) string {
+	switch want.(type) {
+	case []bool, []byte: // long ones, faster
+		if reflect.DeepEqual(want, got) {
+			return ""
+		}
+	}
+	return cmp.Diff(want, got, cmp.Exporter(func(reflect.Type) bool { return true }),
+		cmp.Comparer(func(x, y netip.Addr) bool { return x == y }), cmp.Comparer(func(x, y netip.Prefix) bool { return x == y }),
+		cmp.Comparer(func(x, y big.Int) bool { return x.Cmp(&y) == 0 }), cmp.Comparer(func(x, y big.Rat) bool { return x.Cmp(&y) == 0 }),
+		cmp.Comparer(func(x, y big.Float) bool { return x.Cmp(&y) == 0 && x.Prec() == y.Prec() }),
+		cmp.Comparer(func(x, y chan int) bool { return x == y }),
+		cmp.Comparer(func(x, y float32) bool { return x == y || x != x && y != y }),
+		cmp.Comparer(func(x, y float64) bool {
+			return x == y && math.Signbit(x) == math.Signbit(y) || math.IsNaN(x) && math.IsNaN(y)
+		}))
+}
+
+func linkOverGob(server *rpc.Server) *rpc.Client {
+	x, y := net.Pipe()
+	go server.ServeConn(y)
+	return rpc.NewClient(x)
+}
+
+func linkOverViaduct(goPeer bool) func(*rpc.Server) *rpc.Client {
+	return func(server *rpc.Server) *rpc.Client {
+		x, y := net.Pipe()
+		opts := &viaduct.Options{Server: server, GoPeer: goPeer}
+		go opts.ServeConn(y)
+		return opts.NewClient(x)
+	}
+}
+
+// TestTypes: what package gob carries comes through unchanged, or is an error.
+// Where it is neither, or where it is an error, the table says so.
+func TestTypes(t *testing.T) {
+	registerTypes()
+	table := typeTable()
+	require.GreaterOrEqual(t, len(table), 100)
+	names := make(map[string]bool)
+	for _, c := range table {
+		require.False(t, names[c.name], "two cases named %q", c.name)
+		names[c.name] = true
+		t.Run(c.name, func(t *testing.T) {
+			want := c.sent
+			gobErr := c.overGob()
+			require.Equal(t, c.gobRefuses, gobErr != nil, "with gob: %v", gobErr)
+			if gobErr == nil {
+				seen, reply, err := c.roundTrip(t, linkOverGob, true)
+				require.NoError(t, err)
+				require.Empty(t, sameValue(seen, reply), "gob alone")
+				want = reply
+			}
+			for _, mode := range []struct {
+				name             string
+				goPeer           bool
+				differs, refuses string
+			}{
+				{"a Go peer", true, c.differs, c.refuses},
+				{"any peer", false, c.openDiffers, c.openRefuses},
+			} {
+				for _, byPointer := range []bool{false, true} {
+					seen, reply, err := c.roundTrip(t, linkOverViaduct(mode.goPeer), byPointer)
+					if mode.refuses != "" {
+						require.ErrorContains(t, err, mode.refuses, mode.name)
+						continue
+					}
+					require.NoError(t, err, mode.name)
+					diff := sameValue(want, seen) + sameValue(want, reply)
+					require.Equal(t, mode.differs != "", diff != "", "%s: %s\nsent %#v\ndocumented: %q", mode.name, diff, c.sent, mode.differs)
+				}
+			}
+		})
+	}
+}
