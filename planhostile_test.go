@@ -23,20 +23,20 @@ type (
 	endless    *endless
 	byteType   byte
 	mixed      struct {
-		A   []tenStrings
-		B   map[string]tenStrings
-		C   *mixed
-		D   any
-		E   []*mixed
-		F   [4]byteType
-		G   map[any][]any
-		H   complex128
-		I   float32
-		J   *big.Int
-		K   netip.Addr
-		L   time.Time
-		M   Ext
-		N   []byte
+		A []tenStrings
+		B map[string]tenStrings
+		C *mixed
+		D any
+		E []*mixed
+		F [4]byteType
+		G map[any][]any
+		H complex128
+		I float32
+		J *big.Int
+		K netip.Addr
+		L time.Time
+		M Ext
+		N []byte
 		//lint:ignore U1000 the plan looks at it
 		hid [100]int
 	}

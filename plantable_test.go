@@ -224,8 +224,8 @@ type (
 		Mu sync.Mutex
 	}
 	WithLock struct {
-		A  int
-	//lint:ignore U1000 the plan looks at it
+		A int
+		//lint:ignore U1000 the plan looks at it
 		mu sync.Mutex
 	}
 	WithEmpty struct {
