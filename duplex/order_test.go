@@ -152,22 +152,31 @@ func TestFairness(t *testing.T) {
 			id uint32
 		}
 		pieces := map[key]int{}
-		all := false
+		ending, compared := false, 0
+		var since map[key]int // pieces since all have begun, until one is about to end
 		for _, h := range x.trace.take() {
 			if base, _ := h.kind.split(); base != kindPiece {
 				continue
 			}
-			pieces[key{h.kind, h.id}]++
-			all = all || len(pieces) == n
-			if all && pieces[key{h.kind, h.id}] < size/maxPayload-8 {
-				low, high := size, 0
-				for _, p := range pieces {
-					low, high = min(low, p), max(high, p)
-				}
-				require.LessOrEqual(t, high-low, n+2, "pieces one message is ahead of another")
+			m := key{h.kind, h.id}
+			pieces[m]++
+			if since == nil && len(pieces) == n {
+				since = map[key]int{}
 			}
+			if since == nil || ending {
+				continue
+			}
+			since[m]++
+			ending = pieces[m] >= size/maxPayload-1
+			low, high := size, 0
+			for m := range pieces {
+				low, high = min(low, since[m]), max(high, since[m])
+			}
+			require.LessOrEqual(t, high-low, 2, "pieces one message is ahead of another")
+			compared++
 		}
 		require.Len(t, pieces, n)
+		require.Greater(t, compared, n)
 	})
 }
 

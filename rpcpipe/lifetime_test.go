@@ -131,7 +131,7 @@ func TestOnExitOrder(t *testing.T) {
 	close(ready)
 	process, err := os.FindProcess(p.Process().Pid())
 	require.NoError(t, err)
-	require.NoError(t, process.Signal(os.Interrupt))
+	require.NoError(t, process.Kill())
 	require.NoError(t, <-called)
 	require.Error(t, p.Wait())
 }
