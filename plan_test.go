@@ -116,8 +116,8 @@ func encodes(t testing.TB, v any) []byte {
 // TestNumbers: a number arrives as it was sent, or not at all.
 func TestNumbers(t *testing.T) {
 	sent := []any{
-		0, 1, -1, 127, 128, -128, -129, 255, 256, 32767, 32768, -32768, -32769, 65535, 65536, 1 << 24, 1<<24 + 1, math.MaxInt32, 1 << 31, math.MinInt32,
-		math.MinInt32 - 1, math.MaxUint32, 1 << 32, 1 << 53, 1<<53 + 1, -(1<<53 + 1), math.MaxInt64, math.MinInt64, uint64(1 << 63), uint64(math.MaxUint64),
+		0, 1, -1, 127, 128, -128, -129, 255, 256, 32767, 32768, -32768, -32769, 65535, 65536, 1 << 24, 1<<24 + 1, math.MaxInt32, int64(1 << 31), math.MinInt32,
+		int64(math.MinInt32 - 1), int64(math.MaxUint32), int64(1 << 32), int64(1 << 53), int64(1<<53 + 1), int64(-(1<<53 + 1)), int64(math.MaxInt64), int64(math.MinInt64), uint64(1 << 63), uint64(math.MaxUint64),
 		0.0, 1.0, 1.5, -1.0, -0.5, 255.0, 256.0, 1e10, 1e19, 1e20, -1e19, math.MaxFloat32, math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN(), float32(1.5), float32(3),
 		float64(1 << 63), float64(-1 << 63), math.Nextafter(1<<63, 0), math.Nextafter(1<<64, 0), float64(1 << 32),
 	}

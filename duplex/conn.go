@@ -111,13 +111,15 @@ func (c *Conn) Err() error {
 // side is told, and ends with [ErrPeerClosed]. Close returns nil,
 // within about a second even if the connection below does not close.
 func (c *Conn) Close() error {
-	c.writer.close()
-	select {
-	case <-c.writer.drained:
-	case <-c.done:
-	case <-time.After(flushTime):
+	if !isClosed(c.done) { // a link that has ended otherwise does not end in order any more
+		c.writer.close()
+		select {
+		case <-c.writer.drained:
+		case <-c.done:
+		case <-time.After(flushTime):
+		}
+		c.end(ErrClosed)
 	}
-	c.end(ErrClosed)
 	select {
 	case <-c.closed:
 	case <-time.After(closeTime):
