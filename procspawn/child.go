@@ -148,7 +148,7 @@ func (c *inherited) hangup(l *Link, err error) error {
 
 // exitShare is how much of ExitTimeout passes before the process begins to
 // exit: at the limit it is gone.
-const exitShare = 0.9
+const exitShare = 0.75
 
 // linkEnded notes that the parent is gone and starts the exit timer.
 func (c *inherited) linkEnded() *Exit {
