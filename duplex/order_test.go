@@ -152,8 +152,9 @@ func TestFairness(t *testing.T) {
 			id uint32
 		}
 		pieces := map[key]int{}
-		ending, compared := false, 0
-		var since map[key]int // pieces since all have begun, until one is about to end
+		const total = (size - firstData + maxPayload - 1) / maxPayload
+		compared := 0
+		var since map[key]int // pieces since all have begun
 		for _, h := range x.trace.take() {
 			if base, _ := h.kind.split(); base != kindPiece {
 				continue
@@ -163,14 +164,15 @@ func TestFairness(t *testing.T) {
 			if since == nil && len(pieces) == n {
 				since = map[key]int{}
 			}
-			if since == nil || ending {
+			if since == nil {
 				continue
 			}
 			since[m]++
-			ending = pieces[m] >= size/maxPayload-1
-			low, high := size, 0
-			for m := range pieces {
-				low, high = min(low, since[m]), max(high, since[m])
+			low, high := since[m], since[m]
+			for m, sent := range pieces {
+				if sent < total { // who has ended is out of the turn
+					low, high = min(low, since[m]), max(high, since[m])
+				}
 			}
 			require.LessOrEqual(t, high-low, 2, "pieces one message is ahead of another")
 			compared++
