@@ -175,7 +175,7 @@ func (m *planner) fillKind(p *plan) {
 		m.fillStruct(p)
 	case reflect.Interface:
 		p.encode, p.decode = encodeInterface, decodeInterface
-		p.notes = append(p.notes, fmt.Sprintf("%v holds any type: between Go programs a gob encoder and decoder of its own for each value, about 50 us", t))
+		p.notes = append(p.notes, fmt.Sprintf("%v holds any type: what is no basic type costs a gob encoder and decoder of its own for each value, between Go programs", t))
 	default: // chan, func, uintptr, unsafe.Pointer
 		p.fail("", fmt.Errorf("type %v cannot be sent", t))
 	}

@@ -162,13 +162,13 @@ func TestAppendToDecodedBytes(t *testing.T) {
 	defer a.Close()
 	var reply pair
 	require.NoError(t, b.Call("X.Append", pair{[]byte("aaaa"), []byte("bbbb")}, &reply))
-	require.Equal(t, pair{[]byte("aaaaXXXX"), []byte("bbbb")}, reply)
+	require.Equal(t, pair{[]byte("aaaacccc"), []byte("bbbb")}, reply)
 }
 
 type appender struct{}
 
 func (appender) Append(in *struct{ A, B []byte }, out *struct{ A, B []byte }) error {
-	in.A = append(in.A, "XXXX"...)
+	in.A = append(in.A, "cccc"...)
 	*out = *in
 	return nil
 }
