@@ -78,17 +78,22 @@ func (d *decoder) skip() error {
 	return err
 }
 
-func decodeSlice(d *decoder, v reflect.Value, elem *plan) error {
+// headOrNil reads the head of a value of the given kind, or a nil, which it sets v to.
+func (d *decoder) headOrNil(v reflect.Value, kind mpack.Kind) (h mpack.Head, isNil bool, err error) {
 	if d.skipNil() {
 		v.SetZero()
-		return nil
+		return h, true, nil
 	}
-	h, err := d.head()
-	if err != nil {
+	if h, err = d.head(); err == nil && h.Kind != kind {
+		err = mismatch(h, v)
+	}
+	return h, false, err
+}
+
+func decodeSlice(d *decoder, v reflect.Value, elem *plan) error {
+	h, isNil, err := d.headOrNil(v, mpack.Array)
+	if isNil || err != nil {
 		return err
-	}
-	if h.Kind != mpack.Array {
-		return mismatch(h, v)
 	}
 	n := int(h.Elems)
 	if v.Cap() >= n {
@@ -145,16 +150,9 @@ func mapRoom(t reflect.Type) (in, out uintptr) {
 
 // decodeMap reads into a new map.
 func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
-	if d.skipNil() {
-		v.SetZero()
-		return nil
-	}
-	h, err := d.head()
-	if err != nil {
+	h, isNil, err := d.headOrNil(v, mpack.Map)
+	if isNil || err != nil {
 		return err
-	}
-	if h.Kind != mpack.Map {
-		return mismatch(h, v)
 	}
 	t, n := v.Type(), h.Elems/2
 	if err := d.spend(mapHeader); err != nil {

@@ -147,19 +147,26 @@ func (s *structPlan) count(v reflect.Value) int {
 
 func appendKey(name string) []byte { return mpack.AppendString(nil, name) }
 
-func (m *planner) fillPointer(p *plan) {
-	elem := m.part(p, p.typ.Elem(), "")
-	p.encode = func(e *encoder, v reflect.Value) error {
+// orNil is encode for a type that has a nil.
+func orNil(encode func(*encoder, reflect.Value) error) func(*encoder, reflect.Value) error {
+	return func(e *encoder, v reflect.Value) error {
 		if v.IsNil() {
 			e.b = mpack.AppendNil(e.b)
 			return nil
 		}
+		return encode(e, v)
+	}
+}
+
+func (m *planner) fillPointer(p *plan) {
+	elem := m.part(p, p.typ.Elem(), "")
+	p.encode = orNil(func(e *encoder, v reflect.Value) error {
 		if err := e.enter(); err != nil {
 			return err
 		}
 		defer e.leave()
 		return elem.encode(e, v.Elem())
-	}
+	})
 	p.decode = func(d *decoder, v reflect.Value) error {
 		if d.skipNil() {
 			v.SetZero()
@@ -181,13 +188,7 @@ func (m *planner) fillPointer(p *plan) {
 
 func (m *planner) fillSlice(p *plan) {
 	elem := m.part(p, p.typ.Elem(), "[]")
-	p.encode = func(e *encoder, v reflect.Value) error {
-		if v.IsNil() {
-			e.b = mpack.AppendNil(e.b)
-			return nil
-		}
-		return encodeElems(e, v, elem)
-	}
+	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeElems(e, v, elem) })
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeSlice(d, v, elem) }
 }
 
@@ -217,11 +218,7 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 
 func (m *planner) fillMap(p *plan) {
 	key, elem := m.part(p, p.typ.Key(), "[key]"), m.part(p, p.typ.Elem(), "[]")
-	p.encode = func(e *encoder, v reflect.Value) error {
-		if v.IsNil() {
-			e.b = mpack.AppendNil(e.b)
-			return nil
-		}
+	p.encode = orNil(func(e *encoder, v reflect.Value) error {
 		if err := e.enter(); err != nil {
 			return err
 		}
@@ -240,7 +237,7 @@ func (m *planner) fillMap(p *plan) {
 			return errors.New("map was changed while it was being sent")
 		}
 		return nil
-	}
+	})
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeMap(d, v, key, elem) }
 }
 
