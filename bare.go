@@ -51,7 +51,7 @@ func newBareLink(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *bar
 }
 
 // Receive starts reading and writing.
-func (l *bareLink) Receive(deliver func(msg []byte) bool, ended func(error)) {
+func (l *bareLink) Receive(deliver func(msg []byte, oneWay bool) bool, ended func(error)) {
 	var once sync.Once
 	end := func(err error) {
 		err = l.end(err)
@@ -74,7 +74,7 @@ func (l *bareLink) Receive(deliver func(msg []byte) bool, ended func(error)) {
 				end(err)
 				return
 			}
-			deliver(msg)
+			deliver(msg, false)
 		}
 	})
 }

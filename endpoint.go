@@ -43,7 +43,7 @@ type Endpoint struct {
 type link interface {
 	Send(ctx context.Context, msg []byte, oneWay bool) error
 	MaxSend() int
-	Receive(deliver func(msg []byte) (taken bool), ended func(error))
+	Receive(deliver func(msg []byte, oneWay bool) (taken bool), ended func(error))
 	Release(n int, oneWay bool)
 	Fail(reason error) // ends the link at once, out of order
 	Close() error

@@ -330,3 +330,24 @@ func TestCloseFromHandler(t *testing.T) {
 		require.Zero(t, b.Wait(soon(t)))
 	})
 }
+
+// TestWrongClass: a message in the class of another would be credited to that
+// one, so that the other side gets more there than was granted.
+func TestWrongClass(t *testing.T) {
+	for name, tt := range map[string]struct {
+		msg    string
+		oneWay bool
+	}{
+		"notification as a call":       {"\x93\x02\xa1m\x90", false},
+		"request as a one-way message": {"\x94\x00\x05\xa1m\x90", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, y := net.Pipe()
+			dx, dy := duplexPair(t, x, y, nil)
+			e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), nil)
+			require.NoError(t, dy.ClientLane().Send(t.Context(), []byte(tt.msg), tt.oneWay))
+			<-e.Done()
+			requireProtocolError(t, e.Err(), "class of another")
+		})
+	}
+}

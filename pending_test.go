@@ -172,12 +172,12 @@ type endingLink struct {
 	ended func(error)
 }
 
-func (l *endingLink) Read([]byte) (int, error)                       { panic("not used") }
-func (l *endingLink) Write([]byte) (int, error)                      { panic("not used") }
-func (l *endingLink) MaxSend() int                                   { return 1000 }
-func (l *endingLink) Fail(error)                                     {}
-func (l *endingLink) Close() error                                   { return nil }
-func (l *endingLink) Receive(_ func([]byte) bool, ended func(error)) { l.ended = ended }
+func (l *endingLink) Read([]byte) (int, error)                             { panic("not used") }
+func (l *endingLink) Write([]byte) (int, error)                            { panic("not used") }
+func (l *endingLink) MaxSend() int                                         { return 1000 }
+func (l *endingLink) Fail(error)                                           {}
+func (l *endingLink) Close() error                                         { return nil }
+func (l *endingLink) Receive(_ func([]byte, bool) bool, ended func(error)) { l.ended = ended }
 func (l *endingLink) Send(context.Context, []byte, bool) error {
 	l.ended(net.ErrClosed)
 	return net.ErrClosed

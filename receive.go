@@ -6,7 +6,7 @@ import "fmt"
 // They must not block, so they neither write nor decode.
 
 // receive takes a message from a connection on which both directions travel.
-func (e *Endpoint) receive(msg []byte) (taken bool) {
+func (e *Endpoint) receive(msg []byte, _ bool) (taken bool) {
 	m, ok := e.parse(msg)
 	switch {
 	case !ok:
@@ -20,7 +20,7 @@ func (e *Endpoint) receive(msg []byte) (taken bool) {
 }
 
 // receiveReply takes a message from the link of the calls this side makes.
-func (e *Endpoint) receiveReply(msg []byte) (taken bool) {
+func (e *Endpoint) receiveReply(msg []byte, _ bool) (taken bool) {
 	m, ok := e.parse(msg)
 	switch {
 	case !ok:
@@ -33,13 +33,16 @@ func (e *Endpoint) receiveReply(msg []byte) (taken bool) {
 }
 
 // receiveCall takes a message from the link of the calls this side answers.
-func (e *Endpoint) receiveCall(msg []byte) (taken bool) {
+func (e *Endpoint) receiveCall(msg []byte, oneWay bool) (taken bool) {
 	m, ok := e.parse(msg)
 	switch {
 	case !ok:
 		return true
 	case m.kind == typeResponse:
 		e.end(&ProtocolError{"response came where only requests and notifications may", nil})
+		return true
+	case oneWay != (m.kind == typeNotification) && !e.dispatcher.bare: // its credit would go to another class
+		e.end(&ProtocolError{fmt.Sprintf("message of type %d came in the class of another", m.kind), nil})
 		return true
 	default:
 		return e.dispatcher.accept(m)

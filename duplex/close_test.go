@@ -249,7 +249,7 @@ func TestCloseInReceiver(t *testing.T) {
 			a, b := pair(t, nil)
 			var log strings.Builder
 			take := func(l *Lane) {
-				l.Receive(func(msg []byte) bool {
+				l.Receive(func(msg []byte, _ bool) bool {
 					log.WriteString(string(msg) + " ")
 					b.Close()
 					return true
@@ -297,7 +297,7 @@ func TestEndBehindLast(t *testing.T) {
 		a, b := pair(t, nil)
 		inside, goOn := make(chan struct{}), make(chan struct{})
 		running, ends := false, 0
-		b.ServerLane().Receive(func([]byte) bool {
+		b.ServerLane().Receive(func([]byte, bool) bool {
 			running = true
 			close(inside)
 			<-goOn

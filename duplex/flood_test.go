@@ -20,7 +20,7 @@ func TestFlood(t *testing.T) {
 		defer cancel()
 		var work sync.WaitGroup
 		for _, c := range []*Conn{a, b} {
-			c.ServerLane().Receive(func(msg []byte) bool {
+			c.ServerLane().Receive(func(msg []byte, _ bool) bool {
 				work.Go(func() {
 					if err := c.ServerLane().Send(ctx, msg, false); err != nil {
 						t.Errorf("reply: %v", err)
@@ -97,7 +97,7 @@ func TestSenders(t *testing.T) {
 func TestIdleKeepsNothing(t *testing.T) {
 	a, b := pair(t, nil)
 	var collected sync.WaitGroup
-	b.ServerLane().Receive(func(msg []byte) bool {
+	b.ServerLane().Receive(func(msg []byte, _ bool) bool {
 		runtime.AddCleanup(&msg[0], func(int) { collected.Done() }, 0)
 		return true
 	}, func(error) {})

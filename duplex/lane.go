@@ -35,7 +35,7 @@ type inbound struct {
 }
 
 type receiver struct {
-	deliver func(msg []byte) (taken bool)
+	deliver func(msg []byte, oneWay bool) (taken bool)
 	ended   func(error)
 }
 
@@ -81,9 +81,9 @@ func (l *Lane) WriteMessage(msg []byte) error {
 // Receive has deliver called with each message that comes in on this lane, in
 // order, including those that have come already, and ended once, behind the
 // last. They are called one at a time, mostly from the goroutine that reads the
-// connection: they must not block. A message is deliver's own to keep. If it
+// connection: they must not block. oneWay says in which class msg came. A message is deliver's own to keep. If it
 // returns false, the room that msg takes counts as taken until Release.
-func (l *Lane) Receive(deliver func(msg []byte) (taken bool), ended func(error)) {
+func (l *Lane) Receive(deliver func(msg []byte, oneWay bool) (taken bool), ended func(error)) {
 	l.mu.Lock()
 	l.receiver = &receiver{deliver, ended}
 	waiting := len(l.queue) > 0
@@ -143,7 +143,7 @@ func (l *Lane) give() {
 		in := l.take()
 		l.mu.Unlock()
 		n := len(in.msg)
-		if r.deliver(in.msg) {
+		if r.deliver(in.msg, in.class == oneWay) {
 			l.c.taken(in.class, n)
 		}
 		l.mu.Lock()

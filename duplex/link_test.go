@@ -150,7 +150,7 @@ func receive(l *Lane, hold bool) *inbox {
 	return in
 }
 
-func (in *inbox) deliver(msg []byte) bool {
+func (in *inbox) deliver(msg []byte, _ bool) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.msgs = append(in.msgs, msg)

@@ -123,7 +123,7 @@ func (s *stress) send(ctx context.Context, l *Lane, cl class, who uint32, rng *r
 	}
 }
 
-func (s *stress) deliver(msg []byte) bool {
+func (s *stress) deliver(msg []byte, _ bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {

@@ -161,8 +161,8 @@ func TestNestedBesideFlood(t *testing.T) {
 			for i := range list {
 				list[i] = make(chan byte, 100)
 			}
-			c.ClientLane().Receive(func(msg []byte) bool { list[msg[0]] <- msg[0]; return true }, func(error) {})
-			c.ServerLane().Receive(func(msg []byte) bool {
+			c.ClientLane().Receive(func(msg []byte, _ bool) bool { list[msg[0]] <- msg[0]; return true }, func(error) {})
+			c.ServerLane().Receive(func(msg []byte, _ bool) bool {
 				if len(msg) >= 100 {
 					untaken.Add(1)
 					return false
@@ -208,7 +208,7 @@ func TestClassesApart(t *testing.T) {
 				defer cancel()
 				// Nobody takes the messages of 500 bytes and more.
 				got := 0
-				deliver := func(msg []byte) bool {
+				deliver := func(msg []byte, _ bool) bool {
 					if len(msg) >= 500 {
 						return false
 					}
