@@ -10,8 +10,10 @@ import (
 const (
 	// drainTime is how long a Conn reads on after a write has failed: replies
 	// may be in the pipe, and the reader may be told why the link has ended. A
-	// link to a process waits up to 50 ms for that, so this must be longer.
-	drainTime = 100 * time.Millisecond
+	// link to a process waits up to 50 ms for that, and a busy machine for its
+	// turn, so this must be longer. Only a peer that has closed one half of the
+	// connection and keeps the other makes anybody wait for so long.
+	drainTime = 500 * time.Millisecond
 	// flushTime bounds how long Close waits for what was accepted for sending.
 	flushTime = 50 * time.Millisecond
 	// byeTime is how long the other side may take to close after it said so.
