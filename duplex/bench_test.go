@@ -43,7 +43,7 @@ func oneWayBoth(b *testing.B, size int) {
 		x, y := benchLink(b)
 		b.SetBytes(int64(size))
 		b.ReportAllocs()
-		y.ServerLane().Receive(func([]byte, bool) bool { return true }, func(error) {})
+		y.ServerLane().Receive(func([]byte, bool) bool { return true }, ignore, func(error) {})
 		for b.Loop() {
 			if err := x.ClientLane().Send(b.Context(), msg, true); err != nil {
 				b.Fatal(err)

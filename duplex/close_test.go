@@ -253,7 +253,7 @@ func TestCloseInReceiver(t *testing.T) {
 					log.WriteString(string(msg) + " ")
 					b.Close()
 					return true
-				}, func(err error) {
+				}, ignore, func(err error) {
 					b.Close()
 					log.WriteString("ended")
 				})
@@ -303,7 +303,7 @@ func TestEndBehindLast(t *testing.T) {
 			<-goOn
 			running = false
 			return true
-		}, func(error) {
+		}, ignore, func(error) {
 			require.False(t, running)
 			ends++
 		})

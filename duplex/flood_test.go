@@ -27,7 +27,7 @@ func TestFlood(t *testing.T) {
 					}
 				})
 				return true
-			}, func(error) {})
+			}, ignore, func(error) {})
 			replies := receive(c.ClientLane(), false)
 			for i := range calls {
 				work.Go(func() {
@@ -100,7 +100,7 @@ func TestIdleKeepsNothing(t *testing.T) {
 	b.ServerLane().Receive(func(msg []byte, _ bool) bool {
 		runtime.AddCleanup(&msg[0], func(int) { collected.Done() }, 0)
 		return true
-	}, func(error) {})
+	}, ignore, func(error) {})
 	for _, n := range []int{100, 32 << 10, 1 << 20} {
 		collected.Add(1)
 		require.NoError(t, a.ClientLane().Send(t.Context(), body(1, n), false))

@@ -22,7 +22,7 @@ type kind uint8
 
 // The class of a message is in the low two bits of the kinds that have one.
 const (
-	kindWhole  kind = 0x10 // a message of one frame
+	kindWhole  kind = 0x10 // a message of one frame; the only kind with class urgent
 	kindFirst  kind = 0x14 // total length uint64, then the first bytes of message id
 	kindPiece  kind = 0x18 // more bytes of message id
 	kindAbort  kind = 0x1c // message id ends here and is dropped
@@ -44,14 +44,15 @@ const (
 	reply
 	oneWay
 	numClasses
+
+	// urgent messages need no credit, and go behind what has been queued.
+	urgent = numClasses
 )
 
-func (c class) String() string {
-	if c < numClasses {
-		return [...]string{"call", "reply", "one-way"}[c]
-	}
-	return fmt.Sprintf("class(%d)", uint8(c))
-}
+// maxUrgent is the longest urgent message.
+const maxUrgent = 64
+
+func (c class) String() string { return [...]string{"call", "reply", "one-way", "urgent"}[c&3] }
 
 // split separates a kind that has a class from its class.
 func (k kind) split() (kind, class) {
@@ -107,13 +108,16 @@ func parseHeader(b []byte) (header, error) {
 		return h, protocolErrorf("%v frame: payload of %d bytes, limit is %d", h.kind, h.length, maxPayload)
 	}
 	base, c := h.kind.split()
-	if c >= numClasses {
+	if c == urgent && base != kindWhole {
 		return h, protocolErrorf("unknown frame kind %#02x", uint8(h.kind))
 	}
 	switch base {
 	case kindWhole, kindPiece:
 		if h.length == 0 {
 			return h, protocolErrorf("%v frame without payload", h.kind)
+		}
+		if c == urgent && h.length > maxUrgent {
+			return h, protocolErrorf("%v frame: payload of %d bytes, limit is %d", h.kind, h.length, maxUrgent)
 		}
 	case kindFirst:
 		if h.length != maxPayload {

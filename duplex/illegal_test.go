@@ -51,7 +51,7 @@ var illegalTests = []struct {
 	{"shutdown is reserved", []string{"33 00 00 00 00 00 00 00"}, "unknown frame kind 0x33"},
 	{"streams are reserved", []string{"40 00 00 00 00 00 00 00"}, "unknown frame kind 0x40"},
 	{"streams are reserved to the last", []string{"4f 00 00 00 00 00 00 00"}, "unknown frame kind 0x4f"},
-	{"class 3", []string{"13 00 01 00 00 00 00 00"}, "unknown frame kind 0x13"},
+	{"long urgent", []string{"17 00 00 80 00 00 00 00"}, "unknown frame kind 0x17"},
 	{"text", []string{"48 54 54 50 2f 31 2e 31"}, "kind 0x48 frame: second byte is 0x54, not zero"},
 }
 

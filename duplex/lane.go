@@ -22,12 +22,18 @@ type Lane struct {
 	receiver *receiver     // set once, by Receive
 	giving   bool          // somebody is in give, and will look again
 	queue    []inbound     // what nobody has taken, bounded by the credit
+	urgents  int           // how many of them are urgent, at most maxUrgents
 	ended    bool          // nothing is queued any more
 	told     bool          // the receiver knows
 	more     chan struct{} // one slot: queue or ended has changed
 
 	head []byte // the rest of the message that Read is at; owned by its caller
 }
+
+// maxUrgents bounds the urgent messages in the queue of a lane, which no
+// credit bounds. Each is about a call, and the credit bounds those that nobody has taken;
+// so it is reached only by who sends them for no calls.
+const maxUrgents = 64 << 10
 
 type inbound struct {
 	class class
@@ -36,6 +42,7 @@ type inbound struct {
 
 type receiver struct {
 	deliver func(msg []byte, oneWay bool) (taken bool)
+	urgent  func(msg []byte)
 	ended   func(error)
 }
 
@@ -73,6 +80,17 @@ func (l *Lane) Send(ctx context.Context, msg []byte, isOneWay bool) error {
 	return err
 }
 
+// SendUrgent sends msg, on a client lane, without waiting for credit: it is
+// queued behind what has been sent. It has 64 bytes at most. It is meant for messages about calls
+// that have been sent, one for each: nothing else bounds how many are queued.
+func (l *Lane) SendUrgent(msg []byte) error {
+	err := l.c.writer.sendUrgent(msg)
+	if err == errEnded {
+		err = l.c.err
+	}
+	return err
+}
+
 // WriteMessage is Send without a context, for messages that expect a reply or are one.
 func (l *Lane) WriteMessage(msg []byte) error {
 	return l.Send(context.Background(), msg, false)
@@ -82,10 +100,11 @@ func (l *Lane) WriteMessage(msg []byte) error {
 // order, including those that have come already, and ended once, behind the
 // last. They are called one at a time, mostly from the goroutine that reads the
 // connection: they must not block. oneWay says in which class msg came. A message is deliver's own to keep. If it
-// returns false, the room that msg takes counts as taken until Release.
-func (l *Lane) Receive(deliver func(msg []byte, oneWay bool) (taken bool), ended func(error)) {
+// returns false, the room that msg takes counts as taken until Release. urgent gets what SendUrgent has sent, in
+// order with the rest; the other ways of reading drop that.
+func (l *Lane) Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgent func(msg []byte), ended func(error)) {
 	l.mu.Lock()
-	l.receiver = &receiver{deliver, ended}
+	l.receiver = &receiver{deliver, urgent, ended}
 	waiting := len(l.queue) > 0
 	l.mu.Unlock()
 	if waiting {
@@ -107,17 +126,25 @@ func (l *Lane) Release(n int, isOneWay bool) {
 	l.c.taken(cl, n)
 }
 
-// deliver is called by the reader.
-func (l *Lane) deliver(in inbound) {
+// deliver is called by the reader. It reports false if too many urgent messages wait.
+func (l *Lane) deliver(in inbound) bool {
 	l.mu.Lock()
 	if l.ended {
 		l.mu.Unlock()
-		return
+		return true
+	}
+	if in.class == urgent {
+		if l.urgents == maxUrgents {
+			l.mu.Unlock()
+			return false
+		}
+		l.urgents++
 	}
 	l.queue = append(l.queue, in)
 	l.changed()
 	l.mu.Unlock()
 	l.give()
+	return true
 }
 
 func (l *Lane) end() {
@@ -143,7 +170,9 @@ func (l *Lane) give() {
 		in := l.take()
 		l.mu.Unlock()
 		n := len(in.msg)
-		if r.deliver(in.msg, in.class == oneWay) {
+		if in.class == urgent {
+			r.urgent(in.msg)
+		} else if r.deliver(in.msg, in.class == oneWay) {
 			l.c.taken(in.class, n)
 		}
 		l.mu.Lock()
@@ -164,6 +193,9 @@ const keepQueue = 64
 func (l *Lane) take() inbound {
 	in := l.queue[0]
 	l.queue[0] = inbound{}
+	if in.class == urgent {
+		l.urgents--
+	}
 	switch {
 	case len(l.queue) > 1:
 		l.queue = l.queue[1:]
@@ -191,6 +223,9 @@ func (l *Lane) ReadMessage() ([]byte, error) {
 		if len(l.queue) > 0 {
 			in := l.take()
 			l.mu.Unlock()
+			if in.class == urgent {
+				continue
+			}
 			l.c.taken(in.class, len(in.msg))
 			return in.msg, nil
 		}

@@ -98,6 +98,9 @@ func (r *reader) frame(h header) error {
 	base, c := h.kind.split()
 	switch base {
 	case kindWhole:
+		if c == urgent {
+			return r.urgent(h)
+		}
 		return r.whole(c, h)
 	case kindFirst:
 		return r.first(c, h)
@@ -135,6 +138,17 @@ func (r *reader) whole(c class, h header) error {
 		return err
 	}
 	r.c.deliver(c, msg)
+	return nil
+}
+
+func (r *reader) urgent(h header) error {
+	msg := make([]byte, h.length)
+	if err := r.read(msg); err != nil {
+		return err
+	}
+	if !r.c.server.deliver(inbound{urgent, msg}) {
+		return protocolErrorf("more than %d urgent messages wait for the receiver of calls", maxUrgents)
+	}
 	return nil
 }
 

@@ -41,7 +41,7 @@ func TestReceiveAllocates(t *testing.T) {
 	defer c.Close()
 	msg := body(1, 100)
 	receive := 0
-	c.ServerLane().Receive(func([]byte, bool) bool { receive++; return false }, func(error) {})
+	c.ServerLane().Receive(func([]byte, bool) bool { receive++; return false }, ignore, func(error) {})
 	n := testing.AllocsPerRun(1000, func() { c.deliver(call, msg) })
 	require.Zero(t, n)
 	for range 1000 {

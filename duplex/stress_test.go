@@ -48,8 +48,8 @@ func TestStress(t *testing.T) {
 					}
 				})
 			}
-			d[1].ServerLane().Receive(s.deliver, func(error) {})
-			d[1].ClientLane().Receive(s.deliver, func(error) {})
+			d[1].ServerLane().Receive(s.deliver, ignore, func(error) {})
+			d[1].ClientLane().Receive(s.deliver, ignore, func(error) {})
 			for _, w := range ways {
 				senders := 6
 				if w.class == oneWay {

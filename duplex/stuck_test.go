@@ -161,7 +161,7 @@ func TestNestedBesideFlood(t *testing.T) {
 			for i := range list {
 				list[i] = make(chan byte, 100)
 			}
-			c.ClientLane().Receive(func(msg []byte, _ bool) bool { list[msg[0]] <- msg[0]; return true }, func(error) {})
+			c.ClientLane().Receive(func(msg []byte, _ bool) bool { list[msg[0]] <- msg[0]; return true }, ignore, func(error) {})
 			c.ServerLane().Receive(func(msg []byte, _ bool) bool {
 				if len(msg) >= 100 {
 					untaken.Add(1)
@@ -178,7 +178,7 @@ func TestNestedBesideFlood(t *testing.T) {
 					c.ServerLane().Send(ctx, []byte{depth}, false)
 				}()
 				return true
-			}, func(error) {})
+			}, ignore, func(error) {})
 		}
 		for range 10 {
 			for _, c := range []*Conn{a, b} {
@@ -215,8 +215,8 @@ func TestClassesApart(t *testing.T) {
 					got++
 					return true
 				}
-				b.ServerLane().Receive(deliver, func(error) {})
-				b.ClientLane().Receive(deliver, func(error) {})
+				b.ServerLane().Receive(deliver, ignore, func(error) {})
+				b.ClientLane().Receive(deliver, ignore, func(error) {})
 				for _, w := range ways {
 					if w.class != free.class {
 						for i := range 10 {

@@ -95,6 +95,28 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 	}
 }
 
+// sendUrgent queues data behind what is queued, whatever the credit.
+func (w *writer) sendUrgent(data []byte) error {
+	switch {
+	case len(data) == 0:
+		return errEmpty
+	case len(data) > maxUrgent:
+		return &SizeError{Size: len(data), Limit: maxUrgent}
+	}
+	w.mu.Lock()
+	switch {
+	case isClosed(w.done):
+		w.mu.Unlock()
+		return errEnded
+	case w.closing:
+		w.mu.Unlock()
+		return ErrClosed
+	}
+	w.queue = appendWhole(w.buffer(w.queue), urgent, data)
+	w.unlockAndWrite(false)
+	return nil
+}
+
 // abandon takes m back. It returns nil if m was sent after all.
 func (w *writer) abandon(m *outMsg, reason error) error {
 	w.mu.Lock()
