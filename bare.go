@@ -3,6 +3,7 @@ package viaduct
 import (
 	"context"
 	"io"
+	"math"
 	"net/rpc"
 	"sync"
 	"time"
@@ -51,7 +52,7 @@ func newBareLink(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *bar
 }
 
 // Receive starts reading and writing.
-func (l *bareLink) Receive(deliver func(msg []byte, oneWay bool) bool, ended func(error)) {
+func (l *bareLink) Receive(deliver func(msg []byte, oneWay bool) bool, _ func([]byte), ended func(error)) {
 	var once sync.Once
 	end := func(err error) {
 		err = l.end(err)
@@ -102,6 +103,13 @@ func (l *bareLink) Send(ctx context.Context, msg []byte, _ bool) error {
 		case <-l.done:
 		}
 	}
+}
+
+// SendUrgent queues msg, a cancel, however much is queued: it is shorter than
+// the request that it is about, which had to find room.
+func (l *bareLink) SendUrgent(msg []byte) error {
+	_, err := l.put(msg, math.MaxInt)
+	return err
 }
 
 // sendNow queues msg if there is room. The reader uses it.

@@ -28,59 +28,80 @@ type dispatcher struct {
 	server *rpc.Server
 	bare   bool // set before the first message: the limits of bare connections hold
 
-	mu     sync.Mutex // guards what follows
-	idle   []*worker  // last in, first out
-	least  int        // the fewest idle since the trimmer has last run
+	latestFirst bool // answers go in the opposite order of the open requests
+
+	mu     sync.Mutex         // guards what follows
+	open   map[uint32]*served // requests without an answer
+	order  []*served          // those whose answer has not been sent, the latest last; if latestFirst
+	idle   []*worker          // last in, first out
+	least  int                // the fewest idle since the trimmer has last run
 	trim   *time.Timer
 	alive  int // workers, idle ones included
 	closed bool
 	none   chan struct{} // made by who waits for alive to be 0, and closed then
 
-	notes     []message // in order, for the one worker that handles them
+	notes     []*served // in order, for the one worker that handles them
 	noteBytes int
 	noting    bool // there is such a worker
 }
 
-// job is one thing for a worker to do: serve request, or decode the reply of
-// call, or handle the notifications that wait.
+// job is one thing for a worker to do: serve request, or answer one that has
+// been cancelled, or decode the reply of call, or handle the notifications that wait.
 type job struct {
-	request message
-	call    *pendingCall
-	notes   bool
+	request   *served
+	cancelled *served
+	call      *pendingCall
+	notes     bool
 }
 
 func (d *dispatcher) init(e *Endpoint) {
 	d.e = e
 	d.server = e.opts.server()
+	d.latestFirst = e.opts.latestFirst()
+	d.open = make(map[uint32]*served)
 }
 
 // accept takes a request or notification in. It reports whether it has taken
 // it, or releases it later. It does not block.
 func (d *dispatcher) accept(m message) (taken bool) {
+	s := &served{message: m}
 	if m.kind == typeRequest {
-		if d.bare && d.count() >= bareCalls {
+		if !d.serve(s) {
 			d.refuse(m)
-			return true
 		}
-		d.run(job{request: m})
 		return true
 	}
-	if !d.queueNote(m) {
+	if !d.queueNote(s) {
 		d.e.end(&ProtocolError{fmt.Sprintf("notifications come faster than they are handled: %d bytes wait", bareNotes), nil})
 		return true
 	}
 	return false
 }
 
+// serve has a worker serve a request. It reports false if too many are at work.
+func (d *dispatcher) serve(s *served) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bare && d.alive-len(d.idle) >= bareCalls {
+		return false
+	}
+	d.open[s.id] = s
+	if d.latestFirst {
+		d.order = append(d.order, s)
+	}
+	d.runLocked(job{request: s})
+	return true
+}
+
 // queueNote queues a notification. It reports false if too many wait already.
-func (d *dispatcher) queueNote(m message) bool {
+func (d *dispatcher) queueNote(s *served) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bare && d.noteBytes > bareNotes {
 		return false
 	}
-	d.notes = append(d.notes, m)
-	d.noteBytes += m.size + noteCost
+	d.notes = append(d.notes, s)
+	d.noteBytes += s.size + noteCost
 	if !d.noting {
 		d.noting = true
 		d.runLocked(job{notes: true})
@@ -97,19 +118,19 @@ func (d *dispatcher) refuse(m message) {
 	}
 }
 
-// nextNote returns the next notification to handle.
-func (d *dispatcher) nextNote() (message, bool) {
+// nextNote returns the next notification to handle, or nil.
+func (d *dispatcher) nextNote() *served {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.notes) == 0 {
 		d.notes, d.noting = nil, false
-		return message{}, false
+		return nil
 	}
-	m := d.notes[0]
-	d.notes[0] = message{}
+	s := d.notes[0]
+	d.notes[0] = nil
 	d.notes = d.notes[1:]
-	d.noteBytes -= m.size + noteCost
-	return m, true
+	d.noteBytes -= s.size + noteCost
+	return s
 }
 
 // run has a worker do j.

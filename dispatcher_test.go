@@ -107,7 +107,7 @@ func TestLateWorkers(t *testing.T) {
 	e, other := barePair(&Options{Server: server}, nil)
 	other.Close()
 	<-e.stopped
-	e.dispatcher.run(job{request: message{kind: typeNotification, method: []byte("Gate.Pass"), body: []byte{0x91, 1}}})
+	e.dispatcher.run(job{request: &served{message: message{kind: typeNotification, method: []byte("Gate.Pass"), body: []byte{0x91, 1}}}})
 	<-g.at
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

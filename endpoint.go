@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
 // An Endpoint makes calls to the other side of a link and answers those that
@@ -15,7 +17,9 @@ import (
 // called from any goroutine.
 //
 // Each call that comes in runs on a goroutine of its own; one-way calls run one
-// at a time, in the order they were sent.
+// at a time, in the order they were sent. If the method's argument has a method
+// SetContext(context.Context), it is called before the method, with a context
+// that ends when the caller has given up, when the method has returned, or when the link ends.
 //
 //	Call -> encodeRequest -> link.Send            link -> receive -> dispatcher -> rpc.Server
 //	     <- decodeBody <- pending <- receive <- link            link.Send <- encodeReply <-
@@ -28,10 +32,12 @@ type Endpoint struct {
 	reporter   reporter
 
 	ending  sync.Once
-	deaf    atomic.Bool    // what still comes in is dropped
-	err     error          // what calls fail with now: a *DownError or rpc.ErrShutdown
-	fallen  atomic.Bool    // err is set
-	done    chan struct{}  // closed when it is set and all pending calls have failed
+	deaf    atomic.Bool     // what still comes in is dropped
+	err     error           // what calls fail with now: a *DownError or rpc.ErrShutdown
+	fallen  atomic.Bool     // err is set
+	done    chan struct{}   // closed when it is set and all pending calls have failed
+	up      context.Context // until then
+	endUp   context.CancelFunc
 	running sync.WaitGroup // links that have not ended, goroutines of bare ones
 	closed  chan struct{}  // closed when the links have been
 	stopped chan struct{}  // closed when they have ended and nothing comes from them any more
@@ -43,7 +49,8 @@ type Endpoint struct {
 type link interface {
 	Send(ctx context.Context, msg []byte, oneWay bool) error
 	MaxSend() int
-	Receive(deliver func(msg []byte, oneWay bool) (taken bool), ended func(error))
+	SendUrgent(msg []byte) error // behind what has been sent, without waiting
+	Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgent func(msg []byte), ended func(error))
 	Release(n int, oneWay bool)
 	Fail(reason error) // ends the link at once, out of order
 	Close() error
@@ -62,6 +69,7 @@ func NewEndpoint(client, server io.ReadWriteCloser, opts *Options) *Endpoint {
 		closed:  make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
+	e.up, e.endUp = context.WithCancel(context.Background())
 	e.pending.calls = make(map[uint32]*pendingCall)
 	if opts != nil {
 		e.reporter.log = opts.Logger
@@ -72,14 +80,14 @@ func NewEndpoint(client, server io.ReadWriteCloser, opts *Options) *Endpoint {
 		e.in = e.out
 		_, e.dispatcher.bare = e.in.(*bareLink)
 		e.running.Add(1)
-		e.out.Receive(e.receive, e.linkEnded)
+		e.out.Receive(e.receive, e.receiveUrgent, e.linkEnded)
 		return e
 	}
 	e.in = e.linkOf(server)
 	_, e.dispatcher.bare = e.in.(*bareLink)
 	e.running.Add(2) // both at once: the first may have ended before the second begins
-	e.out.Receive(e.receiveReply, e.linkEnded)
-	e.in.Receive(e.receiveCall, e.linkEnded)
+	e.out.Receive(e.receiveReply, e.receiveUrgent, e.linkEnded)
+	e.in.Receive(e.receiveCall, e.receiveUrgent, e.linkEnded)
 	return e
 }
 
@@ -95,16 +103,42 @@ func (e *Endpoint) linkOf(conn io.ReadWriteCloser) link {
 // or [*SizeError] if args cannot be sent or the reply cannot be understood,
 // and a [*DownError] or [rpc.ErrShutdown] if the link has ended.
 func (e *Endpoint) Call(serviceMethod string, args, reply any) error {
-	c := e.pending.get()
-	c.method = serviceMethod
-	if err := e.start(context.Background(), c, args); err != nil {
-		e.pending.put(c)
+	return e.CallContext(context.Background(), serviceMethod, args, reply)
+}
+
+// CallContext is Call until ctx ends: then it returns ctx.Err() at once, and
+// the other side is told that nobody waits for the reply any more. If the call had not been sent whole, nothing of it
+// arrives. reply is not touched after CallContext has returned.
+func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	<-c.ready
-	err := e.result(c, reply)
-	e.pending.put(c)
-	return err
+	c := e.pending.get()
+	defer e.pending.put(c)
+	c.method = serviceMethod
+	id, err := e.start(ctx, c, args)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.ready:
+	case <-ctx.Done():
+		if e.pending.abandon(id, c) {
+			e.cancel(id)
+			return ctx.Err()
+		}
+		<-c.ready // the reply has been faster
+	}
+	return e.result(c, reply)
+}
+
+// cancel tells the other side that nobody waits for the reply to request id. If
+// that cannot be sent then the link has ended, and the other side knows.
+func (e *Endpoint) cancel(id uint32) {
+	msg := getBuffer()
+	defer putBuffer(msg)
+	*msg = mpack.AppendUint(mpack.AppendArray(appendNotification(*msg, cancelMethod), 1), uint64(id))
+	e.out.SendUrgent(*msg)
 }
 
 // Go calls without waiting for the reply, as [rpc.Client.Go] does: the call is sent to
@@ -118,7 +152,7 @@ func (e *Endpoint) Go(serviceMethod string, args, reply any, done chan *rpc.Call
 	}
 	call := &rpc.Call{ServiceMethod: serviceMethod, Args: args, Reply: reply, Done: done}
 	c := &pendingCall{method: serviceMethod, async: call}
-	if err := e.start(context.Background(), c, args); err != nil {
+	if _, err := e.start(context.Background(), c, args); err != nil {
 		e.finishAsync(call, err)
 	}
 	return call
@@ -153,24 +187,23 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 }
 
 // start sends a call. If it returns nil then c completes; otherwise it does not.
-func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) error {
+func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) (id uint32, err error) {
 	msg, err := e.opts.encodeRequest(c.method, args)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer putBuffer(msg)
-	id, err := e.pending.add(c)
-	if err != nil {
-		return err
+	if id, err = e.pending.add(c); err != nil {
+		return 0, err
 	}
 	setID(*msg, id)
 	if err := e.send(ctx, e.out, *msg, false); err != nil {
 		if e.pending.remove(id, c) {
-			return err
+			return 0, err
 		}
 		// The link's end has been faster: it completes c.
 	}
-	return nil
+	return id, nil
 }
 
 // send sends msg on l. Its error is a *SizeError, ctx.Err(), or one of downError.
@@ -266,6 +299,7 @@ func (e *Endpoint) down(err error) {
 			e.complete(c)
 		}
 		close(e.done)
+		e.endUp()
 		e.dispatcher.close()
 		// Not here: the caller may be a link that is about to end.
 		go func() {

@@ -29,9 +29,12 @@ type endpointCodec struct {
 }
 
 func (c *endpointCodec) WriteRequest(r *rpc.Request, args any) error {
-	err := c.e.start(c.open, &pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}, args)
+	id, err := c.e.start(c.open, &pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}, args)
 	if c.open.Err() != nil {
-		c.e.pending.removeOf(c) // Close may have been too early for this one
+		if err == nil { // Close has been too early for this one
+			c.e.pending.abandonOf(c)
+			c.e.cancel(id)
+		}
 		return rpc.ErrShutdown
 	}
 	return err
@@ -96,10 +99,12 @@ func (c *endpointCodec) ReadResponseBody(reply any) error {
 	return nil
 }
 
-// Close also releases a WriteRequest that waits for room: it holds the lock that
+// Close cancels the calls that wait for a reply. It also releases a WriteRequest that waits for room: it holds the lock that
 // rpc.Client needs to fail its calls.
 func (c *endpointCodec) Close() error {
 	c.close()
-	c.e.pending.removeOf(c)
+	for _, id := range c.e.pending.abandonOf(c) {
+		c.e.cancel(id)
+	}
 	return nil
 }

@@ -98,6 +98,32 @@ func (m *message) parameter() ([]byte, error) {
 	return nil, nil
 }
 
+// cancelMethod is the notification that nobody waits for a reply any more.
+const cancelMethod = "$/cancel"
+
+func (m *message) isCancel() bool {
+	return m.kind == typeNotification && string(m.method) == cancelMethod
+}
+
+// cancelled returns the msgid that a cancel is about.
+func (m *message) cancelled() (id uint32, err error) {
+	n, rest, err := mpack.ReadArray(m.body)
+	if err == nil && n != 1 {
+		err = fmt.Errorf("%d params, expected one", n)
+	}
+	var num uint64
+	if err == nil {
+		num, _, err = mpack.ReadUint(rest)
+	}
+	if err == nil && num > math.MaxUint32 {
+		err = fmt.Errorf("msgid %d has more than 32 bits", num)
+	}
+	if err != nil {
+		return 0, &ProtocolError{cancelMethod + " names no msgid", err}
+	}
+	return uint32(num), nil
+}
+
 // idSize is what the head of a request or response takes up to its msgid, which is
 // always written in full, so that it can be filled in last.
 const idSize = 2 + 5

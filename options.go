@@ -29,6 +29,16 @@ type Options struct {
 	// always understood.
 	StructsAsArrays bool
 
+	// ServiceMethod says which Service.Method of the server is meant by the name
+	// that a call came in with: other programs have names of another form.
+	// It is called for each call, from several goroutines at once. Default: names are as net/rpc has them.
+	ServiceMethod func(method string) string
+
+	// AnswerLatestFirst is for a peer that nests its calls, as Neovim does: it
+	// waits for the answer to the latest of its open calls before all others. The
+	// answer to an earlier one is held back until then. An Endpoint heeds it.
+	AnswerLatestFirst bool
+
 	// Logger is told of what would otherwise vanish: one-way calls that fail,
 	// replies nobody waits for any more. Default: nobody is told.
 	Logger *slog.Logger
@@ -66,6 +76,16 @@ func (o *Options) logger() *slog.Logger {
 	}
 	return o.Logger
 }
+
+func (o *Options) serviceMethod(method []byte) string {
+	name := string(method)
+	if o != nil && o.ServiceMethod != nil {
+		return o.ServiceMethod(name)
+	}
+	return name
+}
+
+func (o *Options) latestFirst() bool { return o != nil && o.AnswerLatestFirst }
 
 func (o *Options) goPeer() bool { return o != nil && o.GoPeer }
 

@@ -64,7 +64,8 @@ func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
 	return id, nil
 }
 
-// take removes and returns the call that waits for a reply with this id, or nil.
+// take removes and returns the call that waits for a reply with this id, nil if
+// there is none, &abandoned if it has been abandoned.
 func (p *pendingCalls) take(id uint32) *pendingCall {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,26 +74,43 @@ func (p *pendingCalls) take(id uint32) *pendingCall {
 	return c
 }
 
-// remove takes c back. It reports false if somebody else completes it.
+// remove takes c back, which has not been sent. It reports false if somebody else completes it.
 func (p *pendingCalls) remove(id uint32, c *pendingCall) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.calls[id] != c {
+	if found := p.calls[id]; found != c && found != &abandoned {
 		return false
 	}
 	delete(p.calls, id)
 	return true
 }
 
-// removeOf removes the calls of a standard client that has been closed.
-func (p *pendingCalls) removeOf(client *endpointCodec) {
+// abandon is remove of a call that has been sent. Its msgid stays in use until
+// the answer comes, or that might be taken for another call's.
+func (p *pendingCalls) abandon(id uint32, c *pendingCall) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls[id] != c {
+		return false
+	}
+	p.calls[id] = &abandoned
+	return true
+}
+
+// abandoned stands for all calls whose answer nobody waits for.
+var abandoned pendingCall
+
+// abandonOf abandons the calls of a standard client that has been closed.
+func (p *pendingCalls) abandonOf(client *endpointCodec) (ids []uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, c := range p.calls {
 		if c.client == client {
-			delete(p.calls, id)
+			p.calls[id] = &abandoned
+			ids = append(ids, id)
 		}
 	}
+	return ids
 }
 
 // fail empties the table for good and returns what was in it, failed.
@@ -102,8 +120,10 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 	p.err = err
 	failed := make([]*pendingCall, 0, len(p.calls))
 	for _, c := range p.calls {
-		c.err = err
-		failed = append(failed, c)
+		if c != &abandoned {
+			c.err = err
+			failed = append(failed, c)
+		}
 	}
 	clear(p.calls)
 	return failed

@@ -111,6 +111,7 @@ func TestClosedClientLeavesNothing(t *testing.T) {
 				require.Equal(t, rpc.ErrShutdown, codec.WriteRequest(&rpc.Request{ServiceMethod: "Gate.Pass"}, 1))
 				client.Close()
 			}
+			synctest.Wait() // until the other side has answered the cancels
 			a.pending.mu.Lock()
 			require.Empty(t, a.pending.calls)
 			a.pending.mu.Unlock()
@@ -172,12 +173,14 @@ type endingLink struct {
 	ended func(error)
 }
 
-func (l *endingLink) Read([]byte) (int, error)                             { panic("not used") }
-func (l *endingLink) Write([]byte) (int, error)                            { panic("not used") }
-func (l *endingLink) MaxSend() int                                         { return 1000 }
-func (l *endingLink) Fail(error)                                           {}
-func (l *endingLink) Close() error                                         { return nil }
-func (l *endingLink) Receive(_ func([]byte, bool) bool, ended func(error)) { l.ended = ended }
+func (l *endingLink) Read([]byte) (int, error)  { panic("not used") }
+func (l *endingLink) Write([]byte) (int, error) { panic("not used") }
+func (l *endingLink) MaxSend() int              { return 1000 }
+func (l *endingLink) Fail(error)                {}
+func (l *endingLink) Close() error              { return nil }
+func (l *endingLink) Receive(_ func([]byte, bool) bool, _ func([]byte), ended func(error)) {
+	l.ended = ended
+}
 func (l *endingLink) Send(context.Context, []byte, bool) error {
 	l.ended(net.ErrClosed)
 	return net.ErrClosed

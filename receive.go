@@ -14,9 +14,33 @@ func (e *Endpoint) receive(msg []byte, _ bool) (taken bool) {
 	case m.kind == typeResponse:
 		e.reply(m)
 		return true
+	case m.isCancel():
+		e.receiveCancel(m)
+		return true
 	default:
 		return e.dispatcher.accept(m)
 	}
+}
+
+// receiveUrgent takes what is for no queue: a cancel.
+func (e *Endpoint) receiveUrgent(msg []byte) {
+	m, ok := e.parse(msg)
+	switch {
+	case !ok:
+	case m.isCancel():
+		e.receiveCancel(m)
+	default:
+		e.end(&ProtocolError{fmt.Sprintf("message of type %d came in the class of cancels", m.kind), nil})
+	}
+}
+
+func (e *Endpoint) receiveCancel(m message) {
+	id, err := m.cancelled()
+	if err != nil {
+		e.end(err)
+		return
+	}
+	e.dispatcher.cancel(id)
 }
 
 // receiveReply takes a message from the link of the calls this side makes.
@@ -41,7 +65,10 @@ func (e *Endpoint) receiveCall(msg []byte, oneWay bool) (taken bool) {
 	case m.kind == typeResponse:
 		e.end(&ProtocolError{"response came where only requests and notifications may", nil})
 		return true
-	case oneWay != (m.kind == typeNotification) && !e.dispatcher.bare: // its credit would go to another class
+	case m.isCancel() && e.dispatcher.bare:
+		e.receiveCancel(m)
+		return true
+	case (oneWay != (m.kind == typeNotification) || m.isCancel()) && !e.dispatcher.bare: // its credit would go to another class
 		e.end(&ProtocolError{fmt.Sprintf("message of type %d came in the class of another", m.kind), nil})
 		return true
 	default:
@@ -66,12 +93,14 @@ const lateReply = "viaduct: dropped a reply: nobody waits for it any more"
 // reply hands a response to whoever waits for it.
 func (e *Endpoint) reply(m message) {
 	c := e.pending.take(m.id)
-	if c == nil {
+	switch c {
+	case nil:
 		e.reporter.warn(lateReply, "msgid", m.id, "bytes", m.size)
-		return
+	case &abandoned:
+	default:
+		c.response = m
+		e.complete(c)
 	}
-	c.response = m
-	e.complete(c)
 }
 
 // complete tells whoever made c that it has a response or an error.

@@ -22,26 +22,40 @@ type serverCodec struct {
 const noteSeq = maxID + 1
 
 func (c *serverCodec) ReadRequestHeader(r *rpc.Request) error {
-	b, err := c.conn.ReadMessage()
+	m, err := c.readRequest()
 	if err != nil {
-		return err
-	}
-	m, err := parseMessage(b, c.opts.maxDepth())
-	if err == nil && m.kind == typeResponse {
-		err = &ProtocolError{"response on a connection that has only a server; an Endpoint serves both", nil}
-	}
-	if err != nil {
-		c.Close()
 		return err
 	}
 	c.current = m
-	r.ServiceMethod = string(m.method)
+	r.ServiceMethod = c.opts.serviceMethod(m.method)
 	r.Seq = uint64(m.id)
 	if m.kind == typeNotification {
 		c.notes++
 		r.Seq = noteSeq + c.notes
 	}
 	return nil
+}
+
+// readRequest returns the next request or notification. A cancel is passed
+// over: net/rpc's own way of serving cannot heed it, and answers when the method has returned.
+func (c *serverCodec) readRequest() (m message, err error) {
+	for {
+		b, err := c.conn.ReadMessage()
+		if err != nil {
+			return m, err
+		}
+		m, err = parseMessage(b, c.opts.maxDepth())
+		if err == nil && m.kind == typeResponse {
+			err = &ProtocolError{"response on a connection that has only a server; an Endpoint serves both", nil}
+		}
+		if err != nil {
+			c.Close()
+			return m, err
+		}
+		if !m.isCancel() {
+			return m, nil
+		}
+	}
 }
 
 func (c *serverCodec) ReadRequestBody(args any) error {

@@ -33,6 +33,9 @@ func (w *worker) do(j job) {
 		w.d.e.finishAsync(call, w.d.e.result(j.call, call.Reply))
 	case j.notes:
 		w.doNotes()
+	case j.cancelled != nil:
+		w.d.endContext(j.cancelled)
+		w.d.e.answerError(j.cancelled, errCancelled)
 	default:
 		w.serve(j.request)
 	}
@@ -47,22 +50,25 @@ func (w *worker) doNotes() {
 		}
 	}()
 	for {
-		m, ok := w.d.nextNote()
-		if !ok {
+		s := w.d.nextNote()
+		if s == nil {
 			finished = true
 			return
 		}
-		w.d.e.in.Release(m.size, true)
-		w.serve(m)
+		w.d.e.in.Release(s.size, true)
+		w.serve(s)
 	}
 }
 
-// serve runs the method that m calls, in this goroutine. A panic in it ends the
+// serve runs the method that s calls, in this goroutine. A panic in it ends the
 // process, as with net/rpc; its own Goexit is answered with an error.
-func (w *worker) serve(m message) {
-	w.codec.request = m
+func (w *worker) serve(s *served) {
+	w.codec.request = s
 	returned := false
 	defer func() {
+		if s.stop != nil {
+			s.stop()
+		}
 		if returned {
 			return
 		}
@@ -70,19 +76,19 @@ func (w *worker) serve(m message) {
 			panic(r)
 		}
 		w.codec.WriteResponse(&rpc.Response{
-			ServiceMethod: string(m.method), Seq: w.codec.seq(), Error: "viaduct: handler ended its goroutine with runtime.Goexit",
+			ServiceMethod: string(s.method), Seq: w.codec.seq(), Error: "viaduct: handler ended its goroutine with runtime.Goexit",
 		}, nil)
 	}()
 	// Its error is about the call, and has been answered.
 	_ = w.d.server.ServeRequest(&w.codec)
 	returned = true
-	w.codec.request = message{} // its bytes may be many
+	w.codec.request = nil // its bytes may be many
 }
 
 // requestCodec is the rpc.ServerCodec of one request at a time.
 type requestCodec struct {
 	e       *Endpoint
-	request message
+	request *served
 }
 
 func (c *requestCodec) seq() uint64 {
@@ -93,17 +99,30 @@ func (c *requestCodec) seq() uint64 {
 }
 
 func (c *requestCodec) ReadRequestHeader(r *rpc.Request) error {
-	r.ServiceMethod = string(c.request.method)
+	r.ServiceMethod = c.e.opts.serviceMethod(c.request.method)
 	r.Seq = c.seq()
 	return nil
 }
 
+// contextTaker is an argument whose method wants to know when nobody waits for
+// it any more: see Endpoint.
+type contextTaker interface{ SetContext(context.Context) }
+
 func (c *requestCodec) ReadRequestBody(args any) error {
-	return c.request.decodeArgument(args, c.e.opts)
+	if c.request.cancelled.Load() {
+		return errCancelled
+	}
+	if err := c.request.decodeArgument(args, c.e.opts); err != nil {
+		return err
+	}
+	if t, ok := args.(contextTaker); ok {
+		t.SetContext(c.e.dispatcher.context(c.request))
+	}
+	return nil
 }
 
-// WriteResponse sends the reply. It waits for room: the handler has returned,
-// so nothing but this goroutine waits.
+// WriteResponse sends the reply, unless the call has been answered: then it was
+// cancelled. It waits for room: the handler has returned, so nothing but this goroutine waits.
 func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
 	if r.Seq > noteSeq {
 		if r.Error != "" {
@@ -111,16 +130,33 @@ func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
 		}
 		return nil
 	}
+	if !c.e.dispatcher.claim(c.request) {
+		return nil
+	}
 	msg := c.e.opts.encodeReply(r, reply)
 	defer putBuffer(msg)
-	err := c.e.send(context.Background(), c.e.in, *msg, false)
+	return c.e.answer(c.request, msg)
+}
+
+// answer sends msg as the answer to s, which the caller has claimed. It waits for room.
+func (e *Endpoint) answer(s *served, msg *[]byte) error {
+	e.dispatcher.awaitTurn(s)
+	defer e.dispatcher.sent(s)
+	err := e.send(context.Background(), e.in, *msg, false)
 	if _, ok := err.(*SizeError); ok {
-		*msg = appendErrorReply((*msg)[:0], uint32(r.Seq), err.Error())
-		if err = c.e.send(context.Background(), c.e.in, *msg, false); err != nil {
-			c.e.end(err) // the caller would wait for ever
+		*msg = appendErrorReply((*msg)[:0], s.id, err.Error())
+		if err = e.send(context.Background(), e.in, *msg, false); err != nil {
+			e.end(err) // the caller would wait for ever
 		}
 	}
 	return err
+}
+
+func (e *Endpoint) answerError(s *served, reason error) {
+	msg := getBuffer()
+	defer putBuffer(msg)
+	*msg = appendErrorReply(*msg, s.id, reason.Error())
+	e.answer(s, msg)
 }
 
 func (c *requestCodec) Close() error { return nil }
