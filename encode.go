@@ -107,7 +107,8 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 	}
 	defer e.leave()
 	left := len(s.fields)
-	if e.arrays {
+	asArray := e.arrays || s.array
+	if asArray {
 		e.b = mpack.AppendArray(e.b, left)
 	} else {
 		left = s.count(v)
@@ -116,7 +117,7 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 	for i := range s.fields {
 		f := &s.fields[i]
 		field := v.Field(f.index)
-		if !e.arrays {
+		if !asArray {
 			if f.omit && field.IsZero() {
 				continue
 			}

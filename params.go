@@ -2,6 +2,7 @@ package viaduct
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -10,6 +11,25 @@ import (
 // of other MessagePack-RPC programs that do not take just one parameter. A method
 // served here whose argument is *Params takes any number of them, each decoded as into an any.
 type Params []any
+
+// Positional makes a struct that embeds it the params array itself, one
+// parameter for each other field, in their order: Params with types.
+//
+//	type SetLines struct {
+//		viaduct.Positional
+//		Buffer     int
+//		Start, End int
+//		Strict     bool
+//		Lines      []string
+//	}
+//
+// A method served here whose argument is such a struct takes as many parameters
+// as it has fields, or none.
+type Positional struct{}
+
+func (Positional) positional() {}
+
+type positional interface{ positional() }
 
 // appendParams appends the params array of a call.
 func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
@@ -20,6 +40,10 @@ func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
 	case *Params:
 		if p != nil {
 			list = *p
+		}
+	case positional:
+		if v := reflect.ValueOf(p); v.Kind() != reflect.Pointer || !v.IsNil() {
+			return o.appendBody(b, args)
 		}
 	default:
 		return o.appendBody(mpack.AppendArray(b, 1), args)
@@ -37,6 +61,12 @@ func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
 func (o *Options) decodeParams(m *message, args any) error {
 	if p, ok := args.(*Params); ok {
 		return o.decodeBody(m.body, (*[]any)(p))
+	}
+	if _, ok := args.(positional); ok {
+		if n, _, err := mpack.ReadArray(m.body); n == 0 && err == nil && len(m.body) == 1 {
+			return nil
+		}
+		return o.decodeBody(m.body, args)
 	}
 	b, err := m.parameter()
 	if err == nil && b != nil {

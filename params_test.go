@@ -22,6 +22,11 @@ func TestParamsOnTheWire(t *testing.T) {
 		{&Params{1, "a", nil, []byte{7}}, "94 01 a1 61 c0 c4 01 07"},
 		{[]any{1, 2}, "91 92 01 02"}, // one argument, a list
 		{nil, "91 c0"},
+		{Located{X: 1, Name: "a", Opt: nil}, "93 01 a1 61 c0"},
+		{&Located{X: 1, Name: "a", Opt: new(int)}, "93 01 a1 61 00"},
+		{(*Located)(nil), "90"},
+		{struct{ Positional }{}, "90"},
+		{[]Located{{X: 2}}, "91 91 93 02 a0 c0"},
 	} {
 		b, err := (*Options)(nil).appendParams(nil, tt.args)
 		require.NoError(t, err)
@@ -31,7 +36,49 @@ func TestParamsOnTheWire(t *testing.T) {
 	require.ErrorContains(t, err, "[1]")
 }
 
+// Located is three parameters.
+type Located struct {
+	Positional
+	X    int
+	Name string `msgpack:",omitempty"`
+	Opt  *int
+}
+
 type ParamsService struct{}
+
+func (ParamsService) Locate(l Located, reply *Located) error { *reply = l; return nil }
+
+// TestPositional: parameters with types, both ways, and over gob as ever.
+func TestPositional(t *testing.T) {
+	server := rpc.NewServer()
+	require.NoError(t, server.RegisterName("P", ParamsService{}))
+	x, y := net.Pipe()
+	a, b := NewEndpoint(x, nil, nil), NewEndpoint(y, nil, &Options{Server: server})
+	defer b.Close()
+	defer a.Close()
+	seven := 7
+	in := Located{X: 1, Name: "a", Opt: &seven}
+	for _, args := range []any{in, &in, Params{1, "a", 7}, Params{1, []byte("a"), 7.0}} {
+		var out Located
+		require.NoError(t, a.Call("P.Locate", args, &out))
+		require.Equal(t, in, out)
+	}
+	for _, args := range []any{Params{}, (*Located)(nil)} {
+		out := Located{X: 5}
+		require.NoError(t, a.Call("P.Locate", args, &out))
+		require.Equal(t, Located{}, out)
+	}
+	for _, args := range []any{5, Params{1, "a"}, Params{1, "a", 7, 8}, Params{"a", 1, 7}} {
+		require.ErrorContains(t, a.Call("P.Locate", args, nil), "type mismatch")
+	}
+	cx, cy := net.Pipe()
+	go server.ServeConn(cy)
+	client := rpc.NewClient(cx)
+	defer client.Close()
+	var out Located
+	require.NoError(t, client.Call("P.Locate", in, &out))
+	require.Equal(t, in, out)
+}
 
 func (ParamsService) Count(p *Params, n *int) error     { *n = len(*p); return nil }
 func (ParamsService) Last(p Params, last *any) error    { *last = p[len(p)-1]; return nil }

@@ -94,16 +94,17 @@ func (p *plan) fail(path string, err error) {
 }
 
 var (
-	typeOfTime   = reflect.TypeFor[time.Time]()
-	typeOfExt    = reflect.TypeFor[Ext]()
-	gobEncoder   = reflect.TypeFor[gob.GobEncoder]()
-	gobDecoder   = reflect.TypeFor[gob.GobDecoder]()
-	binMarshaler = reflect.TypeFor[encoding.BinaryMarshaler]()
-	binDecoder   = reflect.TypeFor[encoding.BinaryUnmarshaler]()
-	txtMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-	txtDecoder   = reflect.TypeFor[encoding.TextUnmarshaler]()
-	msgMarshaler = reflect.TypeFor[msgEncoder]()
-	msgDecoder   = reflect.TypeFor[msgUnmarshaler]()
+	typeOfTime       = reflect.TypeFor[time.Time]()
+	typeOfExt        = reflect.TypeFor[Ext]()
+	typeOfPositional = reflect.TypeFor[Positional]()
+	gobEncoder       = reflect.TypeFor[gob.GobEncoder]()
+	gobDecoder       = reflect.TypeFor[gob.GobDecoder]()
+	binMarshaler     = reflect.TypeFor[encoding.BinaryMarshaler]()
+	binDecoder       = reflect.TypeFor[encoding.BinaryUnmarshaler]()
+	txtMarshaler     = reflect.TypeFor[encoding.TextMarshaler]()
+	txtDecoder       = reflect.TypeFor[encoding.TextUnmarshaler]()
+	msgMarshaler     = reflect.TypeFor[msgEncoder]()
+	msgDecoder       = reflect.TypeFor[msgUnmarshaler]()
 )
 
 // has reports whether t, or a pointer to it, has the methods of an interface.
@@ -196,6 +197,7 @@ type structPlan struct {
 	fields []structField
 	byName map[string]int
 	omits  bool // one of them is left out when it is empty
+	array  bool // it goes as an array: see Positional
 }
 
 type structField struct {
@@ -214,6 +216,10 @@ func (m *planner) fillStruct(p *plan) {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
 		if name == "-" && opts == "" {
+			continue
+		}
+		if f.Anonymous && f.Type == typeOfPositional {
+			s.array = true
 			continue
 		}
 		if !f.IsExported() {
