@@ -1,8 +1,6 @@
 package viaduct
 
 import (
-	"bytes"
-	"encoding/gob"
 	"fmt"
 	"math"
 	"reflect"
@@ -11,14 +9,10 @@ import (
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
-// maxGobValue bounds what is given to package gob, which overflows the stack
-// on a few megabytes of a type that contains itself.
-const maxGobValue = 1 << 20
-
 // encodeInterface writes what is in an interface. The types that MessagePack
 // gives back as they were go as MessagePack. For others the type has to cross, too:
-// between Go programs package gob sees to that, with types
-// registered with it (gob.Register). Any other peer gets the value without its type.
+// between Go programs a label says which it is, of the types
+// registered with package gob (gob.Register). Any other peer gets the value without its type.
 func encodeInterface(e *encoder, v reflect.Value) error {
 	if v.IsNil() {
 		e.b = mpack.AppendNil(e.b)
@@ -32,65 +26,12 @@ func encodeInterface(e *encoder, v reflect.Value) error {
 	if !e.goPeer {
 		return encodeConcrete(e, elem)
 	}
-	if err := ends(elem, e.depth); err != nil {
+	label, err := labelOf(elem)
+	if err != nil {
 		return err
 	}
-	var buf bytes.Buffer
-	p := reflect.New(v.Type())
-	p.Elem().Set(v)
-	if err := gob.NewEncoder(&buf).EncodeValue(p); err != nil {
-		return fmt.Errorf("%v in an interface: %w", elem.Type(), err)
-	}
-	if buf.Len() > maxGobValue {
-		return fmt.Errorf("%v in an interface: %d bytes, limit is %d", elem.Type(), buf.Len(), maxGobValue)
-	}
-	e.b = mpack.AppendExt(e.b, extGobValue, buf.Bytes())
-	return nil
-}
-
-// ends returns an error if v is too deep, as a value that contains itself is:
-// package gob would overflow the stack, which nothing can recover from.
-func ends(v reflect.Value, depth int) error {
-	if depth++; depth > maxEncodeDepth {
-		return errCyclic
-	}
-	if has(v.Type(), gobEncoder) || has(v.Type(), binMarshaler) {
-		return nil // gob leaves it to these
-	}
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			return ends(v.Elem(), depth)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				if err := ends(v.Field(i), depth); err != nil {
-					return err
-				}
-			}
-		}
-	case reflect.Slice, reflect.Array:
-		switch k := v.Type().Elem().Kind(); {
-		case k <= reflect.Complex128 || k == reflect.String:
-			return nil
-		}
-		for i := range v.Len() {
-			if err := ends(v.Index(i), depth); err != nil {
-				return err
-			}
-		}
-	case reflect.Map:
-		for it := v.MapRange(); it.Next(); {
-			if err := ends(it.Key(), depth); err != nil {
-				return err
-			}
-			if err := ends(it.Value(), depth); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	e.b = mpack.AppendExt(mpack.AppendMap(e.b, 1), extGobType, label)
+	return encodeConcrete(e, elem)
 }
 
 func encodeConcrete(e *encoder, v reflect.Value) error {
@@ -111,9 +52,16 @@ func decodeInterface(d *decoder, v reflect.Value) error {
 		d.b = d.b[1:]
 		return nil
 	}
-	if h.Kind == mpack.Ext && int8(h.Num) == extGobValue && d.goPeer {
-		d.b = d.b[h.Size:]
-		return decodeGobValue(d.payload(h), v)
+	if label := d.label(h); label != nil {
+		x, err := d.labelled(label)
+		switch {
+		case err != nil:
+			return err
+		case !x.Type().AssignableTo(v.Type()):
+			return fmt.Errorf("type mismatch: %v into Go type %v", x.Type(), v.Type())
+		}
+		v.Set(x)
+		return nil
 	}
 	if v.NumMethod() > 0 {
 		return fmt.Errorf("type mismatch: MessagePack %v does not say which type of %v it is", h.Kind, v.Type())
@@ -125,18 +73,31 @@ func decodeInterface(d *decoder, v reflect.Value) error {
 	return err
 }
 
-func decodeGobValue(b []byte, v reflect.Value) error {
-	if len(b) > maxGobValue {
-		return fmt.Errorf("gob value of %d bytes, limit is %d", len(b), maxGobValue)
+// label returns the label of the value that begins with h, if it has one, and
+// goes on behind it: a map of one pair, whose key is the label.
+func (d *decoder) label(h mpack.Head) []byte {
+	if !d.goPeer || h.Kind != mpack.Map || h.Elems != 2 {
+		return nil
 	}
-	r := bytes.NewReader(b)
-	if err := gob.NewDecoder(r).DecodeValue(v.Addr()); err != nil {
-		return fmt.Errorf("type mismatch: %w", err)
+	key, err := mpack.ReadHead(d.b[h.Size:])
+	if err != nil || key.Kind != mpack.Ext || int8(key.Num) != extGobType {
+		return nil
 	}
-	if r.Len() > 0 {
-		return fmt.Errorf("%d bytes left behind a gob value", r.Len())
+	d.b = d.b[h.Size+key.Size:]
+	return d.payload(key)
+}
+
+// labelled reads a value of the type that label tells.
+func (d *decoder) labelled(label []byte) (reflect.Value, error) {
+	t, err := typeOfLabel(label)
+	if err != nil {
+		return reflect.Value{}, err
 	}
-	return nil
+	if err := d.spend(t.Size()); err != nil {
+		return reflect.Value{}, err
+	}
+	x := reflect.New(t).Elem()
+	return x, planOf(t).decode(d, x)
 }
 
 const (
@@ -148,10 +109,18 @@ const (
 // uint64 if it is too large), float64, string, []byte, []any, map[string]any
 // (map[any]any if a key is no string), time.Time, Ext.
 func (d *decoder) any() (any, error) {
-	h, err := d.head()
+	h, err := mpack.ReadHead(d.b)
 	if err != nil {
 		return nil, err
 	}
+	if label := d.label(h); label != nil {
+		x, err := d.labelled(label)
+		if err != nil {
+			return nil, err
+		}
+		return x.Interface(), nil
+	}
+	d.b = d.b[h.Size:]
 	if err := d.spend(anySize); err != nil {
 		return nil, err
 	}
@@ -192,11 +161,6 @@ func (d *decoder) anyExt(h mpack.Head) (any, error) {
 	code, p := int8(h.Num), d.payload(h)
 	if code == -1 {
 		return parseTime(p)
-	}
-	if code == extGobValue && d.goPeer {
-		var x any
-		err := decodeGobValue(p, reflect.ValueOf(&x).Elem())
-		return x, err
 	}
 	return Ext{Code: code, Data: p}, nil
 }

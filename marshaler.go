@@ -15,7 +15,7 @@ import (
 const (
 	extGobEncoded = 103 // what GobEncode of the destination's type returned
 	extBinary     = 98  // what MarshalBinary of the destination's type returned
-	extGobValue   = 71  // an interface value, written by package encoding/gob
+	extGobType    = 71  // the type of a value in an interface, told by package encoding/gob
 )
 
 var typeOfRat = reflect.TypeFor[big.Rat]()

@@ -176,7 +176,7 @@ func (m *planner) fillKind(p *plan) {
 		m.fillStruct(p)
 	case reflect.Interface:
 		p.encode, p.decode = encodeInterface, decodeInterface
-		p.notes = append(p.notes, fmt.Sprintf("%v holds any type: what is no basic type costs a gob encoder and decoder of its own for each value, between Go programs", t))
+		p.notes = append(p.notes, fmt.Sprintf("%v holds any type: what is no basic type has to be registered with gob.Register, and crosses with its type between Go programs alone", t))
 	default: // chan, func, uintptr, unsafe.Pointer
 		p.fail("", fmt.Errorf("type %v cannot be sent", t))
 	}
