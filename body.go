@@ -10,9 +10,13 @@ import (
 
 // appendBody appends v to b.
 func (o *Options) appendBody(b []byte, v any) ([]byte, error) {
-	switch v := v.(type) {
-	case nil:
+	if v == nil {
 		return mpack.AppendNil(b), nil
+	}
+	if enc := o.encoding(); enc != nil {
+		return appendEncoded(b, v, enc)
+	}
+	switch v := v.(type) {
 	case []byte: // no copy but the one into b, and no reflection
 		return appendBytes(b, v)
 	}
@@ -36,6 +40,9 @@ func (o *Options) decodeBody(b []byte, v any) error {
 	if v == nil {
 		return nil
 	}
+	if enc := o.encoding(); enc != nil {
+		return decodeEncoded(b, v, enc)
+	}
 	// What is read then is whole and not too deep: a decoder that recurses does no
 	// harm, and need not look at the ends of anything.
 	if err := mpack.Check(b, o.maxDepth()); err != nil {
@@ -44,11 +51,10 @@ func (o *Options) decodeBody(b []byte, v any) error {
 	if b[0] == nilByte {
 		return nil
 	}
-	dst := reflect.ValueOf(v)
-	if dst.Kind() != reflect.Pointer || dst.IsNil() {
-		return fmt.Errorf("type %v is not a pointer, or it is nil: there is nothing to decode into", dst.Type())
+	if err := pointerTo(v); err != nil {
+		return err
 	}
-	return decodeValue(b, dst, o)
+	return decodeValue(b, reflect.ValueOf(v), o)
 }
 
 // nilByte is MessagePack's nil.

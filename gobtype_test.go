@@ -142,6 +142,9 @@ func FuzzLabel(f *testing.F) {
 		f.Add(label)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if n := gobDefinitions(b); n < 0 || n > len(b) {
+			t.Fatalf("%d of %d bytes", n, len(b))
+		}
 		name, err := gobLabel(b)
 		if err != nil {
 			return

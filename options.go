@@ -39,6 +39,10 @@ type Options struct {
 	// answer to an earlier one is held back until then. An Endpoint heeds it.
 	AnswerLatestFirst bool
 
+	// Encoding encodes arguments and replies. Both sides must have the same:
+	// those of a Peer make sure, on a bare connection it is up to you. Default: [MessagePack].
+	Encoding Encoding
+
 	// Logger is told of what would otherwise vanish: one-way calls that fail,
 	// replies nobody waits for any more. Default: nobody is told.
 	Logger *slog.Logger

@@ -10,6 +10,7 @@ import (
 // Params is an argument that is sent as the params array itself, for methods
 // of other MessagePack-RPC programs that do not take just one parameter. A method
 // served here whose argument is *Params takes any number of them, each decoded as into an any.
+// With an Encoding other than MessagePack it is one argument as any other, and so is Positional.
 type Params []any
 
 // Positional makes a struct that embeds it the params array itself, one
@@ -34,6 +35,9 @@ type positional interface{ positional() }
 // appendParams appends the params array of a call.
 func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
 	var list Params
+	if o.encoding() != nil { // has values alone
+		return o.appendBody(mpack.AppendArray(b, 1), args)
+	}
 	switch p := args.(type) {
 	case Params:
 		list = p
@@ -59,6 +63,9 @@ func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
 
 // decodeParams decodes the params of m into the argument of its method.
 func (o *Options) decodeParams(m *message, args any) error {
+	if o.encoding() != nil {
+		return o.decodeParameter(m, args)
+	}
 	if p, ok := args.(*Params); ok {
 		return o.decodeBody(m.body, (*[]any)(p))
 	}
@@ -68,6 +75,11 @@ func (o *Options) decodeParams(m *message, args any) error {
 		}
 		return o.decodeBody(m.body, args)
 	}
+	return o.decodeParameter(m, args)
+}
+
+// decodeParameter decodes the one argument of m, if there is one.
+func (o *Options) decodeParameter(m *message, args any) error {
 	b, err := m.parameter()
 	if err == nil && b != nil {
 		err = o.decodeBody(b, args)

@@ -17,7 +17,7 @@ const refusalGrace = 500 * time.Millisecond
 // same. The context and Options.HandshakeTimeout bound it. If it fails, conn
 // is closed.
 //
-// The errors to match are *VersionError, *MagicError, *EchoError and those of
+// The errors to match are *VersionError, *EncodingError, *MagicError, *EchoError and those of
 // the context; the timeout matches context.DeadlineExceeded.
 func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Link, error) {
 	l := newLink(conn)
@@ -58,6 +58,10 @@ func shake(ctx context.Context, l *Link, opts *Options) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
 	defer cancel()
 	mine := newHello(opts)
+	if err := checkEncoding(mine.Encoding); err != nil {
+		l.Close()
+		return err
+	}
 	x := &exchange{link: l, wrote: make(chan struct{}), read: make(chan struct{})}
 	go x.write(mine.append(nil))
 	go x.readHello()
@@ -69,6 +73,9 @@ func shake(ctx context.Context, l *Link, opts *Options) error {
 		} else {
 			l.remote = x.hello
 			l.version, err = chooseVersion(x.hello)
+			if err == nil && x.hello.Encoding != mine.Encoding {
+				err = &EncodingError{Local: mine.Encoding, Remote: x.hello.Encoding}
+			}
 		}
 	}
 	if err != nil {

@@ -33,6 +33,7 @@ type Hello struct {
 	Lang                   string // the language it is written in: "go"
 	Name, AppVersion       string // of the application; reserved, empty for now
 	MaxMessage             uint64 // the largest message it accepts, in bytes
+	Encoding               string // of arguments and replies, as the layers above name it
 	Bodies                 []string
 	Features               []string
 	WordBits               int  // of its int
@@ -49,6 +50,7 @@ func newHello(opts *Options) Hello {
 		Pid:        os.Getpid(),
 		Lang:       "go",
 		MaxMessage: uint64(opts.maxMessage()),
+		Encoding:   opts.encoding(),
 		Bodies:     opts.bodies(),
 		WordBits:   math.MaxUint>>63*32 + 32,
 		BigEndian:  binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
@@ -70,7 +72,12 @@ func (h *Hello) append(b []byte) []byte {
 	if h.BigEndian {
 		order = "big"
 	}
-	b = mpack.AppendMap(b, 10)
+	if h.Encoding == defaultEncoding {
+		b = mpack.AppendMap(b, 10)
+	} else {
+		b = mpack.AppendMap(b, 11)
+		b = mpack.AppendString(mpack.AppendString(b, "encoding"), h.Encoding)
+	}
 	b = mpack.AppendUint(mpack.AppendString(b, "pid"), uint64(h.Pid))
 	b = mpack.AppendString(mpack.AppendString(b, "lang"), h.Lang)
 	b = mpack.AppendString(mpack.AppendString(b, "name"), h.Name)
@@ -173,6 +180,7 @@ func (h *Hello) parse(b []byte) error {
 	if err != nil {
 		return err
 	}
+	h.Encoding = defaultEncoding
 	seen := make(map[string]bool, 10)
 	for range n {
 		var key []byte
@@ -211,6 +219,10 @@ func (h *Hello) set(key string, b []byte) (rest []byte, err error) {
 		h.MaxMessage, rest, err = mpack.ReadUint(b)
 		if err == nil && h.MaxMessage == 0 {
 			err = errors.New("is 0, the size of the largest message accepted was expected")
+		}
+	case "encoding":
+		if h.Encoding, rest, err = readText(b); err == nil {
+			err = checkEncoding(h.Encoding)
 		}
 	case "bodies":
 		h.Bodies, rest, err = readStrings(b)

@@ -29,6 +29,7 @@ func sampleHello() Hello {
 		MinVersion: 1, MaxVersion: 1,
 		Pid: 4711, Lang: "go", Name: "app", AppVersion: "1.2",
 		MaxMessage: 128 << 20,
+		Encoding:   "msgpack",
 		Bodies:     []string{"msgpack", "gob"},
 		Features:   []string{"x"},
 		WordBits:   64,

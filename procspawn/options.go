@@ -14,6 +14,10 @@ type Options struct {
 	// Default: 128 MiB.
 	MaxMessage int
 
+	// Encoding names what arguments and replies are encoded in, in 1 to 64
+	// bytes; who names another is refused. rpcpipe sets it. Default: msgpack.
+	Encoding string
+
 	// Bodies are the body formats that this side can read, as the layers above
 	// name them; they are announced in the hello. Default: msgpack.
 	Bodies []string
@@ -44,6 +48,13 @@ func (o *Options) maxMessage() int {
 		return 128 << 20
 	}
 	return o.MaxMessage
+}
+
+func (o *Options) encoding() string {
+	if o == nil || o.Encoding == "" {
+		return defaultEncoding
+	}
+	return o.Encoding
 }
 
 func (o *Options) bodies() []string {

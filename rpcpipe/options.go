@@ -1,6 +1,7 @@
 package rpcpipe
 
 import (
+	"fmt"
 	"log/slog"
 	"math"
 	"net/rpc"
@@ -28,8 +29,8 @@ type Options struct {
 
 	// Limits and choices of the layers below. Codec.Server and Codec.Logger
 	// default to the two above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer
-	// and Process.Bodies are set by what both sides say in the hello.
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer,
+	// Process.Bodies and Process.Encoding are set by what both sides say in the hello.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options
@@ -66,6 +67,11 @@ func (o *Options) withDefaults() Options {
 	}
 	process.MaxMessage = link.MaxMessage
 	process.Bodies = []string{"msgpack", bodyGob}
+	if codec.Encoding != nil {
+		if process.Encoding = codec.Encoding.Name(); process.Encoding == "" {
+			process.Encoding = fmt.Sprintf("%T", codec.Encoding)
+		}
+	}
 	full.Process = &process
 	return full
 }
