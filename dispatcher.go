@@ -33,6 +33,7 @@ type dispatcher struct {
 	mu     sync.Mutex         // guards what follows
 	open   map[uint32]*served // requests without an answer
 	order  []*served          // those whose answer has not been sent, the latest last; if latestFirst
+	came   uint64             // requests so far; if latestFirst
 	idle   []*worker          // last in, first out
 	least  int                // the fewest idle since the trimmer has last run
 	trim   *time.Timer
@@ -87,7 +88,9 @@ func (d *dispatcher) serve(s *served) bool {
 	}
 	d.open[s.id] = s
 	if d.latestFirst {
+		s.since = d.e.pending.nextID()
 		d.order = append(d.order, s)
+		d.came++
 	}
 	d.runLocked(job{request: s})
 	return true

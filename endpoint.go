@@ -199,6 +199,7 @@ func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) (id uint
 	setID(*msg, id)
 	if err := e.send(ctx, e.out, *msg, false); err != nil {
 		if e.pending.remove(id, c) {
+			e.dispatcher.lookAgain()
 			return 0, err
 		}
 		// The link's end has been faster: it completes c.

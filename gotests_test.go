@@ -111,7 +111,7 @@ var testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 // there is nothing to test, which is an error where it would not be noticed.
 func goSource(t *testing.T) (dir, version string) {
 	missing := t.Skipf
-	if os.Getenv("CI") != "" {
+	if os.Getenv("VIADUCT_MUST_RUN") != "" {
 		missing = t.Fatalf
 	}
 	out, err := exec.Command("go", "env", "GOROOT", "GOVERSION").Output()

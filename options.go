@@ -34,9 +34,13 @@ type Options struct {
 	// It is called for each call, from several goroutines at once. Default: names are as net/rpc has them.
 	ServiceMethod func(method string) string
 
-	// AnswerLatestFirst is for a peer that nests its calls, as Neovim does: it
+	// AnswerLatestFirst is for a peer that nests its calls, as Neovim before 0.10 does: it
 	// waits for the answer to the latest of its open calls before all others. The
-	// answer to an earlier one is held back until then. An Endpoint heeds it.
+	// answer to an earlier one is held back until then, and until the calls made
+	// since that one came in have been answered. That cannot help where a call of this side, from
+	// another goroutine, crosses a call of the peer and makes it call again: calls that
+	// make the peer call back should be made one at a time, or by the methods that serve
+	// it, and not with Notify. An Endpoint heeds it.
 	AnswerLatestFirst bool
 
 	// Encoding encodes arguments and replies. Both sides must have the same:

@@ -100,6 +100,26 @@ func (p *pendingCalls) abandon(id uint32, c *pendingCall) bool {
 // abandoned stands for all calls whose answer nobody waits for.
 var abandoned pendingCall
 
+// nextID is the msgid from which the next call's is looked for.
+func (p *pendingCalls) nextID() uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next
+}
+
+// between reports whether a call waits for its reply, be it abandoned, whose
+// msgid was given out between two moments: when next was from, and when it was to.
+func (p *pendingCalls) between(from, to uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.calls {
+		if id-from < to-from {
+			return true
+		}
+	}
+	return false
+}
+
 // abandonOf abandons the calls of a standard client that has been closed.
 func (p *pendingCalls) abandonOf(client *endpointCodec) (ids []uint32) {
 	p.mu.Lock()

@@ -93,6 +93,7 @@ const lateReply = "viaduct: dropped a reply: nobody waits for it any more"
 // reply hands a response to whoever waits for it.
 func (e *Endpoint) reply(m message) {
 	c := e.pending.take(m.id)
+	e.dispatcher.lookAgain()
 	switch c {
 	case nil:
 		e.reporter.warn(lateReply, "msgid", m.id, "bytes", m.size)

@@ -17,7 +17,8 @@ type served struct {
 	answered bool
 	ctx      context.Context // made if the argument asks for it
 	stop     context.CancelFunc
-	turn     chan struct{} // made by who waits to send the answer, and closed when it may: see Options.AnswerLatestFirst
+	turn     chan struct{} // made by who waits to send the answer, and closed when it is to look again: see Options.AnswerLatestFirst
+	since    uint32        // the msgid of this side's first call after the request had come in
 }
 
 var errCancelled = errors.New("viaduct: call cancelled")
@@ -72,46 +73,5 @@ func (d *dispatcher) endContext(s *served) {
 	d.mu.Unlock()
 	if stop != nil {
 		stop()
-	}
-}
-
-// awaitTurn waits until s is the latest open request, if the other side needs
-// the answers in that order, or until the link has ended.
-func (d *dispatcher) awaitTurn(s *served) {
-	for d.latestFirst {
-		d.mu.Lock()
-		if d.order[len(d.order)-1] == s {
-			d.mu.Unlock()
-			return
-		}
-		turn := make(chan struct{})
-		s.turn = turn
-		d.mu.Unlock()
-		select {
-		case <-turn: // look again: another request may have come
-		case <-d.e.done:
-			return
-		}
-	}
-}
-
-// sent is called when the answer to s is on its way.
-func (d *dispatcher) sent(s *served) {
-	if !d.latestFirst {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := len(d.order) - 1
-	if n < 0 || d.order[n] != s { // the link has ended: nobody waits
-		return
-	}
-	d.order[n] = nil
-	d.order = d.order[:n]
-	if n > 0 {
-		if next := d.order[n-1]; next.turn != nil {
-			close(next.turn)
-			next.turn = nil
-		}
 	}
 }
