@@ -17,8 +17,12 @@
 //   - A peer's bytes do not panic or overflow the stack: sizes, structure and depth are checked
 //     before anything is decoded.
 //   - An [Endpoint] never stops reading to write or to run a handler.
+//   - A call can be given up: [Endpoint.CallContext].
 //   - When the connection ends every pending call fails, with one error that
 //     says why.
+//
+// On a bare connection the other side may be any MessagePack-RPC program: [Params], [Positional],
+// [Ext], Options.ServiceMethod and Options.AnswerLatestFirst are for what others do in ways of their own.
 //
 // The messages are described in PROTOCOL.md, section Messages.
 package viaduct

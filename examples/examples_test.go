@@ -27,8 +27,18 @@ var programs = []program{
 	{"callback", "callback.txt", 0},
 	{"parallel", "parallel.txt", 0},
 	{"lifetime", "lifetime.txt", 1}, // it kills a parent
+	{"encoding", "encoding.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
+	{"polyglot", "polyglot.txt", 0},
+	{"neovim", "neovim.txt", 0},
+}
+
+// programArgs returns the arguments of a program that needs some here. It skips
+// the test if something is missing that the program needs besides Go.
+var programArgs = map[string]func(t *testing.T) []string{
+	"polyglot": func(t *testing.T) []string { return polyglotArgs(t, languages...) },
+	"neovim":   func(t *testing.T) []string { needNeovim(t); return nil },
 }
 
 func TestPrograms(t *testing.T) {
@@ -43,8 +53,12 @@ func TestPrograms(t *testing.T) {
 		t.Run(p.dir, func(t *testing.T) {
 			cannotRun(t)
 			want := readFile(t, filepath.Join("testdata", p.output))
+			cmd := exec.Command(bin + filepath.Base(p.dir))
+			if args := programArgs[p.dir]; args != nil {
+				cmd.Args = append(cmd.Args, args(t)...)
+			}
 			orphans, known := countOrphans(t, func() {
-				require.Equal(t, want, run(t, exec.Command(bin+filepath.Base(p.dir))))
+				require.Equal(t, want, run(t, cmd))
 			})
 			if known {
 				require.Equal(t, p.orphans, orphans, "processes that have outlived those that started them")

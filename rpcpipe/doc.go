@@ -37,11 +37,16 @@
 // Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so that
 // missing, extra and reordered fields do no harm. Types that write themselves in gob's manner, and values in
 // interfaces whose types are registered with [gob.Register], cross as with gob. What nothing can carry is an
-// error that names the field; [viaduct.Check] finds it in a test.
+// error that names the field; [viaduct.Check] finds it in a test. TYPES.md shows many types beside gob. Another
+// encoding can be chosen: see [viaduct.Options]. Both sides must choose the same, or they do not connect.
+//
+// [Peer.CallContext] ends with its context. The other side then answers the call at once, and a handler whose
+// argument has a method SetContext(context.Context) has been given a context that ends.
 //
 // # Errors of a call
 //
 //   - [rpc.ServerError]: the method failed, or there is no such method, or its argument was not understood there.
+//   - ctx.Err(): the context given to CallContext or Notify has ended.
 //   - [*viaduct.BodyError], [*viaduct.SizeError]: this call could not be sent, or its reply not be understood. The link is as before.
 //   - [rpc.ErrShutdown]: the link was closed on this side.
 //   - [*viaduct.DownError]: the link is down. It unwraps to what ended it:
