@@ -34,7 +34,7 @@ func appendBytes(b, p []byte) ([]byte, error) {
 }
 
 // decodeBody decodes the one value in b into what v points to. A nil v means
-// that nobody wants it. A nil value leaves *v as it is. A []byte decoded may
+// that nobody wants it. A nil value leaves *v as it is, but empties a slice. A []byte decoded may
 // alias b.
 func (o *Options) decodeBody(b []byte, v any) error {
 	if v == nil {
@@ -49,6 +49,10 @@ func (o *Options) decodeBody(b []byte, v any) error {
 		return err
 	}
 	if b[0] == nilByte {
+		// What was there stays, but for a slice: as with gob, nothing is left of that.
+		if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && !p.IsNil() && p.Elem().Kind() == reflect.Slice {
+			p.Elem().SetZero()
+		}
 		return nil
 	}
 	if err := pointerTo(v); err != nil {

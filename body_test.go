@@ -110,12 +110,13 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestDecodeNil(t *testing.T) {
-	n, b, in := 7, []byte("x"), inner{1, 2}
-	for _, p := range []any{&n, &b, &in, nil} {
+	n, b, in, list := 7, []byte("x"), inner{1, 2}, []int{1}
+	for _, p := range []any{&n, &b, &in, &list, nil} {
 		require.NoError(t, (&Options{MaxDepth: 5}).decodeBody([]byte{0xc0}, p))
 	}
 	require.Equal(t, 7, n)
-	require.Equal(t, []byte("x"), b)
+	require.Nil(t, b)
+	require.Nil(t, list)
 	require.Equal(t, inner{1, 2}, in)
 	require.NoError(t, (&Options{MaxDepth: 5}).decodeBody([]byte{0xc1}, nil), "nobody wants it")
 }

@@ -28,8 +28,9 @@ const (
 	maxPointers = 10000
 )
 
+// spend charges n bytes, and what the allocator rounds them up by, a quarter at most.
 func (d *decoder) spend(n uintptr) error {
-	if uint64(n) > uint64(d.budget) {
+	if n += n / 4; uint64(n) > uint64(d.budget) {
 		return fmt.Errorf("message would take more than %d times its size in memory, plus %d bytes", memoryFactor, memoryBase)
 	}
 	d.budget -= int(n)
@@ -158,8 +159,8 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 	if err := d.spend(mapHeader); err != nil {
 		return err
 	}
-	// The map grows with what is in it, so its size hint is for small ones.
-	v.Set(reflect.MakeMapWithSize(t, int(min(n, 64))))
+	// The map grows with what is in it: the size hint is for those with room for eight.
+	v.Set(reflect.MakeMapWithSize(t, int(min(n, 8))))
 	if n == 0 {
 		return nil
 	}
@@ -172,8 +173,10 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 	k, e := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
 	for i := range n {
 		size := kout + eout
-		if i >= 8 {
-			size += 2*(ks+es) + 16
+		if i == 8 { // room for 32 more, and what there was is garbage
+			size += 32 * (ks + es + 1)
+		} else if i > 40 {
+			size += 4*(ks+es) + 32
 		}
 		if err := d.spend(size); err != nil {
 			return err
@@ -187,7 +190,7 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 			return fmt.Errorf("type mismatch: %v cannot be a key of %v", k.Type(), t)
 		}
 		if err := elem.decode(d, e); err != nil {
-			return atPath(fmt.Sprintf("[%v]", k), err)
+			return atPath(keyStep(k), err)
 		}
 		v.SetMapIndex(k, e)
 	}

@@ -231,7 +231,7 @@ func (m *planner) fillMap(p *plan) {
 				return atPath("[key]", err)
 			}
 			if err := elem.encode(e, it.Value()); err != nil {
-				return atPath(fmt.Sprintf("[%v]", it.Key()), err)
+				return atPath(keyStep(it.Key()), err)
 			}
 		}
 		if count != n {

@@ -89,7 +89,7 @@ func encodingName(e viaduct.Encoding) string {
 
 // TestEncodings: calls work over any of them.
 func TestEncodings(t *testing.T) {
-	parcel := Parcel{"a", []int{1, 1 << 40}, map[string]*Parcel{"b": {Name: "c"}}, bytes.Repeat([]byte("x"), 300_000)}
+	parcel := Parcel{"a", []int{1, 1 << 30}, map[string]*Parcel{"b": {Name: "c"}}, bytes.Repeat([]byte("x"), 300_000)}
 	for _, enc := range encodings {
 		t.Run(encodingName(enc), func(t *testing.T) {
 			opts := &viaduct.Options{Server: postServer(), Encoding: enc, MaxMessage: maxMessage, GoPeer: true}

@@ -14,14 +14,13 @@ import (
 
 type (
 	labelStruct struct {
-		A  int
-		B  []labelIn
-		C  map[string]labelIn
-		D  any
-		E  *labelStruct
-		F  [2]labelIn
-		G  *big.Int
-		hp int
+		A int
+		B []labelIn
+		C map[string]labelIn
+		D any
+		E *labelStruct
+		F [2]labelIn
+		G *big.Int
 	}
 	labelIn    struct{ S string }
 	labelArray [3][2]labelIn

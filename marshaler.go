@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"strconv"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -18,7 +19,32 @@ const (
 	extGobType    = 71  // the type of a value in an interface, told by package encoding/gob
 )
 
-var typeOfRat = reflect.TypeFor[big.Rat]()
+var (
+	typeOfRat   = reflect.TypeFor[big.Rat]()
+	typeOfFloat = reflect.TypeFor[big.Float]()
+)
+
+// maxExponent is the largest exponent of a big.Float that is read from text:
+// ten bytes with a larger one keep a processor busy for seconds when it is written again.
+const maxExponent = 50_000
+
+// checkExponent refuses short texts of numbers that would take much memory or
+// time. A big.Rat's own text has no exponent; ten bytes with one take half a megabyte.
+func checkExponent(t reflect.Type, text []byte) error {
+	i := bytes.IndexAny(text, "eEpP")
+	switch {
+	case i < 0:
+		return nil
+	case t == typeOfRat:
+		return fmt.Errorf("type mismatch: text with an exponent into Go type %v", t)
+	case t == typeOfFloat:
+		n, err := strconv.Atoi(string(text[i+1:]))
+		if err != nil || n > maxExponent || n < -maxExponent {
+			return fmt.Errorf("type mismatch: text with an exponent over %d into Go type %v", maxExponent, t)
+		}
+	}
+	return nil
+}
 
 // fillMarshaler makes the plan of a type that writes and reads itself in one of
 // the ways that package gob heeds: what is in it would be lost otherwise.
@@ -69,9 +95,12 @@ func fillMarshaler(p *plan) {
 			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
 		case h.Kind == mpack.Str && byTxt:
 			text := d.payload(h)
-			// Ten bytes with an exponent take half a megabyte; MarshalText writes none.
-			if t == typeOfRat && bytes.ContainsAny(text, "eEpP") {
-				return fmt.Errorf("type mismatch: text with an exponent into Go type %v", t)
+			if err := checkExponent(t, text); err != nil {
+				return err
+			}
+			// A number's text is read in steps, each with garbage of its own.
+			if err := d.spend(uintptr(len(text)) * 20); err != nil {
+				return err
 			}
 			return ptr.(encoding.TextUnmarshaler).UnmarshalText(text)
 		}

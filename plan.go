@@ -267,6 +267,24 @@ func (e *pathError) Error() string {
 }
 func (e *pathError) Unwrap() error { return e.err }
 
+// keyStep names a key of a map. Those with methods are not asked: to print a
+// number can take any time.
+func keyStep(k reflect.Value) string {
+	if k.Kind() == reflect.Interface {
+		k = k.Elem()
+	}
+	switch {
+	case k.Kind() == reflect.String:
+		return "[" + k.String() + "]"
+	case k.CanInt():
+		return fmt.Sprintf("[%d]", k.Int())
+	case k.CanUint():
+		return fmt.Sprintf("[%d]", k.Uint())
+	default:
+		return "[]"
+	}
+}
+
 // atPath adds a step to the path of err: a field name, or an index in brackets.
 func atPath(step string, err error) error {
 	if step == "" {
