@@ -5,10 +5,10 @@ import (
 	"context"
 	"io"
 	"log"
+	"math"
 	"net/rpc"
 	"os"
 	"reflect"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +32,11 @@ func hostile() [][]byte {
 		{0x91, 0xc4, 0x01, 0x78}, {0xa3, 'a', 'b', 'c'}, {0x81, 0xc4, 0x01, 0x00, 0x01}, // bin as a key
 		{0x82, 0xa1, 'A', 0x01, 0xa1, 'A', 0x02},                                         // a field twice
 		{0xd6, 0xff, 0, 0, 0, 1}, {0xc7, 0x0c, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, // timestamps
+		{0xd7, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1}, {0xd5, 0xff, 0, 1}, // and what is none
+		{0xd4, 71, 0}, {0xd4, 98, 1}, {0xc7, 0, 103}, {0xd7, 0x80, 0x3f, 0x80, 0, 0, 0, 0, 0, 0}, // the other ext values
+		array32(1000, []byte{0x80}), // into large structs
+		append([]byte{0x81, 0xa4, 'L', 'i', 's', 't'}, array32(1000, []byte{0x80})...), // the same, in a field
+		{0xde, 0, 1, 0xda, 0, 2, 'I', 'n', 0x82, 0xa1, 'X', 1, 0xa1, 'X', 2},           // longer heads than needed
 	}
 }
 
@@ -39,12 +44,14 @@ func addBodies(f *testing.F) {
 	for _, b := range hostile() {
 		f.Add(b)
 	}
-	for _, v := range []any{1, "x", []byte("x"), []int{1}, map[string]int{"a": 1}, outer{Name: "n", Ptr: &inner{1, 2}}, [2]string{"a", "b"}, 1.5, time.Unix(1, 2)} {
+	for _, v := range []any{1i, true, -1000, uint64(math.MaxUint64), float32(1.5), 1, "x", []byte("x"), []int{1}, map[string]int{"a": 1}, outer{Name: "n", Ptr: &inner{1, 2}}, [2]string{"a", "b"}, 1.5, time.Unix(1, 2)} {
 		b, err := (*Options)(nil).appendBody(nil, v)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b)
+		for n := range min(len(b), 4) { // whole, and cut off in some places
+			f.Add(b[:len(b)-n*len(b)/4])
+		}
 	}
 }
 
@@ -68,19 +75,15 @@ func FuzzDecodeBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		whole := mpack.Check(b, 100) == nil
 		for _, typ := range destinations {
-			var before, after runtime.MemStats
-			if len(b) > 1000 {
-				runtime.ReadMemStats(&before)
+			p, err := reflect.New(typ), error(nil)
+			decode := func() { err = (&Options{MaxDepth: 100}).decodeBody(b, p.Interface()) }
+			if len(b) <= 1000 {
+				decode()
+			} else if n := allocated(decode); float64(n) > garbage*float64(memoryFactor*len(b)+memoryBase) {
+				t.Fatalf("%d bytes took %d of memory into %v", len(b), n, typ)
 			}
-			p := reflect.New(typ)
-			if err := (&Options{MaxDepth: 100}).decodeBody(b, p.Interface()); err == nil && !whole {
+			if err == nil && !whole {
 				t.Fatalf("%x was decoded into %v", b, typ)
-			}
-			if len(b) > 1000 {
-				runtime.ReadMemStats(&after)
-				if n := after.TotalAlloc - before.TotalAlloc; n > uint64(1000*len(b)+1<<20) {
-					t.Fatalf("%d bytes took %d of memory into %v", len(b), n, typ)
-				}
 			}
 		}
 	})
@@ -98,6 +101,9 @@ func FuzzParseMessage(f *testing.F) {
 		f.Add(append([]byte{0x94, 0, 5, 0xa1, 'm', 0x91}, b...))
 		f.Add(append([]byte{0x94, 1, 5}, b...))
 		f.Add(append([]byte{0x95, 0, 5, 0xa1, 'm'}, b...))
+	}
+	for _, s := range []string{"c4 02 7b 7d", "c4 03 7b 7d", "c6 ff ff ff ff 7b", "c4 05 5b 31 2c 32 5d", "a2 7b 7d", "c0", ""} { // JSON in a bin, and not quite
+		f.Add(append([]byte{0x94, 0, 5, 0xa1, 'm', 0x91}, unhex(f, s)...))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parseMessage(b, 100)
@@ -117,6 +123,7 @@ func FuzzParseMessage(f *testing.F) {
 			return
 		}
 		var v any
+		_ = m.decodeArgument(&v, &Options{MaxDepth: 100, Encoding: JSON})
 		if m.decodeArgument(&v, &Options{MaxDepth: 100}) == nil {
 			again := mpack.AppendString([]byte{0x94, 0, 0xce, 0, 0, 0, 0}, string(m.method))
 			if m.kind == typeNotification {
