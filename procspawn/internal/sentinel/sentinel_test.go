@@ -90,3 +90,20 @@ func TestParseRefuses(t *testing.T) {
 	_, _, err = parse("viaduct.1", "handle:3,4")
 	assert.ErrorContains(t, err, "handle:3,4")
 }
+
+func FuzzSentinel(f *testing.F) {
+	for _, second := range []string{"fd:3,4", "fd:3,", "fd:03,4", "fd:4,4", "fd:999999999,3", "fd:99999999999,3", "handle:1,2", ":", "fd", "FD:3,4"} {
+		f.Add("viaduct.1", second)
+	}
+	f.Add("viaduct.2", "fd:3,4")
+	f.Add("viaduct.", "fd:3,4")
+	f.Add("viaduct.99999999999999999999", "x:")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		if Find([]string{"prog", first, second}) < 0 {
+			return
+		}
+		if r, w, err := parse(first, second); err == nil {
+			assert.Equal(t, Words(r, w), [2]string{first, second})
+		}
+	})
+}
