@@ -19,19 +19,50 @@ func encodeInterface(e *encoder, v reflect.Value) error {
 		return nil
 	}
 	elem := v.Elem()
-	switch elem.Interface().(type) {
-	case bool, string, int, float64, []byte, time.Time, []any, map[string]any, Ext:
-		return encodeConcrete(e, elem)
-	}
-	if !e.goPeer {
+	if tellsItself(elem.Interface()) || !e.goPeer {
 		return encodeConcrete(e, elem)
 	}
 	label, err := labelOf(elem)
 	if err != nil {
 		return err
 	}
-	e.b = mpack.AppendExt(mpack.AppendMap(e.b, 1), extGobType, label)
+	e.b = appendLabel(e.b, label)
 	return encodeConcrete(e, elem)
+}
+
+// tellsItself reports whether MessagePack gives x back as the type it has.
+func tellsItself(x any) bool {
+	switch x.(type) {
+	case nil, bool, string, int, float64, []byte, time.Time, []any, map[string]any, Ext:
+		return true
+	}
+	return false
+}
+
+// appendLabel appends what stands before a labelled value.
+func appendLabel(b, label []byte) []byte {
+	return mpack.AppendExt(mpack.AppendMap(b, 1), extGobType, label)
+}
+
+// appendLabel appends a label for x, if it needs one, its type has one, and the other side is Go.
+func (o *Options) appendLabel(b []byte, x any) []byte {
+	if !o.goPeer() || tellsItself(x) {
+		return b
+	}
+	label, err := labelOf(reflect.ValueOf(x))
+	if err != nil {
+		return b
+	}
+	return appendLabel(b, label)
+}
+
+// skipLabel goes on behind a label in front of a value whose type is known.
+func (d *decoder) skipLabel(t reflect.Type) {
+	if t.Kind() != reflect.Interface && d.goPeer {
+		if h, err := mpack.ReadHead(d.b); err == nil {
+			d.label(h)
+		}
+	}
 }
 
 func encodeConcrete(e *encoder, v reflect.Value) error {
@@ -64,7 +95,11 @@ func decodeInterface(d *decoder, v reflect.Value) error {
 		return nil
 	}
 	if v.NumMethod() > 0 {
-		return fmt.Errorf("type mismatch: MessagePack %v does not say which type of %v it is", h.Kind, v.Type())
+		err := fmt.Errorf("type mismatch: MessagePack %v does not say which type of %v it is", h.Kind, v.Type())
+		if d.goPeer {
+			err = fmt.Errorf("%w: pass a pointer to a variable of the interface's type", err)
+		}
+		return err
 	}
 	x, err := d.any()
 	if err == nil && x != nil {
@@ -93,10 +128,13 @@ func (d *decoder) labelled(label []byte) (reflect.Value, error) {
 	if err != nil {
 		return reflect.Value{}, err
 	}
-	if err := d.spend(t.Size()); err != nil {
+	if err := d.spend(2 * t.Size()); err != nil { // reflect copies what goes into an interface
 		return reflect.Value{}, err
 	}
 	x := reflect.New(t).Elem()
+	if t.Kind() == reflect.Pointer && d.skipNil() { // as with gob, never a nil pointer in an interface
+		return zeroOf(t), d.spend(t.Elem().Size())
+	}
 	return x, planOf(t).decode(d, x)
 }
 

@@ -173,7 +173,7 @@ func TestCancelIsAnsweredAtOnce(t *testing.T) {
 // no cancel where only cancels may come.
 func TestBadCancel(t *testing.T) {
 	for _, text := range []string{
-		"\x93\x02\xa8$/cancel\x90", "\x93\x02\xa8$/cancel\x92\x01\x02", "\x93\x02\xa8$/cancel\x91\xa1x",
+		"\x93\x02\xa8$/cancel\x90", "\x93\x02\xa8$/cancel\x91\xa1x",
 		"\x93\x02\xa8$/cancel\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x00", "\x93\x02\xa8$/cancel\x07",
 	} {
 		e, y := plays(t, nil)
@@ -196,6 +196,101 @@ func TestBadCancel(t *testing.T) {
 	require.NoError(t, y.SendUrgent([]byte("\x93\x02\xa3A.B\x91\x05")))
 	<-e.Done()
 	require.ErrorContains(t, e.Err(), "in the class of cancels")
+}
+
+// TestCancelByName: nobody sends a cancel by mistake.
+func TestCancelByName(t *testing.T) {
+	overLinks(t, nil, nil, func(t *testing.T, a, _ *viaduct.Endpoint) {
+		var body *viaduct.BodyError
+		require.ErrorAs(t, a.Notify(t.Context(), "$/cancel", 5), &body)
+		require.NoError(t, a.Call("Arith.Add", Args{1, 2}, nil))
+	})
+}
+
+// Inner is for an argument whose SetContext is that of an embedded pointer.
+type Inner struct{ Ctx string }
+
+func (i *Inner) SetContext(context.Context) { i.Ctx = "set" }
+
+type Outer struct {
+	*Inner
+	N int
+}
+
+// NoArgs has nothing to send.
+type NoArgs struct{ ctx context.Context }
+
+func (n *NoArgs) SetContext(ctx context.Context) { n.ctx = ctx }
+
+type Odd struct{ ended chan error }
+
+func (Odd) Embedded(o *Outer, reply *string) error { *reply = o.Inner.Ctx; return nil }
+func (Odd) None(n *NoArgs, reply *bool) error      { *reply = n.ctx.Err() == nil; return nil }
+
+func (o Odd) Park(h *Heeding, _ *int) error {
+	<-h.ctx.Done()
+	o.ended <- h.ctx.Err()
+	return nil
+}
+
+// TestOddArguments: a panic of SetContext costs one call, and an argument may have a context alone.
+func TestOddArguments(t *testing.T) {
+	server := newServer(nil)
+	require.NoError(t, server.Register(Odd{}))
+	opts := &viaduct.Options{Server: server, MaxMessage: maxMessage}
+	overLinksOpts(t, opts, opts, func(t *testing.T, a, _ *viaduct.Endpoint) {
+		var text string
+		require.ErrorContains(t, a.Call("Odd.Embedded", map[string]int{"N": 3}, &text), "panic in SetContext")
+		require.NoError(t, a.Call("Odd.Embedded", Outer{Inner: &Inner{}}, &text))
+		require.Equal(t, "set", text)
+		var up bool
+		for _, args := range []any{&NoArgs{}, NoArgs{}, nil, struct{}{}} {
+			up = false
+			require.NoError(t, a.Call("Odd.None", args, &up))
+			require.True(t, up)
+		}
+	})
+	require.NoError(t, viaduct.Check(NoArgs{}))
+}
+
+// TestContextOfServeCodec: net/rpc's own way of serving gives contexts, too, and ends them.
+func TestContextOfServeCodec(t *testing.T) {
+	odd := Odd{make(chan error, 10)}
+	server := newServer(nil)
+	require.NoError(t, server.Register(odd))
+	opts := &viaduct.Options{Server: server}
+	x, y := conns[0].make(t)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		opts.ServeConn(y)
+	}()
+	e := viaduct.NewEndpoint(x, nil, nil)
+	var up bool
+	require.NoError(t, e.Call("Odd.None", &NoArgs{}, &up))
+	require.True(t, up)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- e.CallContext(ctx, "Odd.Park", &Heeding{}, nil) }()
+	require.NoError(t, e.Call("Odd.None", &NoArgs{}, &up))
+	e.Go("Odd.Park", &Heeding{}, nil, nil)
+	require.NoError(t, e.Call("Odd.None", &NoArgs{}, &up))
+	cancel()
+	require.Equal(t, context.Canceled, <-failed)
+	e.Close() // the one that was not cancelled ends, too, or ServeConn would not return
+	<-served
+	require.NotEmpty(t, odd.ended)
+}
+
+// TestServiceMethodPanics costs one call.
+func TestServiceMethodPanics(t *testing.T) {
+	opts := &viaduct.Options{Server: newServer(nil), MaxMessage: maxMessage, ServiceMethod: func(name string) string {
+		return name[len("Arith.Add")-len(name):]
+	}}
+	overLinksOpts(t, opts, opts, func(t *testing.T, a, _ *viaduct.Endpoint) {
+		require.ErrorContains(t, a.Call("Too.Long.A.Name", Args{1, 2}, nil), "panic in Options.ServiceMethod")
+		require.NoError(t, a.Call("Arith.Add", Args{1, 2}, nil))
+	})
 }
 
 // TestCancelAndReply: whichever is first, the call ends once, and its reply is

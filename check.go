@@ -48,8 +48,8 @@ func Explain(v any) string {
 			return
 		}
 		notes = append(notes, p.notes...)
-		if len(p.notes) > 0 && t.Kind() != reflect.Interface {
-			return
+		if t.Kind() == reflect.Struct && p.fields == nil {
+			return // has a way of its own
 		}
 		switch t.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Array:

@@ -13,7 +13,7 @@ func NewClientCodec(conn io.ReadWriteCloser) rpc.ClientCodec {
 }
 
 // NewServerCodec returns a codec for [rpc.ServeCodec] that speaks
-// MessagePack-RPC on conn.
+// MessagePack-RPC on conn. An argument with a method SetContext(context.Context) is given a context as by an [Endpoint].
 func NewServerCodec(conn io.ReadWriteCloser) rpc.ServerCodec {
 	return (*Options)(nil).NewServerCodec(conn)
 }
@@ -42,7 +42,7 @@ func (o *Options) NewClientCodec(conn io.ReadWriteCloser) rpc.ClientCodec {
 
 // NewServerCodec is the function of the same name, with options.
 func (o *Options) NewServerCodec(conn io.ReadWriteCloser) rpc.ServerCodec {
-	return &serverCodec{conn: messagesOf(conn, o), opts: o}
+	return newServerCodec(messagesOf(conn, o), o)
 }
 
 // NewClient is the function of the same name, with options.

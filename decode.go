@@ -13,6 +13,7 @@ import (
 // limited depth. Every method leaves b behind what it has read.
 type decoder struct {
 	b      []byte
+	size   int  // of b at first
 	goPeer bool // ext values may have gob in them
 	depth  int  // of pointers around the value; the bytes' own depth has been checked
 	budget int  // bytes of memory it may still take
@@ -218,7 +219,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // decodeValue decodes b, one checked value, into what dst points to.
 func decodeValue(b []byte, dst reflect.Value, o *Options) (err error) {
 	d := decoders.Get().(*decoder)
-	*d = decoder{b: b, goPeer: o.goPeer(), budget: memoryBudget(len(b))}
+	*d = decoder{b: b, size: len(b), goPeer: o.goPeer(), budget: memoryBudget(len(b))}
 	defer func() {
 		*d = decoder{}
 		decoders.Put(d)
@@ -229,6 +230,7 @@ func decodeValue(b []byte, dst reflect.Value, o *Options) (err error) {
 			err = fmt.Errorf("panic while decoding into %v: %v", dst.Type(), r)
 		}
 	}()
+	d.skipLabel(dst.Type().Elem())
 	return planOf(dst.Type().Elem()).decode(d, dst.Elem())
 }
 

@@ -23,9 +23,9 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 }
 
 // decodeMap sets the fields whose keys are there. If there are keys, and none is
-// a field's, then a value of another type was sent: gob refuses that, too.
+// a field's, then a value of another type was sent: gob refuses that, too, if the struct is the whole body.
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
-	matched, next := false, 0
+	matched, next := d.size != len(d.b)+h.Size, 0
 	start := d.b
 	for range h.Elems / 2 {
 		i, err := s.field(d, next)
@@ -85,6 +85,9 @@ func (s *structPlan) decodeArray(d *decoder, h mpack.Head, v reflect.Value) erro
 	}
 	for i := range s.fields {
 		f := &s.fields[i]
+		if s.array { // these may be Params
+			d.skipLabel(f.plan.typ)
+		}
 		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
 			return atPath(f.name, err)
 		}

@@ -1,6 +1,7 @@
 package viaduct
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -19,9 +20,11 @@ import (
 type Encoding interface {
 	// Name names it. The two sides of a Peer tell each other theirs, and refuse
 	// to connect if they differ. It has at most 64 bytes; if it has none, the name of its Go type is told.
+	// "msgpack", "gob" and "json" are those of the encodings below.
 	Name() string
 
-	// Append appends v, which is not nil, encoded, to b.
+	// Append appends v, encoded, to b, whose bytes it leaves as they are. v is an argument as the caller
+	// passed it, or a pointer to a reply. It is no nil pointer, which needs no encoding, but may point to one.
 	Append(b []byte, v any) ([]byte, error)
 
 	// Decode decodes data, all of it, into what v points to. It may keep data. A reply may
@@ -85,7 +88,7 @@ func appendEncoded(b []byte, v any, enc Encoding) (_ []byte, err error) {
 		return b, err
 	}
 	n := len(out) - start - binHead
-	if n < 0 {
+	if n < 0 || out[start] != 0xc6 || !bytes.Equal(out[:start], b[:start]) {
 		return b, fmt.Errorf("encoding %s did not append to what it was given", enc.Name())
 	}
 	if uint64(n) > math.MaxUint32 {

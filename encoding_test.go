@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/rpc"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -195,6 +196,7 @@ func TestFaultyEncoding(t *testing.T) {
 		err string
 	}{
 		{faulty{append: func([]byte) ([]byte, error) { return nil, nil }}, "encoding backwards did not append"},
+		{faulty{append: func([]byte) ([]byte, error) { return make([]byte, 1000), nil }}, "encoding backwards did not append"},
 		{faulty{append: func([]byte) ([]byte, error) { return nil, io.ErrShortWrite }}, "short write"},
 		{faulty{append: func([]byte) ([]byte, error) { panic("my fault") }}, "panic while encoding: my fault"},
 		{faulty{append: good, decode: func() error { panic("my fault") }}, "panic while decoding: my fault"},
@@ -271,4 +273,24 @@ func TestGobEncoding(t *testing.T) {
 	require.ErrorContains(t, err, "does the value contain itself?")
 	deep := binary.AppendUvarint(nil, 1)
 	require.Error(t, viaduct.Gob.Decode(deep, &ring))
+}
+
+// lazy is an Encoding that ends the goroutine it is called in, as t.FailNow does.
+type lazy struct{ backwards }
+
+func (lazy) Append(b []byte, v any) ([]byte, error) {
+	if n, ok := v.(*int); ok && *n > 0 {
+		runtime.Goexit()
+	}
+	return backwards{}.Append(b, v)
+}
+
+// TestGoexitInEncoding: the caller is answered all the same.
+func TestGoexitInEncoding(t *testing.T) {
+	here := &viaduct.Options{Server: postServer(), Encoding: backwards{}, MaxMessage: maxMessage}
+	there := &viaduct.Options{Server: postServer(), Encoding: lazy{}, MaxMessage: maxMessage}
+	x, y := conns[0].make(t)
+	a, _ := endWithTest(t, viaduct.NewEndpoint(x, nil, here), viaduct.NewEndpoint(y, nil, there))
+	require.ErrorContains(t, a.Call("Post.Peek", Parcel{Parts: map[string]*Parcel{"a": {}}}, new(int)), "runtime.Goexit")
+	require.NoError(t, a.Call("Post.Peek", Parcel{}, new(int)))
 }

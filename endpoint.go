@@ -106,8 +106,8 @@ func (e *Endpoint) Call(serviceMethod string, args, reply any) error {
 	return e.CallContext(context.Background(), serviceMethod, args, reply)
 }
 
-// CallContext is Call until ctx ends: then it returns ctx.Err() at once, and
-// the other side is told that nobody waits for the reply any more. If the call had not been sent whole, nothing of it
+// CallContext is Call until ctx ends: then it returns ctx.Err() at once (but not
+// while it encodes args, or decodes the reply, which it returns), and the other side is told that nobody waits for the reply any more. If the call had not been sent whole, nothing of it
 // arrives. reply is not touched after CallContext has returned.
 func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
 	if err := ctx.Err(); err != nil {
@@ -176,6 +176,9 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if serviceMethod == cancelMethod {
+		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), errCancelName}
+	}
 	msg := getBuffer()
 	defer putBuffer(msg)
 	b, err := e.opts.appendParams(appendNotification(*msg, serviceMethod), args)
@@ -209,6 +212,9 @@ func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) (id uint
 
 // send sends msg on l. Its error is a *SizeError, ctx.Err(), or one of downError.
 func (e *Endpoint) send(ctx context.Context, l link, msg []byte, oneWay bool) error {
+	if err := ctx.Err(); err != nil { // encoding may have taken its time
+		return err
+	}
 	if limit := l.MaxSend(); len(msg) > limit {
 		return &SizeError{Size: len(msg), Limit: limit}
 	}

@@ -28,6 +28,8 @@ func TestExponents(t *testing.T) {
 	for _, text := range []string{"1e5", "1/1e5", "1p9"} {
 		require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, text), new(big.Rat)), "text with an exponent", text)
 	}
+	require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, "1e999999"), new(struct{ big.Rat })), "text with an exponent")
+	require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, "1e999999"), new(struct{ *big.Float })), "text with an exponent")
 	// A key is not asked for its text to say where an error was.
 	b := append(mpack.AppendString([]byte{0x81}, "1e50000"), mpack.AppendString(nil, "x")...)
 	for range 100 {

@@ -19,10 +19,13 @@ func (gobEncoding) Name() string { return "gob" }
 
 func (gobEncoding) Append(b []byte, v any) ([]byte, error) {
 	rv := reflect.ValueOf(v)
-	if err := cyclic(rv, 0); err != nil {
-		return b, err
+	shape := shapeOf(rv.Type())
+	if shape.endless {
+		if err := cyclic(rv, 0); err != nil {
+			return b, err
+		}
 	}
-	if !closed(rv.Type()) {
+	if shape.open {
 		var buf bytes.Buffer
 		err := gob.NewEncoder(&buf).EncodeValue(rv)
 		return append(b, buf.Bytes()...), err
@@ -52,14 +55,16 @@ func (gobEncoding) Append(b []byte, v any) ([]byte, error) {
 func (gobEncoding) Decode(data []byte, v any) error {
 	t := reflect.TypeOf(v)
 	definitions := data[:gobDefinitions(data)]
-	if !closed(t) || len(definitions) > maxGobKept {
+	if shapeOf(t).open || len(definitions) > maxGobKept {
 		return newGobReader().decode(data, v)
 	}
 	pool := gobPool(&gobReaders, t)
 	r, _ := pool.Get().(*gobReader)
 	if r != nil && bytes.Equal(r.definitions, definitions) {
 		if r.decode(data[len(definitions):], v) == nil {
-			pool.Put(r)
+			if len(data) <= maxGobKept {
+				pool.Put(r)
+			}
 			return nil
 		}
 		// Perhaps because of what it has read before: the other side's type may have
@@ -98,6 +103,7 @@ func newGobReader() *gobReader {
 
 func (r *gobReader) decode(b []byte, v any) error {
 	r.src.Reset(b)
+	defer r.src.Reset(nil)
 	if err := r.dec.Decode(v); err != nil {
 		return err
 	}
@@ -129,43 +135,50 @@ func gobDefinitions(b []byte) int {
 	}
 }
 
-var closedTypes sync.Map // reflect.Type -> bool
-
-// closed reports whether there are no interfaces in t: then the definitions of
-// its types are the same whatever the value.
-func closed(t reflect.Type) bool {
-	if c, ok := closedTypes.Load(t); ok {
-		return c.(bool)
-	}
-	c := !contains(t, make(map[reflect.Type]bool))
-	closedTypes.Store(t, c)
-	return c
+// gobShape is what is to be known of a type before gob gets its values.
+type gobShape struct {
+	open    bool // there are interfaces in it: definitions of types may come with each value
+	endless bool // a value may contain itself
 }
 
-// contains reports whether t has an interface in it that is not in seen.
-func contains(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] {
-		return false
+var gobShapes sync.Map // reflect.Type -> gobShape
+
+func shapeOf(t reflect.Type) gobShape {
+	if s, ok := gobShapes.Load(t); ok {
+		return s.(gobShape)
 	}
-	seen[t] = true
-	if has(t, gobEncoder) || has(t, binMarshaler) {
-		return false // bytes, to gob
+	var s gobShape
+	s.look(t, make(map[reflect.Type]bool))
+	gobShapes.Store(t, s)
+	return s
+}
+
+// look looks at t, which is part of the types in around.
+func (s *gobShape) look(t reflect.Type, around map[reflect.Type]bool) {
+	switch {
+	case has(t, gobEncoder) || has(t, binMarshaler):
+		return // bytes, to gob
+	case around[t]:
+		s.endless = true
+		return
 	}
+	around[t] = true
+	defer delete(around, t)
 	switch t.Kind() {
 	case reflect.Interface:
-		return true
+		s.open, s.endless = true, true
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return contains(t.Elem(), seen)
+		s.look(t.Elem(), around)
 	case reflect.Map:
-		return contains(t.Key(), seen) || contains(t.Elem(), seen)
+		s.look(t.Key(), around)
+		s.look(t.Elem(), around)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if contains(t.Field(i).Type, seen) {
-				return true
+			if f := t.Field(i); f.IsExported() {
+				s.look(f.Type, around)
 			}
 		}
 	}
-	return false
 }
 
 // cyclic returns an error if v is too deep, as a value that contains itself

@@ -177,7 +177,7 @@ func (s *gobScan) fields(n int, f func(field int)) {
 }
 
 // maxGobZero is how deep arrays and structs in zeros may nest.
-const maxGobZero = 100
+const maxGobZero = 30
 
 // zero reads a zero of a type, or the bytes of one that writes itself. In a
 // struct gob leaves out what is zero, but for arrays.

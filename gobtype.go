@@ -30,39 +30,71 @@ var (
 // labelOf returns the label of v's type. v is not nil.
 func labelOf(v reflect.Value) ([]byte, error) {
 	t := v.Type()
+	depth := 0
 	for p := v; p.Kind() == reflect.Pointer; p = p.Elem() {
 		if p.IsNil() {
 			return nil, fmt.Errorf("nil pointer of type %v in an interface: its type cannot be told", t)
 		}
-	}
-	if label, ok := gobLabels.Load(t); ok {
-		return label.([]byte), nil
-	}
-	if selfMade(t) {
-		// Its zero value may not be one that it can write or read.
-		if label, err := writeLabel(v); err == nil {
-			return label, nil
+		if depth++; depth > maxEncodeDepth {
+			return nil, errCyclic // a pointer to itself
 		}
 	}
-	label, err := writeLabel(zeroOf(t))
+	known, tried := gobLabels.Load(t)
+	if label, _ := known.([]byte); label != nil {
+		return label, nil
+	}
+	writesItself := has(t, gobEncoder) || has(t, binMarshaler)
+	if !tried {
+		label, err := writeLabel(zeroOf(t))
+		if err == nil && writesItself {
+			_, err = typeOfLabel(label)
+		}
+		switch {
+		case err == nil:
+			gobLabels.Store(t, label)
+			return label, nil
+		case !writesItself:
+			return nil, fmt.Errorf("%v in an interface: %w", t, err)
+		}
+		gobLabels.Store(t, []byte(nil)) // its zero is nothing that it can write and read
+	}
+	label, err := writeLabel(v)
 	if err != nil {
 		return nil, fmt.Errorf("%v in an interface: %w", t, err)
 	}
-	gobLabels.Store(t, label)
 	return label, nil
 }
 
-// zeroOf returns a zero value of t, or, of pointers, a pointer to one.
+// zeroOf returns a zero value of t, or, of pointers, a pointer to one. Arrays of
+// pointers have pointers to zeros in them: package gob can write no nil there.
 func zeroOf(t reflect.Type) reflect.Value {
-	if t.Kind() != reflect.Pointer {
-		return reflect.Zero(t)
-	}
-	p := reflect.New(t.Elem())
-	p.Elem().Set(zeroOf(t.Elem()))
-	return p
+	v := reflect.New(t).Elem()
+	fillZero(v, t.Kind() == reflect.Pointer, maxGobZero)
+	return v
 }
 
-func writeLabel(v reflect.Value) ([]byte, error) {
+// fillZero sets the pointers in v that must not be nil. depth bounds types that have no finite value.
+func fillZero(v reflect.Value, must bool, depth int) {
+	switch {
+	case depth == 0:
+	case v.Kind() == reflect.Pointer && must:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillZero(v.Elem(), true, depth-1)
+	case v.Kind() == reflect.Array && v.Len() <= maxGobLabel:
+		for i := range v.Len() {
+			fillZero(v.Index(i), true, depth-1)
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fillZero(v.Field(i), false, depth-1)
+			}
+		}
+	}
+}
+
+func writeLabel(v reflect.Value) (_ []byte, err error) {
+	defer recoverInto(&err, "encoding") // its own methods may not be made for zeros
 	var buf bytes.Buffer
 	x := v.Interface()
 	if err := gob.NewEncoder(&buf).Encode(&x); err != nil {

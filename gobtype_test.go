@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
 type (
@@ -90,6 +92,75 @@ func TestLabelIsAsDocumented(t *testing.T) {
 	name := "github.com/viaduct-go/viaduct.labelInt"
 	want := append(unhex(t, "91 81 c7 2e 47 2d 10 00 26"), name...)
 	require.Equal(t, append(want, unhex(t, "04 02 00 00 05")...), b)
+}
+
+type (
+	// labelText writes itself in a way that gob does not heed.
+	labelText struct{ Next *labelText }
+	labelPtr  *labelPtr
+	labelPtrs struct{ P [2]*labelIn }
+	labelNil  []int
+	labelRow  struct{ A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P string }
+	labelHuge struct{ A [1000]labelRow }
+)
+
+func (l labelText) MarshalText() ([]byte, error)  { return []byte("text"), nil }
+func (l *labelText) UnmarshalText(b []byte) error { return nil }
+func (l labelShape) Area() int                    { return 1 }
+
+type labelShape struct{ A int }
+
+func init() {
+	for _, v := range []any{labelText{}, labelPtrs{}, new(labelNil), labelHuge{}, &labelShape{}} {
+		gob.Register(v)
+	}
+}
+
+// TestLabelsOfOddValues: none keeps the sender busy for ever, or its stack growing.
+func TestLabelsOfOddValues(t *testing.T) {
+	opts := &Options{GoPeer: true}
+	ring := &labelText{}
+	ring.Next = ring
+	_, err := opts.appendBody(nil, []any{ring})
+	require.ErrorContains(t, err, "does the value contain itself?")
+	var self labelPtr
+	self = &self
+	_, err = opts.appendBody(nil, []any{self})
+	require.Error(t, err)
+
+	in := []any{labelPtrs{[2]*labelIn{{"a"}, {"b"}}}, new(labelNil)}
+	b, err := opts.appendBody(nil, in)
+	require.NoError(t, err)
+	var out []any
+	require.NoError(t, opts.decodeBody(b, &out))
+	require.Equal(t, in, out)
+}
+
+// TestLabelledNil: there is never a nil pointer in an interface, as with gob.
+func TestLabelledNil(t *testing.T) {
+	label, err := labelOf(reflect.ValueOf(&labelShape{}))
+	require.NoError(t, err)
+	var shape interface{ Area() int }
+	require.NoError(t, (&Options{GoPeer: true}).decodeBody(append(appendLabel(nil, label), nilByte), &shape))
+	require.Equal(t, &labelShape{}, shape)
+}
+
+// TestLabelMemory: what is in an interface is charged.
+func TestLabelMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
+	label, err := labelOf(reflect.ValueOf(labelHuge{}))
+	require.NoError(t, err)
+	var elem []byte
+	for range 500 {
+		elem = append(append(elem, appendLabel(nil, label)...), 0x80)
+	}
+	b := append(mpack.AppendArray(nil, 500), elem...)
+	var out []any
+	n := allocated(func() { err = (&Options{GoPeer: true}).decodeBody(b, &out) })
+	require.ErrorContains(t, err, "message would take more than")
+	require.Less(t, float64(n), garbage*float64(memoryFactor*len(b)+memoryBase))
 }
 
 // hostileLabels are what package gob would take at its word, and worse.

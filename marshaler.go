@@ -24,20 +24,43 @@ var (
 	typeOfFloat = reflect.TypeFor[big.Float]()
 )
 
+// numberIn returns big.Rat or big.Float if t is that or embeds it, and so has
+// its methods.
+func numberIn(t reflect.Type) reflect.Type {
+	switch {
+	case t == typeOfRat, t == typeOfFloat:
+		return t
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Type.Kind() == reflect.Pointer {
+				f.Type = f.Type.Elem()
+			}
+			if !f.Anonymous || f.Type == t {
+				continue
+			}
+			if n := numberIn(f.Type); n != nil {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
 // maxExponent is the largest exponent of a big.Float that is read from text:
 // ten bytes with a larger one keep a processor busy for seconds when it is written again.
 const maxExponent = 50_000
 
 // checkExponent refuses short texts of numbers that would take much memory or
 // time. A big.Rat's own text has no exponent; ten bytes with one take half a megabyte.
-func checkExponent(t reflect.Type, text []byte) error {
+func checkExponent(t, number reflect.Type, text []byte) error {
 	i := bytes.IndexAny(text, "eEpP")
 	switch {
 	case i < 0:
 		return nil
-	case t == typeOfRat:
+	case number == typeOfRat:
 		return fmt.Errorf("type mismatch: text with an exponent into Go type %v", t)
-	case t == typeOfFloat:
+	case number == typeOfFloat:
 		n, err := strconv.Atoi(string(text[i+1:]))
 		if err != nil || n > maxExponent || n < -maxExponent {
 			return fmt.Errorf("type mismatch: text with an exponent over %d into Go type %v", maxExponent, t)
@@ -56,6 +79,7 @@ func fillMarshaler(p *plan) {
 	byGob := has(t, gobEncoder) && has(t, gobDecoder)
 	byBin := has(t, binMarshaler) && has(t, binDecoder)
 	byTxt := has(t, txtMarshaler) && has(t, txtDecoder)
+	number := numberIn(t)
 	p.encode = func(e *encoder, v reflect.Value) error {
 		switch {
 		case e.goPeer && byGob:
@@ -95,7 +119,7 @@ func fillMarshaler(p *plan) {
 			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
 		case h.Kind == mpack.Str && byTxt:
 			text := d.payload(h)
-			if err := checkExponent(t, text); err != nil {
+			if err := checkExponent(t, number, text); err != nil {
 				return err
 			}
 			// A number's text is read in steps, each with garbage of its own.
@@ -114,4 +138,11 @@ func fillMarshaler(p *plan) {
 		how = "MarshalBinary"
 	}
 	p.notes = append(p.notes, fmt.Sprintf("%v writes itself, between Go programs with %s", t, how))
+	if t.Kind() == reflect.Struct && t.NumField() > 1 {
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Anonymous && (has(f.Type, gobEncoder) || has(f.Type, binMarshaler)) {
+				p.notes = append(p.notes, fmt.Sprintf("%v writes itself by the method of its field %s: if it has none of its own, the other fields are not sent", t, f.Name))
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package viaduct
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -101,6 +102,8 @@ func (m *message) parameter() ([]byte, error) {
 // cancelMethod is the notification that nobody waits for a reply any more.
 const cancelMethod = "$/cancel"
 
+var errCancelName = errors.New("this name is the protocol's own: to cancel a call end the context that was given to CallContext")
+
 func (m *message) isCancel() bool {
 	return m.kind == typeNotification && string(m.method) == cancelMethod
 }
@@ -108,8 +111,8 @@ func (m *message) isCancel() bool {
 // cancelled returns the msgid that a cancel is about.
 func (m *message) cancelled() (id uint32, err error) {
 	n, rest, err := mpack.ReadArray(m.body)
-	if err == nil && n != 1 {
-		err = fmt.Errorf("%d params, expected one", n)
+	if err == nil && n == 0 { // more than one is room for growth
+		err = errors.New("no params")
 	}
 	var num uint64
 	if err == nil {

@@ -1,6 +1,7 @@
 package viaduct
 
 import (
+	"fmt"
 	"log/slog"
 	"net/rpc"
 )
@@ -16,7 +17,8 @@ type Options struct {
 	// in bytes. Default: 128 MiB. On a lane the lane's own limits hold.
 	MaxMessage int
 
-	// MaxDepth is how deep arrays and maps of a received message may nest.
+	// MaxDepth is how deep arrays and maps of a received message may nest. A struct is a map; in
+	// an interface, between Go programs, its type takes one level more.
 	// Default: 1,000.
 	MaxDepth int
 
@@ -85,12 +87,16 @@ func (o *Options) logger() *slog.Logger {
 	return o.Logger
 }
 
-func (o *Options) serviceMethod(method []byte) string {
-	name := string(method)
-	if o != nil && o.ServiceMethod != nil {
-		return o.ServiceMethod(name)
+func (o *Options) serviceMethod(method []byte) (name string) {
+	if o == nil || o.ServiceMethod == nil {
+		return string(method)
 	}
-	return name
+	defer func() {
+		if r := recover(); r != nil { // a name may be anything: it costs one call
+			name = fmt.Sprintf("panic in Options.ServiceMethod: %v", r)
+		}
+	}()
+	return o.ServiceMethod(string(method))
 }
 
 func (o *Options) latestFirst() bool { return o != nil && o.AnswerLatestFirst }

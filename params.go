@@ -32,6 +32,19 @@ func (Positional) positional() {}
 
 type positional interface{ positional() }
 
+// isPositional reports whether struct type t is written as an array of its fields.
+func isPositional(t reflect.Type) bool {
+	if has(t, gobEncoder) || has(t, binMarshaler) || has(t, msgMarshaler) {
+		return false
+	}
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Anonymous && f.Type == typeOfPositional && f.Tag.Get("msgpack") != "-" {
+			return true
+		}
+	}
+	return false
+}
+
 // appendParams appends the params array of a call.
 func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
 	var list Params
@@ -54,7 +67,8 @@ func (o *Options) appendParams(b []byte, args any) (_ []byte, err error) {
 	}
 	b = mpack.AppendArray(b, len(list))
 	for i, x := range list {
-		if b, err = o.appendBody(b, x); err != nil {
+		// In an []any the type has to be told; here it may be known on the other side.
+		if b, err = o.appendBody(o.appendLabel(b, x), x); err != nil {
 			return b, atPath(fmt.Sprintf("[%d]", i), err)
 		}
 	}
@@ -70,7 +84,8 @@ func (o *Options) decodeParams(m *message, args any) error {
 		return o.decodeBody(m.body, (*[]any)(p))
 	}
 	if _, ok := args.(positional); ok {
-		if n, _, err := mpack.ReadArray(m.body); n == 0 && err == nil && len(m.body) == 1 {
+		// Nothing, or a nil for an argument that is not there.
+		if n, rest, err := mpack.ReadArray(m.body); err == nil && (n == 0 && len(rest) == 0 || n == 1 && len(rest) == 1 && rest[0] == nilByte) {
 			return nil
 		}
 		return o.decodeBody(m.body, args)

@@ -3,6 +3,7 @@ package viaduct
 import (
 	"net"
 	"net/rpc"
+	"reflect"
 	"testing"
 	"time"
 
@@ -108,4 +109,81 @@ func TestParamsCall(t *testing.T) {
 	now, then := time.Now(), time.Time{}
 	require.NoError(t, a.Call("P.When", Params{now}, &then))
 	require.True(t, now.Equal(then))
+}
+
+type (
+	byPointer struct {
+		*Positional
+		A int
+	}
+	byAnother struct {
+		Located
+		B int
+	}
+	byTag struct {
+		Positional `msgpack:"-"`
+		A          int
+	}
+	bySelf struct {
+		Positional
+		time.Time
+	}
+)
+
+// TestPositionalMisused: what would not be the params array is an error.
+func TestPositionalMisused(t *testing.T) {
+	for _, v := range []any{byPointer{}, byAnother{}, byTag{}, bySelf{}} {
+		require.ErrorContains(t, Check(v), "it would not be sent as the params array")
+		_, err := (*Options)(nil).appendParams(nil, v)
+		require.Error(t, err, "%T", v)
+	}
+}
+
+type Typed struct {
+	Positional
+	N int8
+	L labelIn
+}
+
+func (ParamsService) Types(p Params, list *[]string) error {
+	for _, x := range p {
+		*list = append(*list, reflect.TypeOf(x).String())
+	}
+	return nil
+}
+
+func (ParamsService) Typed(in Typed, reply *Typed) error { *reply = in; return nil }
+func (ParamsService) Byte(n int8, reply *int8) error     { *reply = n; return nil }
+
+// TestParamsKeepTypes: between Go programs, as in any other list of interfaces.
+func TestParamsKeepTypes(t *testing.T) {
+	server := rpc.NewServer()
+	require.NoError(t, server.RegisterName("P", ParamsService{}))
+	for _, goPeer := range []bool{true, false} {
+		x, y := net.Pipe()
+		opts := &Options{Server: server, GoPeer: goPeer}
+		a, b := NewEndpoint(x, nil, opts), NewEndpoint(y, nil, opts)
+		want := []string{"int8", "*viaduct.labelIn", "string"}
+		if !goPeer {
+			want = []string{"int", "map[string]interface {}", "string"}
+		}
+		var list []string
+		require.NoError(t, a.Call("P.Types", Params{int8(5), &labelIn{"x"}, "y"}, &list))
+		require.Equal(t, want, list)
+		var typed Typed
+		require.NoError(t, a.Call("P.Typed", Params{int8(5), &labelIn{"x"}}, &typed))
+		require.Equal(t, Typed{N: 5, L: labelIn{"x"}}, typed)
+		var n int8
+		require.NoError(t, a.Call("P.Byte", Params{int8(5)}, &n))
+		require.Equal(t, int8(5), n)
+		require.NoError(t, a.Call("P.Typed", nil, &typed))
+		require.Equal(t, Typed{}, typed)
+		require.NoError(t, a.Call("P.Typed", struct {
+			Positional
+			N int8
+			L struct{ Other int } // gob does not mind in a field either
+		}{}, &typed))
+		a.Close()
+		b.Close()
+	}
 }

@@ -1,6 +1,7 @@
 package viaduct
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/gob"
 	"fmt"
@@ -97,6 +98,8 @@ var (
 	typeOfTime       = reflect.TypeFor[time.Time]()
 	typeOfExt        = reflect.TypeFor[Ext]()
 	typeOfPositional = reflect.TypeFor[Positional]()
+	contextSetter    = reflect.TypeFor[contextTaker]()
+	positionalMark   = reflect.TypeFor[positional]()
 	gobEncoder       = reflect.TypeFor[gob.GobEncoder]()
 	gobDecoder       = reflect.TypeFor[gob.GobDecoder]()
 	binMarshaler     = reflect.TypeFor[encoding.BinaryMarshaler]()
@@ -115,6 +118,9 @@ func has(t, iface reflect.Type) bool {
 func (m *planner) fill(p *plan) {
 	t := p.typ
 	switch {
+	case t.Kind() == reflect.Struct && t != typeOfPositional && has(t, positionalMark) && !isPositional(t):
+		p.fail("", fmt.Errorf("type %v has viaduct.Positional in it, but not as a field embedded in itself, or writes itself: it would not be sent as the params array", t))
+		return
 	case t == typeOfTime:
 		p.encode, p.decode = encodeTime, decodeTime
 		p.notes = append(p.notes, "time.Time keeps the instant, and comes back in UTC")
@@ -212,19 +218,22 @@ func (m *planner) fillStruct(p *plan) {
 	t := p.typ
 	s := &structPlan{byName: make(map[string]int)}
 	hidden := ""
+	var left []string // fields that are not sent
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
 		if name == "-" && opts == "" {
+			left = append(left, f.Name)
 			continue
 		}
-		if f.Anonymous && f.Type == typeOfPositional {
+		if f.Type == typeOfPositional && f.Anonymous {
 			s.array = true
 			continue
 		}
 		if !f.IsExported() {
-			if hidden == "" && f.Name != "_" {
-				hidden = f.Name
+			if f.Name != "_" {
+				hidden = cmp.Or(hidden, f.Name)
+				left = append(left, f.Name)
 			}
 			continue
 		}
@@ -243,9 +252,12 @@ func (m *planner) fillStruct(p *plan) {
 			plan: m.part(p, f.Type, f.Name),
 		})
 	}
-	if len(s.fields) == 0 && hidden != "" {
+	if len(s.fields) == 0 && hidden != "" && !has(t, contextSetter) {
 		p.fail("", fmt.Errorf("type %v has no exported field: what is in it (%s, ...) would be lost", t, hidden))
 		return
+	}
+	if left != nil {
+		p.notes = append(p.notes, fmt.Sprintf("%v is sent without %s", t, strings.Join(left, ", ")))
 	}
 	p.fields = s
 	p.encode, p.decode = s.encode, s.decode

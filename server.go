@@ -1,6 +1,7 @@
 package viaduct
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/rpc"
@@ -12,10 +13,24 @@ type serverCodec struct {
 	conn messageConn
 	opts *Options
 
-	current message // the request between its header and its body; owned by ServeCodec
-	notes   uint64  // notifications so far; owned by ServeCodec
+	// The request between its header and its body, its number, and how many
+	// notifications there were; owned by ServeCodec.
+	current message
+	seq     uint64
+	notes   uint64
+
+	up    context.Context // until the connection ends
+	endUp context.CancelFunc
+	mu    sync.Mutex                    // guards stops
+	stops map[uint64]context.CancelFunc // of requests whose argument asked for a context
 
 	closing sync.Once
+}
+
+func newServerCodec(conn messageConn, o *Options) *serverCodec {
+	c := &serverCodec{conn: conn, opts: o, stops: make(map[uint64]context.CancelFunc)}
+	c.up, c.endUp = context.WithCancel(context.Background())
+	return c
 }
 
 // noteSeq marks the sequence numbers of notifications, to which no reply is sent.
@@ -24,6 +39,7 @@ const noteSeq = maxID + 1
 func (c *serverCodec) ReadRequestHeader(r *rpc.Request) error {
 	m, err := c.readRequest()
 	if err != nil {
+		c.endUp() // Close comes only when all methods have returned
 		return err
 	}
 	c.current = m
@@ -33,11 +49,12 @@ func (c *serverCodec) ReadRequestHeader(r *rpc.Request) error {
 		c.notes++
 		r.Seq = noteSeq + c.notes
 	}
+	c.seq = r.Seq
 	return nil
 }
 
-// readRequest returns the next request or notification. A cancel is passed
-// over: net/rpc's own way of serving cannot heed it, and answers when the method has returned.
+// readRequest returns the next request or notification. A cancel ends the
+// context of its method; net/rpc's own way of serving answers when that has returned.
 func (c *serverCodec) readRequest() (m message, err error) {
 	for {
 		b, err := c.conn.ReadMessage()
@@ -55,15 +72,42 @@ func (c *serverCodec) readRequest() (m message, err error) {
 		if !m.isCancel() {
 			return m, nil
 		}
+		if id, err := m.cancelled(); err == nil {
+			c.stop(uint64(id))
+		}
+	}
+}
+
+// stop ends the context of a request, if it has one.
+func (c *serverCodec) stop(seq uint64) {
+	c.mu.Lock()
+	stop := c.stops[seq]
+	delete(c.stops, seq)
+	c.mu.Unlock()
+	if stop != nil {
+		stop()
 	}
 }
 
 func (c *serverCodec) ReadRequestBody(args any) error {
-	return c.current.decodeArgument(args, c.opts)
+	if err := c.current.decodeArgument(args, c.opts); err != nil {
+		return err
+	}
+	t, ok := args.(contextTaker)
+	if !ok {
+		return nil
+	}
+	ctx, stop := context.WithCancel(c.up)
+	c.stop(c.seq) // a msgid used again while it is in use
+	c.mu.Lock()
+	c.stops[c.seq] = stop
+	c.mu.Unlock()
+	return giveContext(t, ctx, c.current.method)
 }
 
 // WriteResponse is called by one goroutine at a time. net/rpc ignores its error.
 func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
+	defer c.stop(r.Seq)
 	if r.Seq > noteSeq {
 		if r.Error != "" {
 			c.opts.logger().Warn(noteFailed, "method", brief(r.ServiceMethod), "error", brief(r.Error))
@@ -88,6 +132,7 @@ func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 }
 
 func (c *serverCodec) Close() (err error) {
+	c.endUp()
 	c.closing.Do(func() { err = c.conn.Close() })
 	return err
 }

@@ -30,7 +30,7 @@ const (
 	untyped     = "Another peer does not know Go's types. What is in an interface comes back from it as the type that fits the MessagePack: nil, bool, int (int64 or uint64 if it is too large), float64, string, []byte, []any, map[string]any (map[any]any if a key is no string), time.Time or viaduct.Ext."
 	nilInAny    = "A nil []byte, []any or map[string]any in an interface comes back as an interface that is nil itself."
 	nilBoxed    = "So does any nil pointer from another peer."
-	overwrites  = "A reply goes into the caller's variable as the method returned it: a slice or map is replaced, a field set, be it to zero. gob leaves out what is zero, so that there stays what was there, and adds to a map. Here only fields that are not sent stay as they are: those that the other side does not have, and zeros with the option `omitempty`."
+	overwrites  = "A reply goes into the caller's variable as the method returned it: a slice or map is replaced (the array of a slice may be used again), a field set, be it to zero. gob leaves out what is zero, so that there stays what was there, and adds to a map. Here only fields that are not sent stay as they are: those that the other side does not have, and zeros with the option `omitempty`."
 	nilReply    = "A reply that is nil as a whole empties the caller's variable if that is a slice, and leaves it as it is otherwise. gob does the same to a slice, adds nothing to a map, and refuses other nils."
 )
 

@@ -2,6 +2,7 @@ package viaduct
 
 import (
 	"context"
+	"fmt"
 	"net/rpc"
 )
 
@@ -116,8 +117,20 @@ func (c *requestCodec) ReadRequestBody(args any) error {
 		return err
 	}
 	if t, ok := args.(contextTaker); ok {
-		t.SetContext(c.e.dispatcher.context(c.request))
+		return giveContext(t, c.e.dispatcher.context(c.request), c.request.method)
 	}
+	return nil
+}
+
+// giveContext is SetContext. That may panic because of what was sent: it may be the
+// method of an embedded pointer that the other side has left out.
+func giveContext(t contextTaker, ctx context.Context, method []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &BodyError{"decode", "arguments", string(method), typeName(t), fmt.Errorf("panic in SetContext: %v", r)}
+		}
+	}()
+	t.SetContext(ctx)
 	return nil
 }
 
@@ -130,11 +143,14 @@ func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
 		}
 		return nil
 	}
+	if c.request.cancelled.Load() {
+		return nil
+	}
+	msg := c.e.opts.encodeReply(r, reply) // may end the goroutine: then nobody has claimed the call
+	defer putBuffer(msg)
 	if !c.e.dispatcher.claim(c.request) {
 		return nil
 	}
-	msg := c.e.opts.encodeReply(r, reply)
-	defer putBuffer(msg)
 	return c.e.answer(c.request, msg)
 }
 

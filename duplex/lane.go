@@ -22,7 +22,7 @@ type Lane struct {
 	receiver *receiver     // set once, by Receive
 	giving   bool          // somebody is in give, and will look again
 	queue    []inbound     // what nobody has taken, bounded by the credit
-	urgents  int           // how many of them are urgent, at most maxUrgents
+	urgents  int           // how many of them are urgent
 	ended    bool          // nothing is queued any more
 	told     bool          // the receiver knows
 	more     chan struct{} // one slot: queue or ended has changed
@@ -30,9 +30,8 @@ type Lane struct {
 	head []byte // the rest of the message that Read is at; owned by its caller
 }
 
-// maxUrgents bounds the urgent messages in the queue of a lane, which no
-// credit bounds. Each is about a call, and the credit bounds those that nobody has taken;
-// so it is reached only by who sends them for no calls.
+// maxUrgents is how many more urgent messages than calls without a reply may be in
+// the queue of a lane: no credit bounds them, but each is about a call.
 const maxUrgents = 64 << 10
 
 type inbound struct {
@@ -134,7 +133,7 @@ func (l *Lane) deliver(in inbound) bool {
 		return true
 	}
 	if in.class == urgent {
-		if l.urgents == maxUrgents {
+		if int64(l.urgents) >= maxUrgents+l.c.served.Load() {
 			l.mu.Unlock()
 			return false
 		}

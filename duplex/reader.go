@@ -147,7 +147,7 @@ func (r *reader) urgent(h header) error {
 		return err
 	}
 	if !r.c.server.deliver(inbound{urgent, msg}) {
-		return protocolErrorf("more than %d urgent messages wait for the receiver of calls", maxUrgents)
+		return protocolErrorf("%d urgent messages more than there are calls without a reply", maxUrgents)
 	}
 	return nil
 }

@@ -64,6 +64,6 @@ func TestTooManyUrgent(t *testing.T) {
 			frames = append(frames, wire("13 00 01 00 00 00 00 00 62")...)
 		}
 		p.raw.Write(frames)
-		require.ErrorContains(t, p.Wait(), "more than 65536 urgent messages wait")
+		require.ErrorContains(t, p.Wait(), "65536 urgent messages more than there are calls without a reply")
 	})
 }

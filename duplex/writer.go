@@ -2,6 +2,7 @@ package duplex
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"runtime"
 	"slices"
@@ -40,6 +41,7 @@ type writer struct {
 	handed  bool       // the owner has left off, rest and what is queued is for the writer goroutine
 	rest    []byte     // what the kernel did not take at once
 	queue   []byte     // whole frames of messages, in order
+	urgents []byte     // frames of urgent messages, for behind the queue
 	control []byte     // grants and aborts
 	spare   []byte     // for the next queue
 	box     *[]byte    // what the last buffer from buffers came in, for the next to go back in
@@ -112,9 +114,25 @@ func (w *writer) sendUrgent(data []byte) error {
 		w.mu.Unlock()
 		return ErrClosed
 	}
-	w.queue = appendWhole(w.buffer(w.queue), urgent, data)
+	w.urgents = appendWhole(w.urgents, urgent, data)
 	w.unlockAndWrite(false)
 	return nil
+}
+
+// appendUrgents appends urgent messages to batch while it has room.
+func (w *writer) appendUrgents(batch []byte) []byte {
+	n := 0
+	for n < len(w.urgents) && len(batch)+n < maxQueue {
+		n += headerSize + int(binary.LittleEndian.Uint16(w.urgents[n+2:]))
+	}
+	if n == 0 {
+		return batch
+	}
+	batch = append(w.buffer(batch), w.urgents[:n]...)
+	if w.urgents = w.urgents[n:]; len(w.urgents) == 0 {
+		w.urgents = nil
+	}
+	return batch
 }
 
 // abandon takes m back. It returns nil if m was sent after all.
@@ -277,7 +295,7 @@ func (w *writer) next(last []byte) []byte {
 		w.bye = true
 		return appendHeader(w.buffer(batch), kindBye, 0, 0)
 	}
-	batch = w.appendWaiting(batch)
+	batch = w.appendWaiting(w.appendUrgents(batch))
 	for first := true; len(w.ready) > 0 && (first || len(batch) < maxQueue); first = false {
 		m := w.ready[0]
 		w.ready = slices.Delete(w.ready, 0, 1)

@@ -64,6 +64,16 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+func TestPairOfTwoEncodings(t *testing.T) {
+	require.PanicsWithError(t, (&procspawn.EncodingError{Local: "msgpack", Remote: "gob"}).Error(), func() {
+		rpcpipe.Pair(nil, shelfOptions("gob"))
+	})
+	a, b := rpcpipe.Pair(shelfOptions("gob"), shelfOptions("gob"))
+	defer a.Close()
+	var text string
+	require.NoError(t, b.Call("Shelf.Join", []string{"a"}, &text))
+}
+
 // TestCallContext: a call given up is over for both sides.
 func TestCallContext(t *testing.T) {
 	p := startChild(t, "patient")

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/rpc"
+	"os"
 	"os/exec"
 
 	"github.com/viaduct-go/viaduct/procspawn"
@@ -45,14 +46,16 @@ func ExampleStart() {
 	if err := rpc.Register(new(Parent)); err != nil { // before Start
 		log.Fatal(err)
 	}
-	peer, err := rpcpipe.Start(context.Background(), exec.Command("./child", "-v"), nil)
+	cmd := exec.Command("./child", "-v")
+	cmd.Stderr = os.Stderr // where the child logs
+	peer, err := rpcpipe.Start(context.Background(), cmd, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer peer.Close() // ends the child
 	var landed bool
 	err = peer.Call("Child.Frontflip", 1.2, &landed)
-	fmt.Println(landed, err)
+	log.Println(landed, err)
 }
 
 // The child connects to the parent that started it and calls a method there.

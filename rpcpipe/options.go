@@ -67,6 +67,7 @@ func (o *Options) withDefaults() Options {
 	}
 	process.MaxMessage = link.MaxMessage
 	process.Bodies = []string{"msgpack", bodyGob}
+	process.Encoding = viaduct.MessagePack.Name()
 	if codec.Encoding != nil {
 		if process.Encoding = codec.Encoding.Name(); process.Encoding == "" {
 			process.Encoding = fmt.Sprintf("%T", codec.Encoding)
