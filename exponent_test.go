@@ -14,7 +14,7 @@ import (
 // TestExponents: a short text is not a number that takes seconds.
 func TestExponents(t *testing.T) {
 	opts := &Options{}
-	for _, text := range []string{"1e50000", "-1.5e-50000", "1.5", "0x1p100", "inf"} {
+	for _, text := range []string{"1e5000", "-1.5e-5000", "1.5", "0x1p100", "inf"} {
 		var f big.Float
 		require.NoError(t, opts.decodeBody(mpack.AppendString(nil, text), &f), text)
 		b, err := opts.appendBody(nil, &f)
@@ -22,8 +22,8 @@ func TestExponents(t *testing.T) {
 		var again big.Float
 		require.NoError(t, opts.decodeBody(b, &again))
 	}
-	for _, text := range []string{"1e50001", "1e-50001", "1E9999999", "1p99999999999999999999", "0x1P+60000", "1e"} {
-		require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, text), new(big.Float)), "type mismatch: text with an exponent over 50000", text)
+	for _, text := range []string{"1e5001", "1e-5001", "1E9999999", "1p99999999999999999999", "0x1P+6000", "1e"} {
+		require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, text), new(big.Float)), "type mismatch: text with an exponent over 5000", text)
 	}
 	for _, text := range []string{"1e5", "1/1e5", "1p9"} {
 		require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, text), new(big.Rat)), "text with an exponent", text)
@@ -31,7 +31,7 @@ func TestExponents(t *testing.T) {
 	require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, "1e999999"), new(struct{ big.Rat })), "text with an exponent")
 	require.ErrorContains(t, opts.decodeBody(mpack.AppendString(nil, "1e999999"), new(struct{ *big.Float })), "text with an exponent")
 	// A key is not asked for its text to say where an error was.
-	b := append(mpack.AppendString([]byte{0x81}, "1e50000"), mpack.AppendString(nil, "x")...)
+	b := append(mpack.AppendString([]byte{0x81}, "1e5000"), mpack.AppendString(nil, "x")...)
 	for range 100 {
 		require.ErrorContains(t, opts.decodeBody(b, new(map[*big.Float]int)), "field []: type mismatch")
 	}

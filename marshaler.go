@@ -48,8 +48,8 @@ func numberIn(t reflect.Type) reflect.Type {
 }
 
 // maxExponent is the largest exponent of a big.Float that is read from text:
-// ten bytes with a larger one keep a processor busy for seconds when it is written again.
-const maxExponent = 50_000
+// ten bytes with a large one keep a processor busy for seconds when it is written again.
+const maxExponent = 5_000
 
 // checkExponent refuses short texts of numbers that would take much memory or
 // time. A big.Rat's own text has no exponent; ten bytes with one take half a megabyte.
