@@ -27,6 +27,7 @@ func TestParamsOnTheWire(t *testing.T) {
 		{&Located{X: 1, Name: "a", Opt: new(int)}, "93 01 a1 61 00"},
 		{(*Located)(nil), "90"},
 		{struct{ Positional }{}, "90"},
+		{Positional{}, "90"},
 		{[]Located{{X: 2}}, "91 91 93 02 a0 c0"},
 	} {
 		b, err := (*Options)(nil).appendParams(nil, tt.args)

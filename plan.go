@@ -216,7 +216,7 @@ type structField struct {
 
 func (m *planner) fillStruct(p *plan) {
 	t := p.typ
-	s := &structPlan{byName: make(map[string]int)}
+	s := &structPlan{byName: make(map[string]int), array: t == typeOfPositional}
 	hidden := ""
 	var left []string // fields that are not sent
 	for i := range t.NumField() {

@@ -67,3 +67,20 @@ func TestTooManyUrgent(t *testing.T) {
 		require.ErrorContains(t, p.Wait(), "65536 urgent messages more than there are calls without a reply")
 	})
 }
+
+// TestUrgentRoom: many do not keep others from their turn, nor others them.
+func TestUrgentRoom(t *testing.T) {
+	msg := make([]byte, maxUrgent)
+	var w writer
+	for range 5000 {
+		w.urgents = appendWhole(w.urgents, urgent, msg)
+	}
+	frame := headerSize + maxUrgent
+	room := func(batch int) int { return len(w.appendUrgents(make([]byte, batch))) - batch }
+	require.Equal(t, (maxQueue+frame-1)/frame*frame, room(0))
+	require.Equal(t, (urgentRoom+frame-1)/frame*frame, room(maxQueue))
+	for len(w.urgents) > 0 {
+		require.Positive(t, room(maxQueue))
+	}
+	require.Zero(t, room(0))
+}

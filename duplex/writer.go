@@ -2,7 +2,6 @@ package duplex
 
 import (
 	"context"
-	"encoding/binary"
 	"io"
 	"runtime"
 	"slices"
@@ -95,44 +94,6 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 	case <-w.done:
 		return w.abandon(m, errEnded)
 	}
-}
-
-// sendUrgent queues data behind what is queued, whatever the credit.
-func (w *writer) sendUrgent(data []byte) error {
-	switch {
-	case len(data) == 0:
-		return errEmpty
-	case len(data) > maxUrgent:
-		return &SizeError{Size: len(data), Limit: maxUrgent}
-	}
-	w.mu.Lock()
-	switch {
-	case isClosed(w.done):
-		w.mu.Unlock()
-		return errEnded
-	case w.closing:
-		w.mu.Unlock()
-		return ErrClosed
-	}
-	w.urgents = appendWhole(w.urgents, urgent, data)
-	w.unlockAndWrite(false)
-	return nil
-}
-
-// appendUrgents appends urgent messages to batch while it has room.
-func (w *writer) appendUrgents(batch []byte) []byte {
-	n := 0
-	for n < len(w.urgents) && len(batch)+n < maxQueue {
-		n += headerSize + int(binary.LittleEndian.Uint16(w.urgents[n+2:]))
-	}
-	if n == 0 {
-		return batch
-	}
-	batch = append(w.buffer(batch), w.urgents[:n]...)
-	if w.urgents = w.urgents[n:]; len(w.urgents) == 0 {
-		w.urgents = nil
-	}
-	return batch
 }
 
 // abandon takes m back. It returns nil if m was sent after all.
