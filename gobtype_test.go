@@ -100,7 +100,7 @@ type (
 	labelPtr  *labelPtr
 	labelPtrs struct{ P [2]*labelIn }
 	labelNil  []int
-	labelRow  struct{ A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P string }
+	labelRow  struct{ A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P complex128 }
 	labelHuge struct{ A [1000]labelRow }
 )
 
