@@ -41,9 +41,11 @@ type Conn struct {
 	closed  chan struct{} // closed when conn is
 	err     error         // why the link ended
 
-	mu     sync.Mutex    // guards what follows
-	timers []*time.Timer // stopped at the end
-	peerBy bool          // the other side has said that it closes
+	mu       sync.Mutex    // guards what follows; locked with the writer's held, not the other way round
+	timers   []*time.Timer // stopped at the end
+	peerBy   bool          // the other side has said that it closes
+	pings    []*ping       // without an answer, in the order they were sent
+	nextPing uint32
 }
 
 // New makes conn a link and starts it. The other end must do the same. Closing

@@ -116,7 +116,7 @@ func (r *reader) frame(h header) error {
 		w := &r.c.writer
 		w.update(func() { w.pong, w.ponging = h.id, true })
 	case kindPong:
-		// Nobody asks yet.
+		r.c.pong(h.id)
 	default:
 		return r.skip(int(h.length))
 	}

@@ -115,8 +115,8 @@ func (w *writer) abandon(m *outMsg, reason error) error {
 	return reason
 }
 
-func remove(list []*outMsg, m *outMsg) []*outMsg {
-	if i := slices.Index(list, m); i >= 0 {
+func remove[T comparable](list []T, x T) []T {
+	if i := slices.Index(list, x); i >= 0 {
 		return slices.Delete(list, i, i+1)
 	}
 	return list

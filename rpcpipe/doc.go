@@ -41,7 +41,8 @@
 // encoding can be chosen: see [viaduct.Options]. Both sides must choose the same, or they do not connect.
 //
 // [Peer.CallContext] ends with its context. The other side then answers the call at once, and a handler whose
-// argument has a method SetContext(context.Context) has been given a context that ends.
+// argument has a method SetContext(context.Context) has been given a context that ends. [Peer.Ping] tells a peer
+// that is stopped from one that is busy.
 //
 // # Errors of a call
 //

@@ -177,6 +177,17 @@ func (p *Peer) Err() error {
 	return err
 }
 
+// Ping asks the other side for an answer and returns how long that took, however busy its
+// handlers are. A process that is stopped does not answer. The error is ctx.Err(), or what calls fail with if the link has ended.
+func (p *Peer) Ping(ctx context.Context) (time.Duration, error) {
+	d, err := p.conn.Ping(ctx)
+	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+		<-p.endpoint.Done()
+		err = p.endpoint.Err()
+	}
+	return d, err
+}
+
 // Close ends the link at once: pending calls fail with [rpc.ErrShutdown].
 // What was accepted for sending is delivered if the other side takes it within 50 ms. In
 // the parent it then ends the child, step by step, and returns when it has been waited for. It always

@@ -1,0 +1,41 @@
+//go:build unix
+
+package rpcpipe_test
+
+import (
+	"context"
+	"net/rpc"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestPing: a process that is busy answers, one that is stopped does not.
+func TestPing(t *testing.T) {
+	p := startChild(t, "patient")
+	ctx, cancel := context.WithCancel(t.Context())
+	p.Go("Patient.Begun", 1, nil, nil)
+	go p.CallContext(ctx, "Patient.Wait", &Patience{}, nil)
+	require.NoError(t, p.Call("Patient.Begun", 1, nil)) // a handler is at work
+	d, err := p.Ping(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, d)
+	cancel()
+
+	child, err := os.FindProcess(p.Process().Pid())
+	require.NoError(t, err)
+	require.NoError(t, child.Signal(syscall.SIGSTOP))
+	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = p.Ping(soon)
+	require.Equal(t, context.DeadlineExceeded, err)
+	require.NoError(t, child.Signal(syscall.SIGCONT))
+	_, err = p.Ping(t.Context())
+	require.NoError(t, err)
+	p.Close()
+	_, err = p.Ping(t.Context())
+	require.Equal(t, rpc.ErrShutdown, err)
+}
