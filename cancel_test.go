@@ -342,6 +342,7 @@ func TestAnswerLatestFirst(t *testing.T) {
 		pass := func(s string) (string, error) { <-gates[s]; return s, nil }
 		_, y := plays(t, &viaduct.Options{Server: newServer(hooks{"Pass": pass}), AnswerLatestFirst: true})
 		writes(t, y, "\x94\x00\x01\xa7Pass.Do\x91\xa1a"+"\x94\x00\x02\xa7Pass.Do\x91\xa1b")
+		synctest.Wait() // until both are known
 		close(gates["a"])
 		synctest.Wait()
 		writes(t, y, "\x94\x00\x03\xa7Pass.Do\x91\xa1c"+"\x93\x02\xa8$/cancel\x91\x02")
