@@ -293,6 +293,31 @@ func TestServiceMethodPanics(t *testing.T) {
 	})
 }
 
+// TestCancelsAndReader: answers to cancels may have to wait for room. The
+// reader does not, and none is lost.
+func TestCancelsAndReader(t *testing.T) {
+	const calls = 100
+	c := newCareful()
+	x, y := conns[0].make(t)
+	dx, dy := duplexPair(t, x, y, &duplex.Options{Window: 200})
+	e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), &viaduct.Options{Server: c.server()})
+	defer e.Close()
+	lane := dy.ClientLane() // nobody takes the answers: their credit does not come back
+	for i := range byte(calls) {
+		require.NoError(t, lane.Send(soon(t), append([]byte("\x94\x00"), i, 0xac, 'C', 'a', 'r', 'e', 'f', 'u', 'l', '.', 'W', 'a', 'i', 't', 0x91, 0x80), false))
+		<-c.begun
+		require.NoError(t, lane.SendUrgent(append([]byte("\x93\x02\xa8$/cancel\x91"), i)))
+		<-c.ended
+	}
+	_, err := dy.Ping(soon(t))
+	require.NoError(t, err)
+	for range calls {
+		msg, err := lane.ReadMessage()
+		require.NoError(t, err)
+		require.Contains(t, string(msg), "call cancelled")
+	}
+}
+
 // TestCancelAndReply: whichever is first, the call ends once, and its reply is
 // not touched afterwards (the race detector sees to that).
 func TestCancelAndReply(t *testing.T) {

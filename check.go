@@ -58,10 +58,8 @@ func Explain(v any) string {
 			visit(t.Key())
 			visit(t.Elem())
 		case reflect.Struct:
-			if p.fields != nil {
-				for _, f := range p.fields.fields {
-					visit(f.plan.typ)
-				}
+			for _, f := range p.fields.fields {
+				visit(f.plan.typ)
 			}
 		}
 	}

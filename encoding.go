@@ -35,7 +35,7 @@ type Encoding interface {
 // The encodings that come with viaduct.
 //
 // Gob and JSON are encoding/gob and encoding/json: what these do with a type is what happens. Use Gob with
-// peers you trust only: encoding/gob is not made for hostile bytes: it takes memory on the word of some of them.
+// peers you trust only: encoding/gob is not made for hostile bytes, and takes memory on the word of some of them.
 var (
 	MessagePack Encoding = messagePackEncoding{}
 	Gob         Encoding = gobEncoding{}

@@ -10,7 +10,7 @@ import (
 
 // gobEncoding is encoding/gob. Each body is a stream of its own, with the
 // definitions of its types, as bodies may be lost or come in any order. A new encoder and decoder
-// for each would cost ten times as much as the rest of a call, so they are kept:
+// for each would cost many times as much as the rest of a call, so they are kept:
 // an encoder that has written the definitions goes on with the next value, and the definitions
 // are put in front again; a decoder that has read them is given what comes behind.
 type gobEncoding struct{}
