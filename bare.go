@@ -184,6 +184,10 @@ func (l *bareLink) end(err error) error {
 // Release does nothing: a bare connection has no credit to give.
 func (l *bareLink) Release(int, bool) {}
 
+// Working and Draining are for orderly ends, which bare connections have not.
+func (l *bareLink) Working(int)     {}
+func (l *bareLink) Draining() error { return nil }
+
 // Fail ends the link at once.
 func (l *bareLink) Fail(reason error) { l.end(reason) }
 

@@ -52,6 +52,8 @@ type link interface {
 	SendUrgent(msg []byte) error // behind what has been sent, without waiting
 	Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgent func(msg []byte), ended func(error))
 	Release(n int, oneWay bool)
+	Working(delta int) // one-way messages released that are still being handled: an orderly end waits for them
+	Draining() error   // why nothing may be begun but what serves the calls in flight
 	Fail(reason error) // ends the link at once, out of order
 	Close() error
 }
@@ -69,7 +71,7 @@ func NewEndpoint(client, server io.ReadWriteCloser, opts *Options) *Endpoint {
 		closed:  make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
-	e.up, e.endUp = context.WithCancel(context.Background())
+	e.up, e.endUp = context.WithCancel(context.WithValue(opts.context(), endpointKey{}, e))
 	e.pending.calls = make(map[uint32]*pendingCall)
 	if opts != nil {
 		e.reporter.log = opts.Logger
@@ -186,7 +188,25 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
 	}
 	*msg = b
+	if err := e.mayBegin(ctx); err != nil {
+		return err
+	}
 	return e.send(ctx, e.out, b, true)
+}
+
+// endpointKey is the key under which the contexts of handlers have their Endpoint.
+type endpointKey struct{}
+
+// Serves reports whether ctx is, or derives from, the context that a method called through e was given.
+func (e *Endpoint) Serves(ctx context.Context) bool { return ctx.Value(endpointKey{}) == e }
+
+// mayBegin reports why no call may be begun: while the link is shutting down,
+// only the methods that are being served, which have contexts of e, may call.
+func (e *Endpoint) mayBegin(ctx context.Context) error {
+	if err := e.out.Draining(); err != nil && !e.Serves(ctx) {
+		return downError(err)
+	}
+	return nil
 }
 
 // start sends a call. If it returns nil then c completes; otherwise it does not.
@@ -196,6 +216,9 @@ func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) (id uint
 		return 0, err
 	}
 	defer putBuffer(msg)
+	if err := e.mayBegin(ctx); err != nil {
+		return 0, err
+	}
 	if id, err = e.pending.add(c); err != nil {
 		return 0, err
 	}

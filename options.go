@@ -1,6 +1,7 @@
 package viaduct
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/rpc"
@@ -45,6 +46,10 @@ type Options struct {
 	// it, and not with Notify. An Endpoint heeds it.
 	AnswerLatestFirst bool
 
+	// Context is what the contexts of methods derive their values from; if it
+	// ends, so do they. Default: context.Background().
+	Context context.Context
+
 	// Encoding encodes arguments and replies. Both sides must have the same:
 	// those of a Peer make sure, on a bare connection it is up to you. Default: [MessagePack].
 	Encoding Encoding
@@ -64,6 +69,13 @@ func (o *Options) server() *rpc.Server {
 		return rpc.DefaultServer
 	}
 	return o.Server
+}
+
+func (o *Options) context() context.Context {
+	if o == nil || o.Context == nil {
+		return context.Background()
+	}
+	return o.Context
 }
 
 func (o *Options) maxMessage() int {

@@ -56,9 +56,15 @@ func (w *worker) doNotes() {
 			finished = true
 			return
 		}
-		w.d.e.in.Release(s.size, true)
-		w.serve(s)
+		w.doNote(s)
 	}
+}
+
+func (w *worker) doNote(s *served) {
+	w.d.e.in.Working(1) // before Release: an orderly end waits for it
+	defer w.d.e.in.Working(-1)
+	w.d.e.in.Release(s.size, true)
+	w.serve(s)
 }
 
 // serve runs the method that s calls, in this goroutine. A panic in it ends the

@@ -32,8 +32,14 @@ type Conn struct {
 	grants     grants
 	writer     writer
 
-	calls  atomic.Int64 // calls sent and not replied to
-	served atomic.Int64 // calls received and not replied to
+	streams    streams
+	noStreams  bool // the other side does not know streams,
+	noShutdown bool // nor how to end in order
+
+	work     work
+	reads    atomic.Uint32 // reads that have brought something
+	shutting atomic.Bool   // Shutdown has been called
+	quiet    chan struct{} // closed when nothing is going on any more after Shutdown
 
 	running sync.WaitGroup // reader and writer
 	ending  atomic.Bool
@@ -58,9 +64,13 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c := &Conn{
 		conn:       conn,
 		maxMessage: opts.maxMessage(),
+		noStreams:  opts != nil && opts.NoStreams,
+		noShutdown: opts != nil && opts.NoShutdown,
+		quiet:      make(chan struct{}),
 		done:       make(chan struct{}),
 		closed:     make(chan struct{}),
 	}
+	c.streams.init(c, opts)
 	c.client = newLane(c, call)
 	c.server = newLane(c, reply)
 	c.grants.limit = max(int64(opts.maxMessage()), int64(opts.window()))
@@ -69,14 +79,18 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 		c.credits.classes[i].owed.Store(c.credits.window)
 	}
 	c.writer = writer{
-		conn:    conn,
-		maxSend: opts.maxSend(),
-		owed:    c.credits.takeOwed,
-		failed:  c.writeFailed,
-		done:    c.done,
-		wake:    make(chan struct{}, 1),
-		drained: make(chan struct{}),
-		credit:  true,
+		conn:     conn,
+		maxSend:  opts.maxSend(),
+		maxQueue: opts.sendQueue(),
+		owed:     c.credits.takeOwed,
+		failed:   c.writeFailed,
+		done:     c.done,
+		wake:     make(chan struct{}, 1),
+		drained:  make(chan struct{}),
+		work:     &c.work,
+		lonely:   c.noShutdown,
+		quiet:    c.quiet,
+		credit:   true,
 	}
 	if now, ok := conn.(interface{ WriteNow([]byte) (int, error) }); ok {
 		if _, err := now.WriteNow(nil); err == nil {
@@ -86,9 +100,12 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c.writer.wake <- struct{}{}
 	c.running.Go(c.writer.run)
 	c.running.Go(func() {
-		r := &reader{c: c, src: conn, buf: make([]byte, readSize)}
+		r := &reader{c: c, src: &counted{conn, &c.reads}, buf: make([]byte, readSize)}
 		c.end(c.reason(r.run()))
 	})
+	if d := opts.keepalive(); d > 0 {
+		(&keepalive{c: c, interval: d}).start()
+	}
 	return c
 }
 
@@ -97,6 +114,14 @@ func (c *Conn) ClientLane() *Lane { return c.client }
 
 // ServerLane returns the lane of the calls that this side answers.
 func (c *Conn) ServerLane() *Lane { return c.server }
+
+// streamsErr is Err for streams, once the link has ended.
+func (c *Conn) streamsErr() error {
+	if c.err == ErrClosed {
+		return errStreamsClosed
+	}
+	return c.err
+}
 
 // Done returns a channel that is closed when the link has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
@@ -160,6 +185,7 @@ func (c *Conn) end(err error) {
 		t.Stop()
 	}
 	c.mu.Unlock()
+	c.streams.end()
 	c.client.end()
 	c.server.end()
 }
@@ -218,14 +244,22 @@ func (e *peerClosed) Unwrap() []error { return []error{ErrPeerClosed, e.cause} }
 func (c *Conn) deliver(cl class, msg []byte) {
 	switch cl {
 	case reply:
-		c.calls.Add(-1)
+		c.work.calls.Add(-1)
 		c.client.deliver(inbound{cl, msg})
 	case call:
-		c.served.Add(1)
-		fallthrough
+		c.work.served.Add(1)
+		c.server.deliver(inbound{cl, msg})
 	case oneWay:
+		c.work.notes.Add(1)
 		c.server.deliver(inbound{cl, msg})
 	}
+	c.arrived()
+}
+
+// arrived counts a message that has come, or will never: it was aborted.
+func (c *Conn) arrived() {
+	c.work.received.Add(1)
+	c.settle()
 }
 
 // taken says that a message of n bytes of class cl takes no room here any
@@ -235,6 +269,10 @@ func (c *Conn) taken(cl class, n int) {
 		c.grant(c.grants.release(cl, n))
 	}
 	c.owe(cl, cost(n))
+	if cl == oneWay {
+		c.work.notes.Add(-1)
+		c.settle()
+	}
 }
 
 func (c *Conn) owe(cl class, n int64) {

@@ -32,7 +32,19 @@ const (
 	kindPong   kind = 0x31
 	kindBye    kind = 0x32 // the sender closes the link in order
 
-	// 0x33 (shutdown) and 0x40 to 0x4f (streams) are reserved.
+	kindShutdown kind = 0x33 // the sender starts no more; it closes when both sides are idle
+	kindIdle     kind = 0x34 // nothing is going on at the sender, which has received id messages and streams
+
+	// Of a stream, id. The low bit says who sends: 0 the side that has opened
+	// the stream, 1 the other.
+	kindOpen     kind = 0x40 // window uint32, name uint32 of an offer or 0
+	kindAccept   kind = 0x41 // window uint32
+	kindData     kind = 0x42 // bytes
+	kindMore     kind = 0x44 // number uint32: as many more bytes may be sent
+	kindEnd      kind = 0x46 // no more data from the sender
+	kindStop     kind = 0x48 // no more data to the sender
+	kindReset    kind = 0x4a // code uint32: the stream is no more
+	kindReserved kind = 0x4c // from here to 0x4f: reserved
 
 	kindSkip kind = 0x80 // from here on: skipped by who does not know them
 )
@@ -62,11 +74,36 @@ func (k kind) split() (kind, class) {
 	return k, 0
 }
 
+// The low bit of the kinds of a stream.
+const (
+	byOpener   kind = 0
+	byAcceptor kind = 1
+)
+
+// ofStream separates the kind of a stream's frame from who has sent it.
+func (k kind) ofStream() (base, by kind, ok bool) {
+	switch {
+	case k == kindOpen:
+		return k, byOpener, true
+	case k == kindAccept:
+		return k, byAcceptor, true
+	case k > kindAccept && k < kindReserved:
+		return k &^ 1, k & 1, true
+	}
+	return k, 0, false
+}
+
 func (k kind) String() string {
 	base, c := k.split()
+	if of, _, ok := k.ofStream(); ok {
+		base = of
+	}
 	names := map[kind]string{
 		kindWhole: "whole", kindFirst: "first", kindPiece: "piece", kindAbort: "abort",
 		kindCredit: "credit", kindGrant: "grant", kindPing: "ping", kindPong: "pong", kindBye: "bye",
+		kindShutdown: "shutdown", kindIdle: "idle",
+		kindOpen: "open", kindAccept: "accept", kindData: "data", kindMore: "stream credit",
+		kindEnd: "end", kindStop: "stop", kindReset: "reset",
 	}
 	switch name := names[base]; {
 	case name == "":
@@ -111,8 +148,11 @@ func parseHeader(b []byte) (header, error) {
 	if c == urgent && base != kindWhole {
 		return h, protocolErrorf("unknown frame kind %#02x", uint8(h.kind))
 	}
+	if of, _, ok := h.kind.ofStream(); ok {
+		base = of
+	}
 	switch base {
-	case kindWhole, kindPiece:
+	case kindWhole, kindPiece, kindData:
 		if h.length == 0 {
 			return h, protocolErrorf("%v frame without payload", h.kind)
 		}
@@ -120,17 +160,25 @@ func parseHeader(b []byte) (header, error) {
 			return h, protocolErrorf("%v frame: payload of %d bytes, limit is %d", h.kind, h.length, maxUrgent)
 		}
 	case kindFirst:
-		if h.length != maxPayload {
-			return h, protocolErrorf("%v frame: payload of %d bytes, must be %d", h.kind, h.length, maxPayload)
-		}
-	case kindAbort, kindCredit, kindGrant, kindPing, kindPong, kindBye:
-		if h.length != 0 {
-			return h, protocolErrorf("%v frame: payload of %d bytes, must be empty", h.kind, h.length)
-		}
+		return h, h.mustHave(maxPayload)
+	case kindOpen:
+		return h, h.mustHave(8)
+	case kindAccept, kindMore, kindReset:
+		return h, h.mustHave(4)
+	case kindAbort, kindCredit, kindGrant, kindPing, kindPong, kindBye, kindShutdown, kindIdle, kindEnd, kindStop:
+		return h, h.mustHave(0)
 	default:
 		return h, protocolErrorf("unknown frame kind %#02x", uint8(h.kind))
 	}
 	return h, nil
+}
+
+// mustHave returns an error unless h announces a payload of n bytes.
+func (h header) mustHave(n uint16) error {
+	if h.length != n {
+		return protocolErrorf("%v frame: payload of %d bytes, must be %d", h.kind, h.length, n)
+	}
+	return nil
 }
 
 // cost is what a message of n bytes takes from the credit of its class: the

@@ -94,7 +94,7 @@ func TestGiveUpBetweenPieces(t *testing.T) {
 				in := receive(w.in(b), false)
 				synctest.Wait()
 				ctx, cancel := context.WithCancel(t.Context())
-				x.stopAt(kindPiece+kind(w.class), 3)
+				x.stopAt(kindPiece+kind(w.class), 4) // the last of its batch
 				sent := sending(ctx, w.out(a), body(1, 1<<20), w.isOneWay)
 				<-x.stopped
 				next := sending(t.Context(), w.out(a), body(2, 1<<20), w.isOneWay)

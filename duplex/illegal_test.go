@@ -48,11 +48,9 @@ var illegalTests = []struct {
 		"call message beyond the credit: 70000 bytes granted, all used"},
 	{"one-way overtakes", []string{firstOneWay7, "12 00 01 00 00 00 00 00"}, "one-way message comes before the one ahead of it has ended"},
 	{"long one-way overtakes", []string{firstOneWay7, "16 00 00 80 08 00 00 00 70 11 01 00 00 00 00 00"}, "one-way message 8 begins before the one ahead of it has ended"},
-	{"shutdown is reserved", []string{"33 00 00 00 00 00 00 00"}, "unknown frame kind 0x33"},
-	{"streams are reserved", []string{"40 00 00 00 00 00 00 00"}, "unknown frame kind 0x40"},
 	{"streams are reserved to the last", []string{"4f 00 00 00 00 00 00 00"}, "unknown frame kind 0x4f"},
 	{"long urgent", []string{"17 00 00 80 00 00 00 00"}, "unknown frame kind 0x17"},
-	{"text", []string{"48 54 54 50 2f 31 2e 31"}, "kind 0x48 frame: second byte is 0x54, not zero"},
+	{"text", []string{"48 54 54 50 2f 31 2e 31"}, "stop frame: second byte is 0x54, not zero"},
 }
 
 // TestIllegal: each breach ends the link with an error that names it.

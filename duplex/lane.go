@@ -10,6 +10,13 @@ import (
 // errEnded is replaced by the reason of the Conn's end.
 var errEnded = errors.New("duplex: link has ended")
 
+func (c *Conn) endErr(err error) error {
+	if err == errEnded {
+		return c.err
+	}
+	return err
+}
+
 // A Lane is one direction of calls on a Conn. Messages are read from it in one
 // of three ways, not to be mixed: Receive, ReadMessage, or Read.
 //
@@ -61,33 +68,27 @@ func (l *Lane) Send(ctx context.Context, msg []byte, isOneWay bool) error {
 	case isOneWay && cl == call:
 		cl, busy = oneWay, true
 	case cl == call:
-		busy = l.c.calls.Add(1) > 1
+		busy = l.c.work.calls.Add(1) > 1
 	default:
-		busy = l.c.served.Add(-1) > 0
+		busy = l.c.work.served.Load() > 1
 	}
 	err := l.c.writer.send(ctx, cl, msg, busy)
 	switch {
-	case err == nil:
-	case cl == call:
-		l.c.calls.Add(-1)
-	case cl == reply:
-		l.c.served.Add(1)
+	case err == nil && cl == reply:
+		l.c.work.served.Add(-1) // not before: what is being sent is still to be waited for
+		l.c.settle()
+	case err != nil && cl == call:
+		l.c.work.calls.Add(-1)
+		l.c.settle()
 	}
-	if err == errEnded {
-		err = l.c.err
-	}
-	return err
+	return l.c.endErr(err)
 }
 
 // SendUrgent sends msg, on a client lane, without waiting for credit: it is
 // queued behind what has been sent. It has 64 bytes at most. It is meant for messages about calls
 // that have been sent, one for each: nothing else bounds how many are queued.
 func (l *Lane) SendUrgent(msg []byte) error {
-	err := l.c.writer.sendUrgent(msg)
-	if err == errEnded {
-		err = l.c.err
-	}
-	return err
+	return l.c.endErr(l.c.writer.sendUrgent(msg))
 }
 
 // WriteMessage is Send without a context, for messages that expect a reply or are one.
@@ -133,7 +134,7 @@ func (l *Lane) deliver(in inbound) bool {
 		return true
 	}
 	if in.class == urgent {
-		if int64(l.urgents) >= maxUrgents+l.c.served.Load() {
+		if int64(l.urgents) >= maxUrgents+l.c.work.served.Load() {
 			l.mu.Unlock()
 			return false
 		}
@@ -251,6 +252,7 @@ func (l *Lane) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		l.head = msg
+		l.uncount(-1)
 	}
 	n := copy(p, l.head)
 	l.head = l.head[n:]
@@ -266,9 +268,21 @@ func (l *Lane) Write(p []byte) (int, error) {
 		if err := l.WriteMessage(part); err != nil {
 			return written, err
 		}
+		l.uncount(1)
 		written += len(part)
 	}
 	return written, nil
+}
+
+// uncount takes back how Send (delta 1) or deliver (-1) has counted a part of a
+// byte stream, which is no call and no reply.
+func (l *Lane) uncount(delta int64) {
+	if l.out == call {
+		l.c.work.calls.Add(-delta)
+	} else {
+		l.c.work.served.Add(delta)
+	}
+	l.c.settle()
 }
 
 // Fail ends the whole link at once, for the given reason, without telling the

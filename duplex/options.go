@@ -1,5 +1,7 @@
 package duplex
 
+import "time"
+
 // Options are the limits of a Conn. A nil *Options and zero fields mean the defaults.
 type Options struct {
 	// MaxMessage is the largest message accepted, in bytes, from 1.
@@ -15,14 +17,41 @@ type Options struct {
 	// some of them have been taken, from 1 to 1 GiB. Default: 256 KiB. A
 	// message may start while any of it is left, so one frame more can arrive.
 	Window int
+
+	// SendQueue is how many bytes of messages wait to be written before further
+	// senders wait for room, each with its own message, from 1. One message more can be queued.
+	// More helps bursts of small messages and holds up those behind them. Default: 32 KiB.
+	SendQueue int
+
+	// StreamWindow is how many bytes of a stream the other side may send before
+	// some of them have been read, from 1 to 1 GiB. Each stream begins with 64 KiB or, if that
+	// is less, with this. Default: 1 MiB.
+	StreamWindow int
+
+	// Backlog is how many streams may wait for Accept, from 1; further ones are
+	// refused. Default: 128.
+	Backlog int
+
+	// Keepalive has the link checked each time nothing has come from the other
+	// side for so long. If nothing comes for as long again, the link ends with
+	// ErrUnresponsive. Default: 0, it is not checked.
+	Keepalive time.Duration
+
+	// NoStreams and NoShutdown say that the other side is not this package, and does not know
+	// streams, or the frames of Shutdown (its hello says so). Open then fails with ErrNoStreams, and Shutdown
+	// waits for this side only.
+	NoStreams, NoShutdown bool
 }
 
 const (
 	// DefaultMaxMessage is Options.MaxMessage if that is not set, in bytes.
 	DefaultMaxMessage = 128 << 20
 
-	defaultWindow = 256 << 10
-	maxWindow     = 1 << 30
+	defaultWindow       = 256 << 10
+	maxWindow           = 1 << 30
+	defaultSendQueue    = 32 << 10
+	defaultStreamWindow = 1 << 20
+	defaultBacklog      = 128
 )
 
 func (o *Options) maxMessage() int {
@@ -44,4 +73,32 @@ func (o *Options) window() int {
 		return defaultWindow
 	}
 	return min(o.Window, maxWindow)
+}
+
+func (o *Options) sendQueue() int {
+	if o == nil || o.SendQueue <= 0 {
+		return defaultSendQueue
+	}
+	return o.SendQueue
+}
+
+func (o *Options) streamWindow() int {
+	if o == nil || o.StreamWindow <= 0 {
+		return defaultStreamWindow
+	}
+	return min(o.StreamWindow, maxWindow)
+}
+
+func (o *Options) backlog() int {
+	if o == nil || o.Backlog <= 0 {
+		return defaultBacklog
+	}
+	return o.Backlog
+}
+
+func (o *Options) keepalive() time.Duration {
+	if o == nil {
+		return 0
+	}
+	return max(o.Keepalive, 0)
 }

@@ -4,6 +4,7 @@ package duplex
 // than a frame, for the grant of its rest. Guarded by writer.mu.
 type outMsg struct {
 	class class
+	of    *outClass
 	data  []byte
 	off   int    // bytes put into frames so far
 	id    uint32 // set with the first frame of a long message
@@ -56,16 +57,26 @@ func (oc *outClass) start(b []byte, m *outMsg) []byte {
 }
 
 // piece appends the next piece of m to b.
-func (oc *outClass) piece(b []byte, m *outMsg) []byte {
-	n := min(len(m.data)-m.off, maxPayload)
+func (m *outMsg) piece(b []byte) (_ []byte, again bool) {
+	n := pieceSize(len(m.data) - m.off)
 	b = appendHeader(b, kindPiece+kind(m.class), n, m.id)
 	b = append(b, m.data[m.off:m.off+n]...)
 	m.off += n
-	if m.off == len(m.data) {
-		delete(oc.open, m.id)
-		m.finish()
+	if m.off < len(m.data) {
+		return b, true
 	}
-	return b
+	delete(m.of.open, m.id)
+	m.finish()
+	return b, false
+}
+
+// pieceSize is how much of n bytes goes into the next frame. Two full ones make
+// up a write of 64 KiB, headers included.
+func pieceSize(n int) int {
+	if n <= maxPayload {
+		return n
+	}
+	return maxPayload - headerSize
 }
 
 func (m *outMsg) finish() {

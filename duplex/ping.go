@@ -40,13 +40,9 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 func (c *Conn) sendPing(p *ping) error {
 	w := &c.writer
 	w.mu.Lock()
-	switch {
-	case isClosed(c.done):
+	if err := w.maySend(); err != nil {
 		w.mu.Unlock()
-		return c.err
-	case w.closing:
-		w.mu.Unlock()
-		return ErrClosed
+		return c.endErr(err)
 	}
 	c.mu.Lock() // numbers go out in order
 	p.id = c.nextPing

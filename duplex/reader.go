@@ -60,7 +60,7 @@ func (r *reader) end() error {
 	}
 }
 
-// fill reads until buf holds n bytes at least, n being headerSize at most.
+// fill reads until buf holds n bytes at least, n being readSize at most.
 func (r *reader) fill(n int) error {
 	if r.w-r.r >= n {
 		return nil
@@ -95,6 +95,9 @@ func (r *reader) read(p []byte) error {
 }
 
 func (r *reader) frame(h header) error {
+	if base, by, ok := h.kind.ofStream(); ok {
+		return r.c.streams.frame(r, base, by, h)
+	}
 	base, c := h.kind.split()
 	switch base {
 	case kindWhole:
@@ -117,6 +120,12 @@ func (r *reader) frame(h header) error {
 		w.update(func() { w.pong, w.ponging = h.id, true })
 	case kindPong:
 		r.c.pong(h.id)
+	case kindShutdown:
+		r.c.work.draining.Store(true)
+		r.c.settle()
+	case kindIdle:
+		w := &r.c.writer
+		w.update(func() { w.farewell.peer = &peerIdle{h.id, r.c.work.received.Load()} })
 	default:
 		return r.skip(int(h.length))
 	}
@@ -245,5 +254,6 @@ func (r *reader) abort(c class, h header) error {
 	r.close(key)
 	r.c.grant(r.c.grants.abort(m))
 	r.c.owe(c, cost(m.total))
+	r.c.arrived()
 	return nil
 }

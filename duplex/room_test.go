@@ -75,7 +75,7 @@ func TestPieceBesideFullQueue(t *testing.T) {
 		full := func() bool {
 			p.writer.mu.Lock()
 			defer p.writer.mu.Unlock()
-			return len(p.writer.queue) >= maxQueue
+			return len(p.writer.queue) >= defaultSendQueue
 		}
 		between, pieces := 0, 0
 		for i := range 40 {

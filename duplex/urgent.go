@@ -11,13 +11,9 @@ func (w *writer) sendUrgent(data []byte) error {
 		return &SizeError{Size: len(data), Limit: maxUrgent}
 	}
 	w.mu.Lock()
-	switch {
-	case isClosed(w.done):
+	if err := w.maySend(); err != nil {
 		w.mu.Unlock()
-		return errEnded
-	case w.closing:
-		w.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	w.urgents = appendWhole(w.urgents, urgent, data)
 	w.unlockAndWrite(false)
@@ -31,7 +27,7 @@ const urgentRoom = 4 << 10
 // as many as there are calls, and others have their turn, too.
 func (w *writer) appendUrgents(batch []byte) []byte {
 	n := 0
-	for n < len(w.urgents) && (n < urgentRoom || len(batch)+n < maxQueue) {
+	for n < len(w.urgents) && (n < urgentRoom || len(batch)+n < w.maxQueue) {
 		n += headerSize + int(binary.LittleEndian.Uint16(w.urgents[n+2:]))
 	}
 	if n == 0 {

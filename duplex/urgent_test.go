@@ -71,16 +71,16 @@ func TestTooManyUrgent(t *testing.T) {
 // TestUrgentRoom: many do not keep others from their turn, nor others them.
 func TestUrgentRoom(t *testing.T) {
 	msg := make([]byte, maxUrgent)
-	var w writer
+	w := writer{maxQueue: defaultSendQueue}
 	for range 5000 {
 		w.urgents = appendWhole(w.urgents, urgent, msg)
 	}
 	frame := headerSize + maxUrgent
 	room := func(batch int) int { return len(w.appendUrgents(make([]byte, batch))) - batch }
-	require.Equal(t, (maxQueue+frame-1)/frame*frame, room(0))
-	require.Equal(t, (urgentRoom+frame-1)/frame*frame, room(maxQueue))
+	require.Equal(t, (defaultSendQueue+frame-1)/frame*frame, room(0))
+	require.Equal(t, (urgentRoom+frame-1)/frame*frame, room(defaultSendQueue))
 	for len(w.urgents) > 0 {
-		require.Positive(t, room(maxQueue))
+		require.Positive(t, room(defaultSendQueue))
 	}
 	require.Zero(t, room(0))
 }

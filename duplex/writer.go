@@ -2,6 +2,7 @@ package duplex
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"runtime"
 	"slices"
@@ -12,8 +13,6 @@ const (
 	// maxWrite bounds one write call: what the kernel holds cannot be
 	// overtaken, so more would buy throughput with the latency of others.
 	maxWrite = 64 << 10
-	// maxQueue is how full the queue may be for another message to be put into it.
-	maxQueue = 32 << 10
 	// callerRounds is how many batches a sender writes for itself and others
 	// before it leaves the rest to the writer goroutine.
 	callerRounds = 4
@@ -29,32 +28,49 @@ type writer struct {
 	conn     io.Writer
 	writeNow func([]byte) (int, error) // writes what fits without waiting; nil if the connection cannot
 	maxSend  int
+	maxQueue int               // how full the queue may be for another message to be put into it
 	owed     func(class) int64 // takes over the credit that is to be granted to the other side
 	failed   func(error)       // called once, with the first write error
 	done     <-chan struct{}   // closed when the connection has ended
 	wake     chan struct{}     // one slot: there is work for the writer goroutine
 	drained  chan struct{}     // closed when the bye has been written
+	work     *work             // what is going on besides
+	lonely   bool              // the other side does not know of shutdown
+	quiet    chan<- struct{}   // closed when Shutdown may close
 
-	mu      sync.Mutex // guards what follows
-	owned   bool       // somebody is writing
-	handed  bool       // the owner has left off, rest and what is queued is for the writer goroutine
-	rest    []byte     // what the kernel did not take at once
-	queue   []byte     // whole frames of messages, in order
-	urgents []byte     // frames of urgent messages, for behind the queue
-	control []byte     // grants and aborts
-	spare   []byte     // for the next queue
-	box     *[]byte    // what the last buffer from buffers came in, for the next to go back in
-	pong    uint32     // the latest ping
-	ponging bool       // it has not been answered
-	credit  bool       // owed may have something
-	classes [numClasses]outClass
-	turn    class     // whose waiting messages come first in the next batch
-	crowded bool      // some that may start found no room: nobody may overtake them
-	ready   []*outMsg // long messages that may send, each a piece in its turn
-	closing bool      // no new messages; a bye goes behind what is queued
-	bye     bool      // the bye is in a batch
-	err     error     // the first write error: nothing is written any more
+	mu       sync.Mutex   // guards what follows
+	owned    bool         // somebody is writing
+	handed   bool         // the owner has left off, rest and what is queued is for the writer goroutine
+	rest     []byte       // what the kernel did not take at once
+	queue    []byte       // whole frames of messages, in order
+	urgents  []byte       // frames of urgent messages, for behind the queue
+	control  []byte       // grants and aborts
+	streams  []*outStream // those that owe something
+	refusals []refusal
+	spare    []byte  // for the next queue
+	box      *[]byte // what the last buffer from buffers came in, for the next to go back in
+	pong     uint32  // the latest ping
+	ponging  bool    // it has not been answered
+	credit   bool    // owed may have something
+	classes  [numClasses]outClass
+	turn     class    // whose waiting messages come first in the next batch
+	crowded  bool     // some that may start found no room: nobody may overtake them
+	ready    []piecer // long messages and streams that may send, each a piece in its turn
+	begun    uint32   // messages and streams begun, ever
+	closing  bool     // no new messages; a bye goes behind what is queued
+	bye      bool     // the bye is in a batch
+	err      error    // the first write error: nothing is written any more
+	farewell farewell
 }
+
+// piecer is what sends a piece whenever its turn comes.
+type piecer interface {
+	// piece appends the next frame to b, and reports whether there may be another.
+	piece(b []byte) (_ []byte, again bool)
+}
+
+// refusal is a stream that the other side has opened and that is not taken.
+type refusal struct{ id, code uint32 }
 
 // send queues data as a message of class c and returns when its last byte is
 // on its way: behind that, whatever is sent arrives later. If ctx ends first,
@@ -68,22 +84,23 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 		return &SizeError{Size: len(data), Limit: w.maxSend}
 	}
 	w.mu.Lock()
-	if isClosed(w.done) {
-		w.mu.Unlock()
-		return errEnded
+	err := w.maySend()
+	if err == nil && c != reply {
+		err = w.mayBegin()
 	}
-	if w.closing {
+	if err != nil {
 		w.mu.Unlock()
-		return ErrClosed
+		return err
 	}
 	oc := &w.classes[c]
-	if len(data) <= maxPayload && len(oc.waiting) == 0 && oc.mayStart(c) && len(w.queue) < maxQueue && !w.crowded && w.err == nil {
+	if len(data) <= maxPayload && len(oc.waiting) == 0 && oc.mayStart(c) && len(w.queue) < w.maxQueue && !w.crowded && w.err == nil {
 		oc.credit -= cost(len(data))
+		w.begun++
 		w.queue = appendWhole(w.buffer(w.queue), c, data)
 		w.unlockAndWrite(busy)
 		return nil
 	}
-	m := &outMsg{class: c, data: data, sent: make(chan struct{})}
+	m := &outMsg{class: c, of: oc, data: data, sent: make(chan struct{})}
 	oc.waiting = append(oc.waiting, m)
 	w.unlockAndWrite(busy)
 	select {
@@ -107,7 +124,7 @@ func (w *writer) abandon(m *outMsg, reason error) error {
 	case outWaiting:
 		oc.waiting = remove(oc.waiting, m)
 	case outOpen, outReady:
-		w.ready = remove(w.ready, m)
+		w.ready = remove(w.ready, piecer(m))
 		delete(oc.open, m.id)
 		w.control = appendHeader(w.control, kindAbort+kind(m.class), 0, m.id)
 	}
@@ -129,6 +146,12 @@ func (w *writer) update(f func()) {
 	f()
 	w.leave()
 	w.mu.Unlock()
+}
+
+// flush has what is queued written, as unlockAndWrite does.
+func (w *writer) flush() {
+	w.mu.Lock()
+	w.unlockAndWrite(false)
 }
 
 // leave leaves what there is to write to the writer goroutine. mu is held.
@@ -257,13 +280,7 @@ func (w *writer) next(last []byte) []byte {
 		return appendHeader(w.buffer(batch), kindBye, 0, 0)
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
-	for first := true; len(w.ready) > 0 && (first || len(batch) < maxQueue); first = false {
-		m := w.ready[0]
-		w.ready = slices.Delete(w.ready, 0, 1)
-		if batch = w.classes[m.class].piece(w.buffer(batch), m); m.state != outSent {
-			w.ready = append(w.ready, m)
-		}
-	}
+	batch = w.appendIdle(w.appendPieces(batch))
 	if len(batch) == 0 {
 		// The credit was granted meanwhile. An empty write is not for every
 		// kind of pipe: see errEmpty.
@@ -282,10 +299,11 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 		oc := &w.classes[c]
 		n := 0
 		for ; n < len(oc.waiting) && oc.mayStart(c); n++ {
-			if len(batch) >= maxQueue {
+			if len(batch) >= w.maxQueue {
 				w.crowded = true
 				break
 			}
+			w.begun++
 			batch = oc.start(w.buffer(batch), oc.waiting[n])
 		}
 		oc.waiting = slices.Delete(oc.waiting, 0, n)
@@ -294,7 +312,22 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 	return batch
 }
 
-func (w *writer) hasControl() bool { return w.credit || w.ponging || len(w.control) > 0 }
+// appendPieces appends a piece, and further ones as long as a write has room for a full one.
+func (w *writer) appendPieces(batch []byte) []byte {
+	for none := len(batch); len(w.ready) > 0 && (len(batch) == none || len(batch) <= maxWrite/2); {
+		p := w.ready[0]
+		w.ready = slices.Delete(w.ready, 0, 1)
+		var again bool
+		if batch, again = p.piece(w.buffer(batch)); again {
+			w.ready = append(w.ready, p)
+		}
+	}
+	return batch
+}
+
+func (w *writer) hasControl() bool {
+	return w.credit || w.ponging || len(w.control) > 0 || len(w.streams) > 0 || len(w.refusals) > 0
+}
 
 // appendControl appends the control frames that are due to b.
 func (w *writer) appendControl(b []byte) []byte {
@@ -312,6 +345,16 @@ func (w *writer) appendControl(b []byte) []byte {
 	}
 	b = append(b, w.control...)
 	w.control = w.control[:0]
+	for i, o := range w.streams {
+		b = o.appendDue(b)
+		w.streams[i] = nil
+	}
+	w.streams = w.streams[:0]
+	for _, r := range w.refusals {
+		b = appendHeader(b, kindReset|byAcceptor, 4, r.id)
+		b = binary.LittleEndian.AppendUint32(b, r.code)
+	}
+	w.refusals = nil
 	return b
 }
 

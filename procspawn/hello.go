@@ -52,6 +52,7 @@ func newHello(opts *Options) Hello {
 		MaxMessage: uint64(opts.maxMessage()),
 		Encoding:   opts.encoding(),
 		Bodies:     opts.bodies(),
+		Features:   opts.features(),
 		WordBits:   math.MaxUint>>63*32 + 32,
 		BigEndian:  binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
 	}

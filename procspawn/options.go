@@ -22,6 +22,10 @@ type Options struct {
 	// name them; they are announced in the hello. Default: msgpack.
 	Bodies []string
 
+	// Features name what else the layers above understand; they are announced
+	// in the hello. rpcpipe sets them.
+	Features []string
+
 	// CloseTimeout is how long Stop leaves a child to exit by itself once its
 	// link is closed. Default: 2 s; negative: no time at all.
 	CloseTimeout time.Duration
@@ -62,6 +66,13 @@ func (o *Options) bodies() []string {
 		return []string{"msgpack"}
 	}
 	return o.Bodies
+}
+
+func (o *Options) features() []string {
+	if o == nil {
+		return nil
+	}
+	return o.Features
 }
 
 func (o *Options) closeTimeout() time.Duration {

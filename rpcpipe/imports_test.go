@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	modulePath + "/rpcpipe":                     {modulePath, modulePath + "/duplex", modulePath + "/procspawn"},
 	modulePath:                                  {modulePath + "/internal/mpack", msgpackModule},
 	modulePath + "/duplex":                      {},
+	modulePath + "/duplex/model":                {}, // tests only
 	modulePath + "/procspawn":                   {modulePath + "/internal/mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},
 	modulePath + "/internal/mpack":              {},

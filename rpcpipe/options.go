@@ -29,8 +29,8 @@ type Options struct {
 
 	// Limits and choices of the layers below. Codec.Server and Codec.Logger
 	// default to the two above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer,
-	// Process.Bodies and Process.Encoding are set by what both sides say in the hello.
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Duplex.NoStreams and NoShutdown,
+	// Process.Bodies, Features and Encoding are set by what both sides say in the hello.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options
@@ -67,6 +67,7 @@ func (o *Options) withDefaults() Options {
 	}
 	process.MaxMessage = link.MaxMessage
 	process.Bodies = []string{"msgpack", bodyGob}
+	process.Features = []string{featureStreams, featureShutdown}
 	process.Encoding = viaduct.MessagePack.Name()
 	if codec.Encoding != nil {
 		if process.Encoding = codec.Encoding.Name(); process.Encoding == "" {
@@ -80,10 +81,18 @@ func (o *Options) withDefaults() Options {
 // bodyGob is what a Go program lists in its hello: it reads ext values with gob in them.
 const bodyGob = "gob"
 
+// What duplex can do and another implementation need not.
+const (
+	featureStreams  = "streams"
+	featureShutdown = "shutdown"
+)
+
 // agree takes over what the other side has said of itself.
 func (o *Options) agree(remote procspawn.Hello) {
 	if remote.MaxMessage > 0 {
 		o.Duplex.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}
 	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
+	o.Duplex.NoStreams = !slices.Contains(remote.Features, featureStreams)
+	o.Duplex.NoShutdown = !slices.Contains(remote.Features, featureShutdown)
 }

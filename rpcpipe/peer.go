@@ -28,10 +28,13 @@ type Peer struct {
 	conn     *duplex.Conn
 	link     io.ReadWriteCloser // below conn
 	process  *procspawn.Process // nil in the child and without a process
+	up       chan struct{}      // closed when endpoint is set
 
 	reaped chan struct{} // closed when exit is set
 	exit   *procspawn.Exit
 	ended  chan struct{} // closed when nothing of the Peer runs any more
+
+	shutdowns shutdowns
 }
 
 // Start starts cmd as a child and connects to it. ctx bounds the start, in
@@ -80,16 +83,22 @@ func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, er
 func IsChild() bool { return procspawn.IsChild() }
 
 func newPeer(link io.ReadWriteCloser, process *procspawn.Process, opts Options) *Peer {
-	conn := duplex.New(link, opts.Duplex)
 	p := &Peer{
-		opts:     opts,
-		endpoint: viaduct.NewEndpoint(conn.ClientLane(), conn.ServerLane(), opts.Codec),
-		conn:     conn,
-		link:     link,
-		process:  process,
-		reaped:   make(chan struct{}),
-		ended:    make(chan struct{}),
+		opts:    opts,
+		conn:    duplex.New(link, opts.Duplex),
+		link:    link,
+		process: process,
+		up:      make(chan struct{}),
+		reaped:  make(chan struct{}),
+		ended:   make(chan struct{}),
 	}
+	values := opts.Codec.Context
+	if values == nil {
+		values = context.Background()
+	}
+	opts.Codec.Context = context.WithValue(values, peerKey{}, p)
+	p.endpoint = viaduct.NewEndpoint(p.conn.ClientLane(), p.conn.ServerLane(), opts.Codec)
+	close(p.up)
 	go p.supervise()
 	return p
 }
@@ -97,6 +106,7 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, opts Options) 
 // supervise sees to the order of the end.
 func (p *Peer) supervise() {
 	defer close(p.ended)
+	defer p.shutdowns.wait()
 	<-p.endpoint.Done() // pending calls have failed
 	<-p.conn.Done()     // and what was accepted for sending has been sent: Stop closes the pipes
 	if p.process != nil {

@@ -1,0 +1,239 @@
+package duplex
+
+import (
+	"encoding/binary"
+	"math"
+	"net"
+	"os"
+)
+
+// outStream is the sending half of a stream, and what this side owes the other
+// one about the receiving half. Guarded by writer.mu.
+type outStream struct {
+	w     *writer
+	wrote chan struct{} // one slot: what Write waits for may have come
+
+	id     uint32
+	by     kind   // who has opened the stream
+	opened bool   // it is known on the wire: not so an offer that waits
+	credit int64  // bytes that may be sent
+	data   []byte // what the Write at work has not sent
+	ready  bool   // in writer.ready
+	ending bool   // no more data follows
+	failed error  // why nothing can be written any more
+
+	// What is owed, all of it state.
+	listed bool // in writer.streams
+	due    [numDue]bool
+	window uint32 // with open and accept
+	name   uint32 // with open
+	more   uint32 // credit for the other side
+	code   uint32 // with reset
+}
+
+// What may be due, in the order in which it is sent.
+const (
+	dueOpen = iota
+	dueAccept
+	dueMore
+	dueStop
+	dueReset
+	numDue
+)
+
+// smallWrite is the most that is sent ahead of the turns of long messages and
+// other streams, like a message of one frame.
+const smallWrite = 4 << 10
+
+// frame begins a frame of the stream from this side.
+func (o *outStream) frame(b []byte, base kind, length int) []byte {
+	switch base {
+	case kindOpen, kindAccept:
+	default:
+		base |= o.by
+	}
+	return appendHeader(b, base, length, o.id)
+}
+
+// owe makes something due. w.mu is held.
+func (o *outStream) owe(what int) {
+	o.due[what] = true
+	if !o.listed {
+		o.listed = true
+		o.w.streams = append(o.w.streams, o)
+	}
+}
+
+// appendDue appends what is due. The owner of the writer calls it.
+func (o *outStream) appendDue(b []byte) []byte {
+	o.listed = false
+	for what, due := range o.due {
+		if !due {
+			continue
+		}
+		switch what {
+		case dueOpen:
+			o.w.begun++
+			b = o.frame(b, kindOpen, 8)
+			b = binary.LittleEndian.AppendUint32(b, o.window)
+			b = binary.LittleEndian.AppendUint32(b, o.name)
+		case dueAccept:
+			b = binary.LittleEndian.AppendUint32(o.frame(b, kindAccept, 4), o.window)
+		case dueMore:
+			b = binary.LittleEndian.AppendUint32(o.frame(b, kindMore, 4), o.more)
+			o.more = 0
+		case dueStop:
+			b = o.frame(b, kindStop, 0)
+		case dueReset:
+			b = binary.LittleEndian.AppendUint32(o.frame(b, kindReset, 4), o.code)
+		}
+	}
+	o.due = [numDue]bool{}
+	return b
+}
+
+// start has p sent as credit allows. It reports true if all of it is on its
+// way; otherwise the caller waits for wrote.
+func (o *outStream) start(p []byte) (sent bool, err error) {
+	w := o.w
+	w.mu.Lock()
+	if err := o.usable(); err != nil {
+		w.mu.Unlock()
+		return false, err
+	}
+	if len(p) == 0 {
+		w.mu.Unlock()
+		return true, nil
+	}
+	if len(p) <= smallWrite && o.credit >= int64(len(p)) && len(w.queue) < w.maxQueue && !w.crowded {
+		w.queue = o.appendData(w.buffer(w.queue), p)
+		w.unlockAndWrite(false)
+		return true, nil
+	}
+	o.data = p
+	o.getReady()
+	w.unlockAndWrite(false)
+	return false, nil
+}
+
+func (o *outStream) usable() error {
+	switch {
+	case o.failed != nil:
+		return o.failed
+	case isClosed(o.w.done):
+		return errEnded
+	case o.ending:
+		return net.ErrClosed
+	case o.w.closing:
+		return ErrClosed
+	}
+	return nil
+}
+
+// progress returns how much of the Write at work, of n bytes, has been sent,
+// and, if it ends without the rest, why. giveUp has it end.
+func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
+	o.w.mu.Lock()
+	defer o.w.mu.Unlock()
+	sent = n - len(o.data)
+	if sent == n {
+		return sent, nil
+	}
+	if err = o.usable(); err == nil && giveUp {
+		err = os.ErrDeadlineExceeded
+	}
+	if err != nil {
+		o.data = nil
+	}
+	return sent, err
+}
+
+func (o *outStream) appendData(b, p []byte) []byte {
+	o.credit -= int64(len(p))
+	return append(o.frame(b, kindData, len(p)), p...)
+}
+
+// getReady gives o its turns if there is something that it may send. w.mu is held.
+func (o *outStream) getReady() {
+	if len(o.data) > 0 && o.credit > 0 && !o.ready {
+		o.ready = true
+		o.w.ready = append(o.w.ready, o)
+	}
+}
+
+// piece sends what may be sent in one frame.
+func (o *outStream) piece(b []byte) (_ []byte, again bool) {
+	if n := min(int64(pieceSize(len(o.data))), o.credit); n > 0 {
+		b = o.appendData(b, o.data[:n])
+		if o.data = o.data[n:]; len(o.data) == 0 {
+			o.data = nil
+			o.signal()
+		}
+	}
+	o.ready = len(o.data) > 0 && o.credit > 0
+	return b, o.ready
+}
+
+func (o *outStream) signal() {
+	select {
+	case o.wrote <- struct{}{}:
+	default:
+	}
+}
+
+// end has the other side told that no more data follows; a Write at work ends
+// with reason. It reports false if that was done before. w.mu is held.
+func (o *outStream) end(reason error) bool {
+	if o.ending {
+		return false
+	}
+	o.ending = true
+	o.stop(reason)
+	if o.opened && !o.w.bye {
+		o.w.queue = o.frame(o.w.buffer(o.w.queue), kindEnd, 0)
+	}
+	return true
+}
+
+// stop fails the Write at work and later ones. What it has not sent stays in data for
+// who waits to see.
+func (o *outStream) stop(reason error) {
+	if o.failed == nil {
+		o.failed = reason
+	}
+	o.credit = 0
+	o.signal()
+}
+
+// reset has the other side told that the stream is no more.
+func (o *outStream) reset(code uint32, reason error) {
+	o.stop(reason)
+	o.ending = true
+	if o.opened {
+		opening := o.due[dueOpen]
+		o.due = [numDue]bool{dueOpen: opening}
+		o.code = code
+		o.owe(dueReset)
+	}
+}
+
+// addCredit is called when the other side takes n bytes more.
+func (o *outStream) addCredit(n int64) error {
+	if n == 0 || o.credit+n > maxWindow {
+		return protocolErrorf("stream credit of %d bytes makes %d, limit is %d", n, o.credit+n, maxWindow)
+	}
+	if o.failed == nil {
+		o.credit += n
+		o.getReady()
+	}
+	return nil
+}
+
+// grant gives the other side credit for n bytes more.
+func (o *outStream) grant(n int64) {
+	w := o.w
+	w.mu.Lock()
+	o.more = uint32(min(int64(o.more)+n, math.MaxUint32))
+	o.owe(dueMore)
+	w.unlockAndWrite(false)
+}

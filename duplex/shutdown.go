@@ -1,0 +1,156 @@
+package duplex
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+// ErrShutdown is what calls, one-way messages and Open return, in the sense of
+// errors.Is, while one of the sides is shutting down.
+var ErrShutdown = errors.New("duplex: the link is shutting down")
+
+// Shutdown ends the link in order. From now on neither side starts calls,
+// one-way messages or streams, except for what the calls and one-way messages need that are
+// being worked on: those fail with [ErrShutdown]. When all calls have their replies, all
+// one-way messages are finished with and all streams have ended, in both
+// directions, the other side is told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed].
+//
+// When ctx ends first, the link ends as by Close. Shutdown returns nil after an orderly end, ctx.Err(),
+// or why the link has ended otherwise. Streams that wait for Accept are refused. Lanes used as byte streams count
+// as idle as soon as all that was written has been read.
+func (c *Conn) Shutdown(ctx context.Context) error {
+	if !c.shutting.Swap(true) {
+		c.refuseWaiting()
+		w := &c.writer
+		w.mu.Lock()
+		c.work.draining.Store(true)
+		if !c.noShutdown {
+			w.control = appendHeader(w.control, kindShutdown, 0, 0)
+		}
+		w.unlockAndWrite(false)
+	}
+	var err error
+	select {
+	case <-c.quiet:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-c.done:
+		if err = c.err; errors.Is(err, ErrPeerClosed) && c.work.idle(c.work.received.Load()) {
+			err = nil // it has been shutting down, too
+		}
+	}
+	c.Close()
+	return err
+}
+
+// refuseWaiting refuses the streams that wait for Accept.
+func (c *Conn) refuseWaiting() {
+	c.streams.mu.Lock()
+	waiting := c.streams.waiting
+	c.streams.waiting = nil
+	c.streams.mu.Unlock()
+	for _, s := range waiting {
+		c.streams.reset(s, resetShutdown, net.ErrClosed)
+	}
+}
+
+// Draining returns ErrShutdown while one of the sides is shutting down, and nil before.
+func (l *Lane) Draining() error {
+	if l.c.work.draining.Load() {
+		return ErrShutdown
+	}
+	return nil
+}
+
+// Working says that there is something to wait for besides what is known of
+// messages, if delta is 1, or that it is done, if delta is -1: one-way messages
+// that are handled after Release, above all.
+func (l *Lane) Working(delta int) {
+	l.c.work.notes.Add(int64(delta))
+	if delta < 0 {
+		l.c.settle()
+	}
+}
+
+// settle has the writer look whether the link is idle now, if anybody wants to know.
+func (c *Conn) settle() {
+	if c.work.draining.Load() {
+		c.writer.update(func() {})
+	}
+}
+
+// farewell is what a writer knows of an orderly end. Guarded by writer.mu.
+type farewell struct {
+	told  bool      // the other side knows that this one is idle,
+	at    uint32    // having received so many messages and streams
+	quiet bool      // Shutdown may close
+	peer  *peerIdle // what the other side has last said, nil if nothing
+}
+
+// peerIdle says that the other side was idle, having received n messages and
+// streams; this side had received so many then.
+type peerIdle struct{ n, received uint32 }
+
+// mayBegin reports why no call, one-way message or stream may be begun. mu is held.
+func (w *writer) mayBegin() error {
+	if err := w.maySend(); err != nil {
+		return err
+	}
+	if w.work.draining.Load() && !w.work.serving() {
+		return ErrShutdown
+	}
+	return nil
+}
+
+// maySend reports why nothing may be sent. mu is held.
+func (w *writer) maySend() error {
+	switch {
+	case isClosed(w.done):
+		return errEnded
+	case w.closing:
+		return ErrClosed
+	}
+	return nil
+}
+
+// appendIdle tells the other side, behind all that was sent, that this one is
+// idle, if it is and the link is draining. The owner calls it, when batch is the last there is.
+//
+// The side that shuts down may close when it is idle itself and the other one
+// was, having received all that this one has begun, and nothing has come since:
+// then nobody is left to begin anything.
+func (w *writer) appendIdle(batch []byte) []byte {
+	n := w.work.received.Load()
+	if !w.work.draining.Load() || w.pending() || !w.work.idle(n) {
+		return batch
+	}
+	f := &w.farewell
+	if !f.told || f.at != n {
+		f.told, f.at = true, n
+		if !w.lonely {
+			batch = appendHeader(w.buffer(batch), kindIdle, 0, n)
+		}
+	}
+	if w.lonely || f.peer != nil && f.peer.n == w.begun && f.peer.received == n {
+		w.nowQuiet()
+	}
+	return batch
+}
+
+func (w *writer) nowQuiet() {
+	if !w.farewell.quiet {
+		w.farewell.quiet = true
+		close(w.quiet)
+	}
+}
+
+// pending reports whether anything waits to be sent.
+func (w *writer) pending() bool {
+	for _, oc := range w.classes {
+		if len(oc.waiting) > 0 || len(oc.open) > 0 {
+			return true
+		}
+	}
+	return len(w.queue) > 0 || len(w.urgents) > 0 || len(w.ready) > 0 || w.hasControl()
+}

@@ -1,0 +1,212 @@
+package duplex
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// A Stream is one end of a byte stream on a Conn: a [net.Conn] with half-close
+// and reset. Its methods may be called from any goroutine.
+//
+// Bytes that nobody reads cost their window (64 KiB, growing to
+// [Options].StreamWindow while both sides keep up), and hold up nothing else.
+//
+// Errors are a [*net.OpError], but for io.EOF. It wraps [net.ErrClosed] after Close on this side,
+// [os.ErrDeadlineExceeded], [ErrReset], [ErrStopped], or why the link has ended.
+type Stream struct {
+	streams *streams
+	out     outStream
+	in      inStream
+
+	reading, writing chan struct{} // one slot: held by the Read, and the Write, that is at work
+	closed           chan struct{} // closed by Close and Reset
+	answered         chan struct{} // one slot: the other side has answered the open; of the opener
+	readBy, writeBy  deadline
+
+	// Guarded by streams.mu.
+	key      streamKey
+	offer    uint32 // its name while it waits to be opened; otherwise 0
+	accepted bool
+	refused  error // why it was not
+	halves   int   // how many have ended; at 2 it is forgotten
+	gone     bool  // forgotten, or never known
+}
+
+// Read reads what has come, waiting until there is something, the other side
+// has ended the stream (io.EOF), or the deadline passes.
+func (s *Stream) Read(p []byte) (int, error) {
+	n, err := s.read(p)
+	return n, s.opError("read", err)
+}
+
+func (s *Stream) read(p []byte) (int, error) {
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-s.readBy.wait():
+		return 0, os.ErrDeadlineExceeded
+	case <-s.closed:
+		return 0, net.ErrClosed
+	}
+	for {
+		late := s.readBy.wait()
+		switch {
+		case isClosed(s.closed):
+			return 0, net.ErrClosed
+		case isClosed(late):
+			return 0, os.ErrDeadlineExceeded
+		case len(p) == 0:
+			return 0, nil
+		}
+		n, grant, err := s.in.take(p)
+		if grant > 0 {
+			s.out.grant(grant)
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+		select {
+		case <-s.in.more:
+		case <-late:
+		}
+	}
+}
+
+// Write writes p. It returns when all of p is on its way: the other side gets
+// it if the link lives. It waits for credit, until the deadline passes. If it returns an error, the other
+// side gets only the first n bytes.
+func (s *Stream) Write(p []byte) (int, error) {
+	n, err := s.write(p)
+	return n, s.opError("write", err)
+}
+
+func (s *Stream) write(p []byte) (int, error) {
+	select {
+	case s.writing <- struct{}{}:
+		defer func() { <-s.writing }()
+	case <-s.writeBy.wait():
+		return 0, os.ErrDeadlineExceeded
+	case <-s.closed:
+		return 0, net.ErrClosed
+	}
+	late := s.writeBy.wait()
+	if isClosed(late) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	if sent, err := s.out.start(p); err != nil {
+		return 0, err
+	} else if sent {
+		return len(p), nil
+	}
+	for giveUp := false; ; {
+		select {
+		case <-s.out.wrote:
+		case <-late:
+			giveUp = true
+		case <-s.out.w.done:
+		}
+		if n, err := s.out.progress(len(p), giveUp); n == len(p) || err != nil {
+			return n, err
+		}
+	}
+}
+
+// CloseWrite ends this side's half: the other one reads io.EOF behind what has been
+// written. A Write at work ends. Reading goes on.
+func (s *Stream) CloseWrite() error {
+	if isClosed(s.closed) {
+		return s.opError("close", net.ErrClosed)
+	}
+	s.streams.endOut(s, net.ErrClosed)
+	s.out.w.flush()
+	return nil
+}
+
+// Close ends both halves: the other side reads what has been written and then
+// io.EOF, and its writes fail with [ErrStopped]. It waits for nothing.
+func (s *Stream) Close() error {
+	if !s.streams.closeOnce(s) {
+		return nil
+	}
+	s.readBy.close()
+	s.writeBy.close()
+	s.streams.endOut(s, net.ErrClosed)
+	s.streams.endIn(s)
+	s.out.w.flush()
+	return nil
+}
+
+// Reset ends the stream at once: what has come, or is on its way, is dropped on both sides. On the other one
+// Read and Write fail with [ErrReset].
+func (s *Stream) Reset() error {
+	if !s.streams.closeOnce(s) {
+		return nil
+	}
+	s.readBy.close()
+	s.writeBy.close()
+	s.streams.reset(s, resetByUser, net.ErrClosed)
+	s.out.w.flush()
+	return nil
+}
+
+// SetDeadline sets the deadlines of Read and Write, those at work included. A zero t is none.
+func (s *Stream) SetDeadline(t time.Time) error {
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of Read.
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(&s.readBy, t) }
+
+// SetWriteDeadline sets the deadline of Write. What Write has sent of its bytes when it passes is in what it returns.
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.writeBy, t) }
+
+func (s *Stream) setDeadline(d *deadline, t time.Time) error {
+	if isClosed(s.closed) {
+		return s.opError("set", net.ErrClosed)
+	}
+	d.set(t)
+	return nil
+}
+
+// LocalAddr returns an address that names the stream within its link.
+func (s *Stream) LocalAddr() net.Addr { return s.addr(true) }
+
+// RemoteAddr returns an address that names the stream within its link.
+func (s *Stream) RemoteAddr() net.Addr { return s.addr(false) }
+
+func (s *Stream) addr(local bool) net.Addr {
+	s.streams.mu.Lock()
+	defer s.streams.mu.Unlock()
+	switch {
+	case s.offer != 0:
+		return Addr(fmt.Sprintf("offer-%d", s.offer))
+	case s.key.mine == local:
+		return Addr(fmt.Sprintf("opener-%d", s.key.id))
+	default:
+		return Addr(fmt.Sprintf("acceptor-%d", s.key.id))
+	}
+}
+
+// Addr is an end of a stream: who it is, and the number of the stream.
+type Addr string
+
+// Network returns "viaduct".
+func (Addr) Network() string  { return "viaduct" }
+func (a Addr) String() string { return string(a) }
+
+// opError wraps what went wrong as package net does.
+func (s *Stream) opError(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if err == errEnded {
+		err = s.streams.c.streamsErr()
+	}
+	return &net.OpError{Op: op, Net: "viaduct", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err}
+}

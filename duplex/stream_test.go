@@ -1,0 +1,46 @@
+package duplex
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// streamPair opens a stream over a link.
+func streamPair(t testing.TB, a, b *Conn) (x, y *Stream) {
+	t.Helper()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		c, err := b.Accept()
+		if err != nil {
+			t.Error(err)
+		}
+		accepted <- c
+	}()
+	c, err := a.Open(t.Context())
+	require.NoError(t, err)
+	return c.(*Stream), (<-accepted).(*Stream)
+}
+
+func TestStreamEcho(t *testing.T) {
+	overPipes(t, nil, func(t *testing.T, a, b *Conn) {
+		x, y := streamPair(t, a, b)
+		want := body(1, 10<<20)
+		go func() {
+			io.Copy(y, y)
+			y.CloseWrite()
+		}()
+		go func() {
+			x.Write(want)
+			x.CloseWrite()
+		}()
+		got, err := io.ReadAll(x)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got))
+		require.NoError(t, x.Close())
+		require.NoError(t, y.Close())
+	})
+}

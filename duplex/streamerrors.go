@@ -1,0 +1,54 @@
+package duplex
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+var (
+	// ErrReset is what Read and Write of a stream return when the other side
+	// has called Reset, in the sense of errors.Is.
+	ErrReset = errors.New("duplex: the other side has reset the stream")
+
+	// ErrStopped is what Write of a stream returns when the other side has
+	// closed it: nobody will read what is written.
+	ErrStopped = errors.New("duplex: the other side reads the stream no more")
+
+	// ErrRefused is what Open returns, in the sense of errors.Is, when the
+	// other side does not take the stream. The text says why.
+	ErrRefused = errors.New("duplex: the other side refused the stream")
+
+	// ErrNoStreams is what Open returns, in the sense of errors.Is, when the other side does not know streams.
+	ErrNoStreams = errors.New("duplex: the other side knows no streams")
+)
+
+// Codes of a reset.
+const (
+	resetByUser      = iota // or the opener waits for the answer no more
+	resetBacklogFull        // too many streams wait for Accept
+	resetNoListener         // the last listener has been closed
+	resetNoOffer            // there is no such offer any more
+	resetShutdown           // the side that was to accept is shutting down
+)
+
+// refused returns the error for a code with which an open was answered.
+func refused(code uint32) error {
+	switch code {
+	case resetBacklogFull:
+		return fmt.Errorf("%w: too many streams wait there to be accepted", ErrRefused)
+	case resetNoListener:
+		return fmt.Errorf("%w: its listener is closed", ErrRefused)
+	case resetNoOffer:
+		return fmt.Errorf("%w: what it offered is not there any more", ErrRefused)
+	case resetShutdown:
+		return fmt.Errorf("%w: it is shutting down", ErrRefused)
+	case resetByUser:
+		return ErrRefused
+	default:
+		return fmt.Errorf("%w, with code %d", ErrRefused, code)
+	}
+}
+
+// errStreamsClosed is ErrClosed for streams, whose users look for net.ErrClosed.
+var errStreamsClosed = fmt.Errorf("%w (%w)", ErrClosed, net.ErrClosed)

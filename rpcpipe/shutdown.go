@@ -1,0 +1,60 @@
+package rpcpipe
+
+import (
+	"context"
+	"sync"
+)
+
+// Shutdown ends the link in order. From now on neither side begins calls, one-way calls or streams: they
+// fail with an error that is [duplex.ErrShutdown], and [rpc.ErrShutdown], in the sense of errors.Is. Only
+// methods that are being served may still call, with the context of their call. When all calls have returned, all
+// one-way calls have been handled and all streams have ended, in both directions, the link is closed as by Close: in the parent
+// the child is then waited for.
+//
+// If ctx ends first, the link is closed at once. Shutdown returns nil after an orderly
+// end, ctx.Err(), or why the link has ended otherwise.
+//
+// A method may call it with the context of its own call. It then returns nil at once, as the call is one of those that
+// are waited for, and the rest is done when the call has returned, or ctx's deadline has passed.
+func (p *Peer) Shutdown(ctx context.Context) error {
+	if p.endpoint.Serves(ctx) {
+		p.shutdowns.start(func() {
+			rest := context.WithoutCancel(ctx) // ctx ends with the call
+			if deadline, ok := ctx.Deadline(); ok {
+				var cancel context.CancelFunc
+				rest, cancel = context.WithDeadline(rest, deadline)
+				defer cancel()
+			}
+			p.conn.Shutdown(rest)
+		})
+		return nil
+	}
+	err := p.conn.Shutdown(ctx)
+	p.Close()
+	if err != nil && err != ctx.Err() {
+		return p.Err()
+	}
+	return err
+}
+
+// shutdowns are those that methods have begun.
+type shutdowns struct {
+	mu      sync.Mutex // guards what follows
+	over    bool       // the link has ended
+	running sync.WaitGroup
+}
+
+func (s *shutdowns) start(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.running.Go(f)
+	}
+}
+
+func (s *shutdowns) wait() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.running.Wait()
+}

@@ -1,0 +1,67 @@
+package rpcpipe
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+// Open opens a byte stream beside the calls and waits until the other side has taken it, by
+// Accept or a Listener, or has refused it ([duplex.ErrRefused]). It is a full [net.Conn], a [*duplex.Stream], with half-close. ctx
+// bounds the opening, not the life of the stream.
+//
+// A stream that nobody reads holds up neither calls nor other streams.
+func (p *Peer) Open(ctx context.Context) (net.Conn, error) { return p.conn.Open(ctx) }
+
+// Accept waits for the next stream that the other side opens by Open, and takes it. It returns an error when the
+// link has ended.
+func (p *Peer) Accept() (net.Conn, error) { return p.conn.Accept() }
+
+// Listener returns a listener for the streams that the other side opens: for an
+// [net/http.Server], for instance. Closing it ends neither the link nor the
+// child. See [duplex.Conn.Listener].
+func (p *Peer) Listener() net.Listener { return p.conn.Listener() }
+
+// A StreamName names a stream in an argument or a reply, so that a method can take a stream, or
+// return one. Zero names none.
+type StreamName uint32
+
+// Offer returns a stream for the other side, and its name, which is to be sent there in
+// an argument or a reply. What is written waits until the other side has opened the stream by
+// [Peer.OpenOffer] or [StreamName.Open]; it does not go through Accept there. Close takes back an offer that
+// nobody has opened: so close the stream when the call has ended.
+func (p *Peer) Offer() (StreamName, net.Conn) {
+	name, conn := p.conn.Offer()
+	return StreamName(name), conn
+}
+
+// OpenOffer opens a stream that the other side has offered, once. ctx bounds the opening. If there is no such
+// offer any more the error is [duplex.ErrRefused], in the sense of errors.Is.
+func (p *Peer) OpenOffer(ctx context.Context, name StreamName) (net.Conn, error) {
+	return p.conn.OpenOffer(ctx, uint32(name))
+}
+
+// Open opens a stream that the caller has offered. It is [Peer.OpenOffer] for a method
+// that has the context of its call, see [FromContext].
+func (n StreamName) Open(ctx context.Context) (net.Conn, error) {
+	p := FromContext(ctx)
+	if p == nil {
+		return nil, errNoPeer
+	}
+	return p.OpenOffer(ctx, n)
+}
+
+var errNoPeer = errors.New("rpcpipe: this is not the context of a call: use Peer.OpenOffer")
+
+// peerKey is the key under which the contexts of handlers have their Peer.
+type peerKey struct{}
+
+// FromContext returns the Peer that has called a method, to call it back, given the context that the method's
+// argument got by SetContext(context.Context), or one derived from it. It returns nil for any other context.
+func FromContext(ctx context.Context) *Peer {
+	p, _ := ctx.Value(peerKey{}).(*Peer)
+	if p != nil {
+		<-p.up // a call may come in before the Peer is whole
+	}
+	return p
+}
