@@ -10,13 +10,8 @@ type chunks struct {
 	size int      // bytes in the queue
 }
 
-const (
-	// smallChunk is the least memory taken for a chunk.
-	smallChunk = 512
-	// wholeChunk is the least frame that gets a chunk of its own, without
-	// being copied into the room behind the last.
-	wholeChunk = maxPayload / 2
-)
+// smallChunk is the least memory taken for a chunk.
+const smallChunk = 512
 
 // chunkPool holds chunks of maxPayload bytes.
 var chunkPool = sync.Pool{New: func() any { return new([maxPayload]byte) }}
@@ -55,12 +50,6 @@ func (c *chunks) room(n int) []byte {
 		return newChunk()
 	}
 	return make([]byte, 0, size)
-}
-
-// push puts b, which comes from newChunk, at the end of the queue.
-func (c *chunks) push(b []byte) {
-	c.size += len(b)
-	c.list = append(c.list, b)
 }
 
 // take moves bytes from the start of the queue to p.

@@ -15,7 +15,9 @@ type inStream struct {
 	more chan struct{} // one slot: something of what follows has changed
 
 	mu     sync.Mutex // guards what follows
-	chunks chunks     // what has come and nobody has read
+	wanted []byte     // of a Read that waits: what comes goes there first,
+	filled int        // as so many bytes have
+	chunks chunks     // what has come behind that and nobody has read
 	left   int64      // credit of the other side
 	window int64      // what left grows to again as this side reads
 	limit  int64      // of window
@@ -54,19 +56,16 @@ func (in *inStream) arrive(n int) error {
 	return nil
 }
 
-// add takes bytes that have come: a copy of b, or, if whole, b itself, which comes from newChunk.
-func (in *inStream) add(b []byte, whole bool) {
+// add takes bytes that have come. It keeps none of b.
+func (in *inStream) add(b []byte) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	switch {
-	case in.closed && whole:
-		freeChunk(b)
-	case in.closed:
-	case whole:
-		in.chunks.push(b)
-	default:
-		in.chunks.add(b)
+	if in.closed {
+		return
 	}
+	n := copy(in.wanted[in.filled:], b)
+	in.filled += n
+	in.chunks.add(b[n:])
 	in.signal()
 }
 
@@ -91,6 +90,7 @@ func (in *inStream) fail(err error, atOnce bool) {
 	defer in.mu.Unlock()
 	if atOnce {
 		in.chunks.clear()
+		in.wanted, in.filled = nil, 0
 		in.closed = true
 	}
 	if in.err == nil || atOnce {
@@ -109,16 +109,37 @@ func (in *inStream) close(err error) (tell bool) {
 }
 
 // take moves what has come to p. If there is nothing and no error, the caller
-// waits for more. grant is what the other side may send now.
+// waits for more, and calls take again or leave: what comes meanwhile goes to p
+// itself. grant is what the other side may send now.
 func (in *inStream) take(p []byte) (n int, grant int64, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if n = in.chunks.take(p); n == 0 {
+	n = in.filled
+	in.wanted, in.filled = nil, 0
+	n += in.chunks.take(p[n:])
+	if n == 0 {
+		if in.err == nil {
+			in.wanted = p
+		}
 		return 0, 0, in.err
 	}
+	return n, in.taking(n), nil
+}
+
+// leave is take for a Read that waits no longer.
+func (in *inStream) leave() (n int, grant int64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	n = in.filled
+	in.wanted, in.filled = nil, 0
+	return n, in.taking(n)
+}
+
+// taking returns what the other side may send now that n bytes have been read. mu is held.
+func (in *inStream) taking(n int) (grant int64) {
 	in.taken += int64(n)
 	if in.err != nil || in.taken < in.window/2 {
-		return n, 0, nil
+		return 0
 	}
 	grant, in.taken = in.taken, 0
 	if in.left < in.window/4 && in.window < in.limit {
@@ -128,5 +149,5 @@ func (in *inStream) take(p []byte) (n int, grant int64, err error) {
 		in.window = grown
 	}
 	in.left += grant
-	return n, grant, nil
+	return grant
 }

@@ -106,7 +106,7 @@ func (o *outStream) start(p []byte) (sent bool, err error) {
 		return true, nil
 	}
 	if len(p) <= smallWrite && o.credit >= int64(len(p)) && len(w.queue) < w.maxQueue && !w.crowded {
-		w.queue = o.appendData(w.buffer(w.queue), p)
+		w.queue = o.appendData(w.buffer(w.queue, headerSize+len(p)), p)
 		w.unlockAndWrite(false)
 		return true, nil
 	}
@@ -190,7 +190,7 @@ func (o *outStream) end(reason error) bool {
 	o.ending = true
 	o.stop(reason)
 	if o.opened && !o.w.bye {
-		o.w.queue = o.frame(o.w.buffer(o.w.queue), kindEnd, 0)
+		o.w.queue = o.frame(o.w.buffer(o.w.queue, headerSize), kindEnd, 0)
 	}
 	return true
 }

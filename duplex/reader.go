@@ -60,7 +60,7 @@ func (r *reader) end() error {
 	}
 }
 
-// fill reads until buf holds n bytes at least, n being readSize at most.
+// fill reads until buf holds n bytes at least, n being headerSize at most.
 func (r *reader) fill(n int) error {
 	if r.w-r.r >= n {
 		return nil
@@ -88,8 +88,13 @@ func (r *reader) read(p []byte) error {
 		return nil
 	}
 	_, err := io.ReadFull(r.src, p[n:])
+	return unexpected(err)
+}
+
+// unexpected is for the end of the stream within a frame.
+func unexpected(err error) error {
 	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	}
 	return err
 }
@@ -226,9 +231,9 @@ func (r *reader) piece(c class, h header) error {
 	}
 	n := len(m.data)
 	if n+int(h.length) > cap(m.data) {
-		size := m.total
-		if size/2 > cap(m.data) {
-			size = min(size, max(eagerSize, 2*cap(m.data)))
+		size := max(eagerSize, 2*cap(m.data))
+		if size+size/4 >= m.total { // not once more for a little rest
+			size = m.total
 		}
 		grown := make([]byte, n, size)
 		copy(grown, m.data)

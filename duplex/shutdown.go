@@ -129,7 +129,7 @@ func (w *writer) appendIdle(batch []byte) []byte {
 	if !f.told || f.at != n {
 		f.told, f.at = true, n
 		if !w.lonely {
-			batch = appendHeader(w.buffer(batch), kindIdle, 0, n)
+			batch = appendHeader(w.buffer(batch, headerSize), kindIdle, 0, n)
 		}
 	}
 	if w.lonely || f.peer != nil && f.peer.n == w.begun && f.peer.received == n {

@@ -53,20 +53,28 @@ func (s *Stream) read(p []byte) (int, error) {
 	}
 	for {
 		late := s.readBy.wait()
+		var n int
+		var grant int64
+		var err error
 		switch {
 		case isClosed(s.closed):
-			return 0, net.ErrClosed
+			err = net.ErrClosed
 		case isClosed(late):
-			return 0, os.ErrDeadlineExceeded
+			n, grant = s.in.leave()
+			err = os.ErrDeadlineExceeded
 		case len(p) == 0:
 			return 0, nil
+		default:
+			n, grant, err = s.in.take(p)
 		}
-		n, grant, err := s.in.take(p)
 		if grant > 0 {
 			s.out.grant(grant)
 		}
-		if n > 0 || err != nil {
-			return n, err
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
 		}
 		select {
 		case <-s.in.more:

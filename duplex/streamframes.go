@@ -133,7 +133,7 @@ func (ss *streams) admit(s *Stream, window uint32) {
 		o := &s.out
 		o.id, o.opened = s.key.id, true
 		if o.ending { // CloseWrite has come before the other side
-			w.queue = o.frame(w.buffer(w.queue), kindEnd, 0)
+			w.queue = o.frame(w.buffer(w.queue, headerSize), kindEnd, 0)
 			return
 		}
 		o.credit = int64(window)
@@ -161,19 +161,15 @@ func (ss *streams) data(r *reader, s *Stream, n int) error {
 	if err := s.in.arrive(n); err != nil {
 		return err
 	}
-	if n >= wholeChunk {
-		b := newChunk()[:n]
-		if err := r.read(b); err != nil {
-			return err
+	for n > 0 {
+		if err := r.fill(1); err != nil {
+			return unexpected(err)
 		}
-		s.in.add(b, true)
-		return nil
+		part := r.buf[r.r:min(r.w, r.r+n)]
+		s.in.add(part)
+		r.r += len(part)
+		n -= len(part)
 	}
-	if err := r.fill(n); err != nil {
-		return err
-	}
-	s.in.add(r.buf[r.r:r.r+n], false)
-	r.r += n
 	return nil
 }
 

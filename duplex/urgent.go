@@ -33,7 +33,7 @@ func (w *writer) appendUrgents(batch []byte) []byte {
 	if n == 0 {
 		return batch
 	}
-	batch = append(w.buffer(batch), w.urgents[:n]...)
+	batch = append(w.buffer(batch, n), w.urgents[:n]...)
 	if w.urgents = w.urgents[n:]; len(w.urgents) == 0 {
 		w.urgents = nil
 	}

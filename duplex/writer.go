@@ -41,17 +41,17 @@ type writer struct {
 	mu       sync.Mutex   // guards what follows
 	owned    bool         // somebody is writing
 	handed   bool         // the owner has left off, rest and what is queued is for the writer goroutine
-	rest     []byte       // what the kernel did not take at once
+	rest     []byte       // the batch that the kernel did not take whole at once
+	written  int          // how much of it it did
 	queue    []byte       // whole frames of messages, in order
 	urgents  []byte       // frames of urgent messages, for behind the queue
 	control  []byte       // grants and aborts
 	streams  []*outStream // those that owe something
 	refusals []refusal
-	spare    []byte  // for the next queue
-	box      *[]byte // what the last buffer from buffers came in, for the next to go back in
-	pong     uint32  // the latest ping
-	ponging  bool    // it has not been answered
-	credit   bool    // owed may have something
+	spare    []byte // for the next queue
+	pong     uint32 // the latest ping
+	ponging  bool   // it has not been answered
+	credit   bool   // owed may have something
 	classes  [numClasses]outClass
 	turn     class    // whose waiting messages come first in the next batch
 	crowded  bool     // some that may start found no room: nobody may overtake them
@@ -96,7 +96,7 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 	if len(data) <= maxPayload && len(oc.waiting) == 0 && oc.mayStart(c) && len(w.queue) < w.maxQueue && !w.crowded && w.err == nil {
 		oc.credit -= cost(len(data))
 		w.begun++
-		w.queue = appendWhole(w.buffer(w.queue), c, data)
+		w.queue = appendWhole(w.buffer(w.queue, headerSize+len(data)), c, data)
 		w.unlockAndWrite(busy)
 		return nil
 	}
@@ -195,7 +195,7 @@ func (w *writer) unlockAndWrite(busy bool) {
 		}
 		if n < len(batch) {
 			w.mu.Lock()
-			w.rest = batch[n:]
+			w.rest, w.written = batch, n
 			w.handed = true
 			w.leave()
 			w.mu.Unlock()
@@ -223,13 +223,13 @@ func (w *writer) run() {
 			continue
 		}
 		w.owned, w.handed = true, false
-		batch := w.rest
-		if w.rest = nil; batch == nil {
+		batch, written := w.rest, w.written
+		if w.rest, w.written = nil, 0; batch == nil {
 			batch = w.next(nil)
 		}
 		for batch != nil {
 			w.mu.Unlock()
-			for part := batch; len(part) > 0; {
+			for part := batch[written:]; len(part) > 0; {
 				n, err := w.conn.Write(part[:min(len(part), maxWrite)])
 				if err != nil {
 					w.fail(err)
@@ -238,7 +238,7 @@ func (w *writer) run() {
 				part = part[n:]
 			}
 			w.mu.Lock()
-			batch = w.next(batch)
+			batch, written = w.next(batch), 0
 		}
 		w.owned = false
 		w.mu.Unlock()
@@ -267,7 +267,8 @@ func (w *writer) next(last []byte) []byte {
 	}
 	var batch []byte
 	if w.hasControl() {
-		batch = append(w.appendControl(w.buffer(nil)), w.queue...)
+		batch = w.appendControl(w.buffer(nil, headerSize))
+		batch = append(w.buffer(batch, len(w.queue)), w.queue...)
 		w.recycle(w.queue)
 	} else {
 		batch = w.queue
@@ -277,7 +278,7 @@ func (w *writer) next(last []byte) []byte {
 		// What waits, in whole or with its rest, has not been accepted: its
 		// sender is still in send, and gets the reason when the link ends.
 		w.bye = true
-		return appendHeader(w.buffer(batch), kindBye, 0, 0)
+		return appendHeader(w.buffer(batch, headerSize), kindBye, 0, 0)
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
 	batch = w.appendIdle(w.appendPieces(batch))
@@ -304,7 +305,7 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 				break
 			}
 			w.begun++
-			batch = oc.start(w.buffer(batch), oc.waiting[n])
+			batch = oc.start(w.buffer(batch, headerSize+min(len(oc.waiting[n].data), maxPayload)), oc.waiting[n])
 		}
 		oc.waiting = slices.Delete(oc.waiting, 0, n)
 	}
@@ -318,7 +319,7 @@ func (w *writer) appendPieces(batch []byte) []byte {
 		p := w.ready[0]
 		w.ready = slices.Delete(w.ready, 0, 1)
 		var again bool
-		if batch, again = p.piece(w.buffer(batch)); again {
+		if batch, again = p.piece(w.buffer(batch, headerSize+maxPayload)); again {
 			w.ready = append(w.ready, p)
 		}
 	}
@@ -365,41 +366,45 @@ func (w *writer) close() {
 	w.unlockAndWrite(false)
 }
 
-// buffer returns b, or a buffer to begin with if b is nil. mu is held.
-func (w *writer) buffer(b []byte) []byte {
-	if b == nil {
+const (
+	// spareSize is the capacity of the buffer that is kept for single messages,
+	// so that they cost no allocation.
+	spareSize = 4 << 10
+	// bufferSize is that of the larger ones, which all connections share, so
+	// that an idle connection keeps little. A batch fits, unless control frames are many.
+	bufferSize = maxWrite + maxPayload + spareSize
+)
+
+var bufferPool = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// buffer returns b with room for n bytes more; b may be nil. mu is held.
+func (w *writer) buffer(b []byte, n int) []byte {
+	switch {
+	case cap(b)-len(b) >= n && b != nil:
+		return b
+	case b == nil && n <= spareSize:
 		if b = w.spare; b == nil {
-			w.box = buffers.Get().(*[]byte)
-			b, *w.box = (*w.box)[:0], nil
-			return b
+			return make([]byte, 0, spareSize)
 		}
 		w.spare = nil
+		return b
+	case len(b)+n > bufferSize:
+		return slices.Grow(b, n)
 	}
-	return b
+	larger := append(bufferPool.Get().(*[bufferSize]byte)[:0], b...)
+	w.recycle(b)
+	return larger
 }
 
-// recycle keeps b for later: a small one here, so that single messages cost no
-// allocation, any other where all connections share them, so that an idle
-// connection keeps little. mu is held.
+// recycle keeps b for later. mu is held.
 func (w *writer) recycle(b []byte) {
-	switch {
-	case b == nil:
-	case w.spare == nil && cap(b) <= maxSpare:
+	switch cap(b) {
+	case spareSize:
 		w.spare = b[:0]
-	case cap(b) > maxSpare:
-		box := w.box
-		if box == nil {
-			box = new([]byte)
-		}
-		*box, w.box = b, nil
-		buffers.Put(box)
+	case bufferSize:
+		bufferPool.Put((*[bufferSize]byte)(b[:bufferSize]))
 	}
 }
-
-const maxSpare = 4 << 10
-
-// buffers holds pointers, which cost an allocation unless they are used again.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, maxSpare); return &b }}
 
 func isClosed(c <-chan struct{}) bool {
 	select {
