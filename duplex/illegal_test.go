@@ -156,6 +156,9 @@ func FuzzReader(f *testing.F) {
 		}
 	}
 	f.Add(all)
+	for _, frames := range streamSeeds {
+		f.Add(wire(frames...))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			x, raw := net.Pipe()
@@ -168,6 +171,10 @@ func FuzzReader(f *testing.F) {
 				sending(ctx, c.ClientLane(), body(i, n), true)
 				sending(ctx, c.ServerLane(), body(i, n), false)
 			}
+			go c.Open(ctx)
+			_, offered := c.Offer()
+			go offered.Write(body(1, 100))
+			go echoAll(c)
 			raw.Write(b)
 			synctest.Wait()
 			got := 0

@@ -210,8 +210,9 @@ func (o *outStream) reset(code uint32, reason error) {
 	o.stop(reason)
 	o.ending = true
 	if o.opened {
-		opening := o.due[dueOpen]
-		o.due = [numDue]bool{dueOpen: opening}
+		// What the other side does not know yet it hears of first: a stream
+		// that was accepted and reset at once was not refused.
+		o.due[dueMore], o.due[dueStop] = false, false
 		o.code = code
 		o.owe(dueReset)
 	}

@@ -112,7 +112,9 @@ A  31 00 00 00 2a 00 00 00                           pong 42
 A  32 00 00 00 00 00 00 00                           bye
 `
 
-func exampleSteps() (steps []step) {
+func exampleSteps() []step { return stepsOf(example) }
+
+func stepsOf(example string) (steps []step) {
 	for line := range strings.Lines(strings.TrimSpace(example)) {
 		from, rest, _ := strings.Cut(strings.TrimSpace(line), "  ")
 		digits, _, _ := strings.Cut(rest, "   ")
