@@ -44,6 +44,20 @@
 // argument has a method SetContext(context.Context) has been given a context that ends. [Peer.Ping] tells a peer
 // that is stopped from one that is busy.
 //
+// # Streams
+//
+// Bytes without end or of great length go over streams beside the calls: [Peer.Open] and [Peer.Accept] give full
+// [net.Conn]s, [Peer.Listener] is a [net.Listener] for, say, an http.Server. A method takes a stream, or
+// returns one, by its name:
+//
+//	// caller                                       // method
+//	name, conn := peer.Offer()                      conn, err := args.File.Open(ctx)
+//	defer conn.Close()                              ...
+//	go io.Copy(conn, file)                          io.Copy(target, conn)
+//	err := peer.Call("Store.Put", Put{name}, &n)
+//
+// where ctx is the context that the method's argument was given. [FromContext] returns the Peer that has called.
+//
 // # Errors of a call
 //
 //   - [rpc.ServerError]: the method failed, or there is no such method, or its argument was not understood there.
@@ -52,7 +66,8 @@
 //   - [rpc.ErrShutdown]: the link was closed on this side.
 //   - [*viaduct.DownError]: the link is down. It unwraps to what ended it:
 //     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
-//     errors.Is(err, rpc.ErrShutdown) is true of all of them.
+//     errors.Is(err, rpc.ErrShutdown) is true of all of them. If it unwraps to [duplex.ErrShutdown] the link is
+//     still up, and begins nothing more: see [Peer.Shutdown].
 //
 // # Lifetimes
 //
@@ -63,6 +78,12 @@
 // with an error that says how, Options.OnExit is called, and [Peer.Wait] returns.
 // [Peer.Close] in the parent ends the child, step by step: it closes the link,
 // and a child that has not exited by then is sent SIGTERM after 2 s and killed after 4 s.
+//
+// [Peer.Shutdown] lets what is going on finish first, on both sides: nothing that was accepted for sending is lost. Close ends
+// it at once.
+//
+// The end of the link is noticed when the other process ends. One that is stopped, or hangs as a whole, is noticed
+// by [Peer.Ping], or, if Options.Duplex.Keepalive is set, without asking: the link then ends with [duplex.ErrUnresponsive].
 //
 // A child should return from main when its parent is gone or has closed the link:
 //
