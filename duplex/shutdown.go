@@ -16,8 +16,8 @@ var ErrShutdown = errors.New("duplex: the link is shutting down")
 // one-way messages are finished with and all streams have ended, in both
 // directions, the other side is told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed].
 //
-// When ctx ends first, the link ends as by Close. Shutdown returns nil after an orderly end, ctx.Err(),
-// or why the link has ended otherwise. Streams that wait for Accept are refused. Lanes used as byte streams count
+// When ctx ends first, the link ends as by Close. Shutdown returns nil if nothing was going on any more when the link was closed,
+// on either side, ctx.Err(), or why the link has ended otherwise. Streams that wait for Accept are refused. Lanes used as byte streams count
 // as idle as soon as all that was written has been read.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	if !c.shutting.Swap(true) {
@@ -36,8 +36,8 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-c.done:
-		if err = c.err; errors.Is(err, ErrPeerClosed) && c.work.idle(c.work.received.Load()) {
-			err = nil // it has been shutting down, too
+		if err = c.err; (err == ErrClosed || errors.Is(err, ErrPeerClosed)) && c.work.idle(c.work.received.Load()) {
+			err = nil // somebody else was faster
 		}
 	}
 	c.Close()

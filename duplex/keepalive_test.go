@@ -1,0 +1,70 @@
+package duplex
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var alive = &Options{Keepalive: 10 * time.Second}
+
+// TestKeepaliveIdle: a peer that answers is left alone.
+func TestKeepaliveIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, alive)
+		time.Sleep(time.Hour)
+		require.NoError(t, a.Err())
+		require.NoError(t, b.Err())
+	})
+}
+
+// TestKeepaliveBusy: one that sends without answering is alive, too.
+func TestKeepaliveBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRawPeer(t, alive)
+		for range 100 {
+			p.raw.Write(wire("80 00 00 00 00 00 00 00"))
+			time.Sleep(9 * time.Second)
+		}
+		require.NoError(t, p.Err())
+	})
+}
+
+// TestKeepaliveSilent: the link ends when one has been silent for two intervals.
+func TestKeepaliveSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRawPeer(t, alive)
+		p.out()
+		begin := time.Now()
+		time.Sleep(11 * time.Second)
+		requireWire(t, wire("30 00 00 00 00 00 00 00"), p.out())
+		require.Equal(t, ErrUnresponsive, p.Wait())
+		require.Equal(t, 20*time.Second, time.Since(begin))
+	})
+}
+
+// TestKeepaliveBlocked: nor does it help that nothing can be written.
+func TestKeepaliveBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := net.Pipe()
+		defer y.Close()
+		require.Equal(t, ErrUnresponsive, New(x, alive).Wait())
+	})
+}
+
+// TestKeepaliveLate: who was itself held up has not read what the other side has said.
+func TestKeepaliveLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRawPeer(t, nil)
+		k := &keepalive{c: p.Conn, interval: 10 * time.Second, asked: true, due: time.Now()}
+		k.timer = time.NewTimer(time.Hour)
+		time.Sleep(6 * time.Second)
+		k.look()
+		require.NoError(t, p.Err())
+		require.False(t, k.asked)
+		k.timer.Stop()
+	})
+}
