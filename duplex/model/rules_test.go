@@ -1,0 +1,44 @@
+package model
+
+// rule is one that can be broken. Zero breaks none.
+type rule uint8
+
+const (
+	unbroken rule = iota
+
+	// Messages.
+	readerWaitsForLane
+	readerWrites
+	oneCredit
+	overtake
+	noGrants
+	grantsAtOnce
+	callTakenAtItsEnd
+	abortKeepsCredit
+	abortKeepsGrant
+	piecesLast
+
+	// Streams.
+	streamUsesOneWayCredit
+	streamsShareCredit
+	forgottenIsError
+	stopUnanswered
+	freedBeforeReset
+	staysOwed
+
+	// Shutdown.
+	idleNotCompared
+	byeWhenIdle
+	nestedRefused
+	idleOnce
+	idleByEdge
+	countedAtFirst
+	opensUncounted
+	anyoneWhileServing
+	onlyShutterRefuses
+	endDropsUnread
+
+	// Others that would do as well: see TestSpare.
+	heardStays
+	onlyCallsInFlight
+)
