@@ -127,10 +127,11 @@ func (r *reader) frame(h header) error {
 		r.c.pong(h.id)
 	case kindShutdown:
 		r.c.work.draining.Store(true)
+		r.c.refuseWaiting() // or the other side would wait for them
 		r.c.settle()
 	case kindIdle:
 		w := &r.c.writer
-		w.update(func() { w.farewell.peer = &peerIdle{h.id, r.c.work.received.Load()} })
+		w.update(func() { w.farewell.heard, w.farewell.has = true, h.id })
 	default:
 		return r.skip(int(h.length))
 	}

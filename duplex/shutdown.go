@@ -17,18 +17,20 @@ var ErrShutdown = errors.New("duplex: the link is shutting down")
 // directions, the other side is told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed].
 //
 // When ctx ends first, the link ends as by Close. Shutdown returns nil if nothing was going on any more when the link was closed,
-// on either side, ctx.Err(), or why the link has ended otherwise. Streams that wait for Accept are refused. Lanes used as byte streams count
-// as idle as soon as all that was written has been read.
+// on either side, ctx.Err(), or why the link has ended otherwise. Streams that wait for Accept, on either side, are refused. Lanes used as byte streams count
+// as idle as soon as all that was written has been read. Methods that go on sending each other one-way messages keep the link from
+// being idle: ctx ends that.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	if !c.shutting.Swap(true) {
-		c.refuseWaiting()
 		w := &c.writer
 		w.mu.Lock()
 		c.work.draining.Store(true)
 		if !c.noShutdown {
 			w.control = appendHeader(w.control, kindShutdown, 0, 0)
 		}
-		w.unlockAndWrite(false)
+		w.mu.Unlock()
+		c.refuseWaiting() // those that come from now on are refused at once
+		w.flush()
 	}
 	var err error
 	select {
@@ -44,7 +46,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// refuseWaiting refuses the streams that wait for Accept.
+// refuseWaiting refuses the streams that wait for Accept. It does not block.
 func (c *Conn) refuseWaiting() {
 	c.streams.mu.Lock()
 	waiting := c.streams.waiting
@@ -82,15 +84,12 @@ func (c *Conn) settle() {
 
 // farewell is what a writer knows of an orderly end. Guarded by writer.mu.
 type farewell struct {
-	told  bool      // the other side knows that this one is idle,
-	at    uint32    // having received so many messages and streams
-	quiet bool      // Shutdown may close
-	peer  *peerIdle // what the other side has last said, nil if nothing
+	told  bool   // the other side knows that this one is idle,
+	at    uint32 // having received so many messages and streams
+	quiet bool   // Shutdown may close
+	heard bool   // the other side has said that it is idle,
+	has   uint32 // last having received so many
 }
-
-// peerIdle says that the other side was idle, having received n messages and
-// streams; this side had received so many then.
-type peerIdle struct{ n, received uint32 }
 
 // mayBegin reports why no call, one-way message or stream may be begun. mu is held.
 func (w *writer) mayBegin() error {
@@ -118,8 +117,9 @@ func (w *writer) maySend() error {
 // idle, if it is and the link is draining. The owner calls it, when batch is the last there is.
 //
 // The side that shuts down may close when it is idle itself and the other one
-// was, having received all that this one has begun, and nothing has come since:
-// then nobody is left to begin anything.
+// was, having received all that this one has begun: then nobody is left to
+// begin anything. The number is that of messages which are complete, or have been aborted: those half
+// received are not there yet.
 func (w *writer) appendIdle(batch []byte) []byte {
 	n := w.work.received.Load()
 	if !w.work.draining.Load() || w.pending() || !w.work.idle(n) {
@@ -132,7 +132,7 @@ func (w *writer) appendIdle(batch []byte) []byte {
 			batch = appendHeader(w.buffer(batch, headerSize), kindIdle, 0, n)
 		}
 	}
-	if w.lonely || f.peer != nil && f.peer.n == w.begun && f.peer.received == n {
+	if w.lonely || f.heard && f.has == w.begun {
 		w.nowQuiet()
 	}
 	return batch

@@ -151,6 +151,21 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 	})
 }
 
+// TestShutdownOpening: an open that nobody accepts does not keep the link from ending, whoever has sent it.
+func TestShutdownOpening(t *testing.T) {
+	links(t, nil, func(t *testing.T, a, b *Conn) {
+		waiting := opening(t.Context(), a)
+		synctest.Wait()
+		require.NoError(t, a.Shutdown(t.Context()))
+		require.ErrorIs(t, (<-waiting).err, ErrRefused)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newRawPeer(t, nil)
+		p.raw.Write(wire("33 00 00 00 00 00 00 00", "40 00 08 00 00 00 00 00 00 00 01 00 00 00 00 00"))
+		require.Contains(t, string(p.out()), string(wire("4b 00 04 00 00 00 00 00 04 00 00 00")))
+	})
+}
+
 // TestShutdownUnread: what has come is read when the link has ended.
 func TestShutdownUnread(t *testing.T) {
 	links(t, nil, func(t *testing.T, a, b *Conn) {

@@ -11,7 +11,7 @@ import (
 // one-way calls have been handled and all streams have ended, in both directions, the link is closed as by Close: in the parent
 // the child is then waited for.
 //
-// If ctx ends first, the link is closed at once. Shutdown returns nil after an orderly
+// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, the link is closed at once. Shutdown returns nil after an orderly
 // end, ctx.Err(), or why the link has ended otherwise.
 //
 // A method may call it with the context of its own call. It then returns nil at once, as the call is one of those that
