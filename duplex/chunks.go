@@ -43,7 +43,7 @@ func (c *chunks) add(p []byte) {
 // room makes a chunk for n bytes and, as the queue grows, more of them.
 func (c *chunks) room(n int) []byte {
 	size := smallChunk
-	for size < n || size < c.size && size < maxPayload {
+	for size < n || 2*size < c.size && size < maxPayload {
 		size *= 2
 	}
 	if size >= maxPayload {

@@ -88,6 +88,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 		wake:     make(chan struct{}, 1),
 		drained:  make(chan struct{}),
 		work:     &c.work,
+		answers:  make(map[uint32]*outStream),
 		lonely:   c.noShutdown,
 		quiet:    c.quiet,
 		credit:   true,

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"sync/atomic"
 )
 
 // outStream is the sending half of a stream, and what this side owes the other
@@ -12,6 +13,8 @@ import (
 type outStream struct {
 	w     *writer
 	wrote chan struct{} // one slot: what Write waits for may have come
+
+	begun atomic.Bool // the stream has been accepted: the other side may send; set by the writer or the reader
 
 	id     uint32
 	by     kind   // who has opened the stream
@@ -58,6 +61,9 @@ func (o *outStream) frame(b []byte, base kind, length int) []byte {
 // owe makes something due. w.mu is held.
 func (o *outStream) owe(what int) {
 	o.due[what] = true
+	if what == dueAccept {
+		o.w.answers[o.id] = o
+	}
 	if !o.listed {
 		o.listed = true
 		o.w.streams = append(o.w.streams, o)
@@ -78,6 +84,8 @@ func (o *outStream) appendDue(b []byte) []byte {
 			b = binary.LittleEndian.AppendUint32(b, o.window)
 			b = binary.LittleEndian.AppendUint32(b, o.name)
 		case dueAccept:
+			o.begun.Store(true)
+			delete(o.w.answers, o.id)
 			b = binary.LittleEndian.AppendUint32(o.frame(b, kindAccept, 4), o.window)
 		case dueMore:
 			b = binary.LittleEndian.AppendUint32(o.frame(b, kindMore, 4), o.more)
@@ -90,6 +98,21 @@ func (o *outStream) appendDue(b []byte) []byte {
 	}
 	o.due = [numDue]bool{}
 	return b
+}
+
+// forgo drops what is due, and the turn, which nobody wants any more.
+func (o *outStream) forgo() {
+	o.due = [numDue]bool{}
+	delete(o.w.answers, o.id)
+	if o.listed {
+		o.listed = false
+		o.w.streams = remove(o.w.streams, o)
+	}
+	o.w.ends = remove(o.w.ends, o)
+	if o.ready {
+		o.ready = false
+		o.w.ready = remove(o.w.ready, piecer(o))
+	}
 }
 
 // start has p sent as credit allows. It reports true if all of it is on its
@@ -189,10 +212,15 @@ func (o *outStream) end(reason error) bool {
 	}
 	o.ending = true
 	o.stop(reason)
-	if o.opened && !o.w.bye {
-		o.w.queue = o.frame(o.w.buffer(o.w.queue, headerSize), kindEnd, 0)
-	}
+	o.oweEnd()
 	return true
+}
+
+// oweEnd has the end sent behind what is queued, if there is to be one and the other side knows the stream.
+func (o *outStream) oweEnd() {
+	if o.ending && o.opened {
+		o.w.ends = append(o.w.ends, o)
+	}
 }
 
 // stop fails the Write at work and later ones. What it has not sent stays in data for
@@ -209,7 +237,14 @@ func (o *outStream) stop(reason error) {
 func (o *outStream) reset(code uint32, reason error) {
 	o.stop(reason)
 	o.ending = true
-	if o.opened {
+	switch {
+	case !o.opened:
+	case o.due[dueOpen]:
+		// Nobody has heard of it, nor will: the link may be stuck while one
+		// open after the other is given up.
+		o.forgo()
+	default:
+		o.w.ends = remove(o.w.ends, o)
 		// What the other side does not know yet it hears of first: a stream
 		// that was accepted and reset at once was not refused.
 		o.due[dueMore], o.due[dueStop] = false, false

@@ -9,7 +9,8 @@ import (
 const readSize = 64 << 10
 
 // eagerSize is how much of a long message memory is taken for on the word of
-// its first frame. Beyond it the buffer grows with what has arrived.
+// its first frame. Beyond it the buffer grows with what has arrived, to four
+// times that: what is copied then costs more than what is not used for a while.
 const eagerSize = 1 << 20
 
 // reader owns the receiving half of a connection. It runs in one goroutine,
@@ -232,7 +233,7 @@ func (r *reader) piece(c class, h header) error {
 	}
 	n := len(m.data)
 	if n+int(h.length) > cap(m.data) {
-		size := max(eagerSize, 2*cap(m.data))
+		size := max(eagerSize, 4*cap(m.data))
 		if size+size/4 >= m.total { // not once more for a little rest
 			size = m.total
 		}

@@ -11,8 +11,8 @@ import (
 var ErrShutdown = errors.New("duplex: the link is shutting down")
 
 // Shutdown ends the link in order. From now on neither side starts calls,
-// one-way messages or streams, except for what the calls and one-way messages need that are
-// being worked on: those fail with [ErrShutdown]. When all calls have their replies, all
+// one-way messages or streams, except for calls, one-way messages and offered streams that those need which are
+// being worked on: others fail with [ErrShutdown]. When all calls have their replies, all
 // one-way messages are finished with and all streams have ended, in both
 // directions, the other side is told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed].
 //
@@ -57,9 +57,9 @@ func (c *Conn) refuseWaiting() {
 	}
 }
 
-// Draining returns ErrShutdown while one of the sides is shutting down, and nil before.
+// Draining returns ErrShutdown while one of the sides is shutting down, and nil before and after that.
 func (l *Lane) Draining() error {
-	if l.c.work.draining.Load() {
+	if l.c.work.draining.Load() && !isClosed(l.c.done) {
 		return ErrShutdown
 	}
 	return nil
@@ -152,5 +152,5 @@ func (w *writer) pending() bool {
 			return true
 		}
 	}
-	return len(w.queue) > 0 || len(w.urgents) > 0 || len(w.ready) > 0 || w.hasControl()
+	return len(w.queue) > 0 || len(w.ends) > 0 || len(w.urgents) > 0 || len(w.ready) > 0 || w.hasControl()
 }

@@ -130,7 +130,7 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 		shut := shutting(t.Context(), a)
 		got := <-waiting
 		require.ErrorIs(t, got.err, ErrRefused)
-		require.ErrorContains(t, got.err, "shutting down")
+		require.ErrorIs(t, got.err, ErrShutdown)
 		for _, side := range []*Conn{a, b} {
 			synctest.Wait()
 			_, err := side.Open(t.Context())

@@ -27,12 +27,11 @@ type Stream struct {
 	readBy, writeBy  deadline
 
 	// Guarded by streams.mu.
-	key      streamKey
-	offer    uint32 // its name while it waits to be opened; otherwise 0
-	accepted bool
-	refused  error // why it was not
-	halves   int   // how many have ended; at 2 it is forgotten
-	gone     bool  // forgotten, or never known
+	key     streamKey
+	offer   uint32 // its name while it waits to be opened; otherwise 0
+	refused error  // why it was not
+	halves  int    // how many have ended; at 2 it is forgotten
+	gone    bool   // forgotten, or never known
 }
 
 // Read reads what has come, waiting until there is something, the other side
@@ -47,7 +46,7 @@ func (s *Stream) read(p []byte) (int, error) {
 	case s.reading <- struct{}{}:
 		defer func() { <-s.reading }()
 	case <-s.readBy.wait():
-		return 0, os.ErrDeadlineExceeded
+		return 0, s.orClosed(os.ErrDeadlineExceeded)
 	case <-s.closed:
 		return 0, net.ErrClosed
 	}
@@ -58,7 +57,8 @@ func (s *Stream) read(p []byte) (int, error) {
 		var err error
 		switch {
 		case isClosed(s.closed):
-			err = net.ErrClosed
+			s.in.leave() // before p is the caller's again
+			return 0, net.ErrClosed
 		case isClosed(late):
 			n, grant = s.in.leave()
 			err = os.ErrDeadlineExceeded
@@ -96,12 +96,15 @@ func (s *Stream) write(p []byte) (int, error) {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
 	case <-s.writeBy.wait():
-		return 0, os.ErrDeadlineExceeded
+		return 0, s.orClosed(os.ErrDeadlineExceeded)
 	case <-s.closed:
 		return 0, net.ErrClosed
 	}
 	late := s.writeBy.wait()
-	if isClosed(late) {
+	switch {
+	case isClosed(s.closed): // whatever happened before
+		return 0, net.ErrClosed
+	case isClosed(late):
 		return 0, os.ErrDeadlineExceeded
 	}
 	if sent, err := s.out.start(p); err != nil {
@@ -120,6 +123,14 @@ func (s *Stream) write(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// orClosed returns net.ErrClosed if this side has closed the stream, and err otherwise.
+func (s *Stream) orClosed(err error) error {
+	if isClosed(s.closed) {
+		return net.ErrClosed
+	}
+	return err
 }
 
 // CloseWrite ends this side's half: the other one reads io.EOF behind what has been
@@ -213,8 +224,5 @@ func (s *Stream) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	if err == errEnded {
-		err = s.streams.c.streamsErr()
-	}
-	return &net.OpError{Op: op, Net: "viaduct", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: "viaduct", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: s.streams.endErr(err)}
 }

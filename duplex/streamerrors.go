@@ -3,7 +3,9 @@ package duplex
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 )
 
 var (
@@ -42,7 +44,7 @@ func refused(code uint32) error {
 	case resetNoOffer:
 		return fmt.Errorf("%w: what it offered is not there any more", ErrRefused)
 	case resetShutdown:
-		return fmt.Errorf("%w: it is shutting down", ErrRefused)
+		return fmt.Errorf("%w: %w", ErrRefused, ErrShutdown)
 	case resetByUser:
 		return ErrRefused
 	default:
@@ -52,3 +54,22 @@ func refused(code uint32) error {
 
 // errStreamsClosed is ErrClosed for streams, whose users look for net.ErrClosed.
 var errStreamsClosed = fmt.Errorf("%w (%w)", ErrClosed, net.ErrClosed)
+
+// cutOff returns the error for a stream whose link has ended for a reason.
+func cutOff(reason error) error {
+	if reason == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return &cutOffError{reason}
+}
+
+// cutOffError is why a link has ended, but for what that says of the connection
+// below: its io.EOF is not the end of a stream, and its deadline not that of a
+// stream, after which one may go on. (For package net, too, this error is neither a timeout nor temporary.)
+type cutOffError struct{ reason error }
+
+func (e *cutOffError) Error() string      { return e.reason.Error() }
+func (e *cutOffError) As(target any) bool { return errors.As(e.reason, target) }
+func (e *cutOffError) Is(target error) bool {
+	return target != io.EOF && target != os.ErrDeadlineExceeded && errors.Is(e.reason, target)
+}

@@ -2,6 +2,7 @@ package duplex
 
 import (
 	"encoding/binary"
+	"slices"
 )
 
 // The functions of this file are called by the reader: they must not block.
@@ -12,11 +13,11 @@ func (ss *streams) frame(r *reader, base, by kind, h header) error {
 		return ss.opened(r, h)
 	}
 	key := streamKey{h.id, by == byAcceptor}
-	s, accepted, err := ss.find(key)
+	s, err := ss.find(key)
 	if err != nil {
 		return err
 	}
-	if s != nil && !accepted && base != kindReset && base != kindAccept {
+	if s != nil && !s.out.begun.Load() && base != kindReset && base != kindAccept {
 		return protocolErrorf("%v frame of stream %d, which has not been accepted", h.kind, h.id)
 	}
 	switch base {
@@ -52,20 +53,20 @@ func (ss *streams) frame(r *reader, base, by kind, h header) error {
 
 // find returns the stream that is meant, nil if it was forgotten: then the frame
 // has crossed something that this side has said.
-func (ss *streams) find(key streamKey) (s *Stream, accepted bool, err error) {
+func (ss *streams) find(key streamKey) (*Stream, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s = ss.table[key]; s != nil {
-		return s, s.accepted, nil
+	if s := ss.table[key]; s != nil {
+		return s, nil
 	}
 	next := ss.lastID + 1
 	if key.mine {
 		next = ss.nextID
 	}
 	if int32(key.id-next) >= 0 {
-		return nil, false, protocolErrorf("frame of stream %d, which has never been opened", key.id)
+		return nil, protocolErrorf("frame of stream %d, which has never been opened", key.id)
 	}
-	return nil, false, nil
+	return nil, nil
 }
 
 func (r *reader) uint32() (uint32, error) {
@@ -92,12 +93,18 @@ func (ss *streams) opened(r *reader, h header) error {
 	if int32(h.id-ss.lastID) <= 0 {
 		return protocolErrorf("open of stream %d, but %d has been opened before", h.id, ss.lastID)
 	}
+	key := streamKey{h.id, false}
+	if ss.table[key] != nil {
+		return protocolErrorf("open of stream %d, which is open already", h.id)
+	}
+	if err := ss.countUnanswered(); err != nil {
+		return err
+	}
 	ss.lastID = h.id
 	defer ss.c.arrived()
 	if ss.ended {
 		return nil
 	}
-	key := streamKey{h.id, false}
 	if name != 0 {
 		s := ss.offers[name]
 		if s == nil {
@@ -105,12 +112,11 @@ func (ss *streams) opened(r *reader, h header) error {
 		}
 		delete(ss.offers, name)
 		s.key, s.offer = key, 0
-		ss.admit(s, window)
-		ss.take(s)
+		ss.admit(s, window, true)
 		return nil
 	}
 	switch {
-	case ss.c.shutting.Load():
+	case ss.c.work.draining.Load():
 		return ss.refuse(h.id, resetShutdown)
 	case ss.deaf:
 		return ss.refuse(h.id, resetNoListener)
@@ -119,21 +125,30 @@ func (ss *streams) opened(r *reader, h header) error {
 	}
 	s := ss.newStream(byAcceptor)
 	s.key = key
-	ss.admit(s, window)
+	ss.admit(s, window, false)
 	ss.waiting = append(ss.waiting, s)
 	ss.signal()
 	return nil
 }
 
-// admit puts a stream that the other side has opened into the table. mu is held.
-func (ss *streams) admit(s *Stream, window uint32) {
+// admit puts a stream that the other side has opened into the table. taken says
+// that it is taken at once. mu is held.
+func (ss *streams) admit(s *Stream, window uint32, taken bool) {
 	ss.put(s)
+	own := s.in.open()
 	w := &ss.c.writer
 	w.update(func() {
 		o := &s.out
-		o.id, o.opened = s.key.id, true
+		o.id, o.opened, o.window = s.key.id, true, own
+		if !taken {
+			o.credit = int64(window)
+			return
+		}
+		// All at once: somebody may be writing, and nothing may go out before
+		// the accept does.
+		o.owe(dueAccept)
 		if o.ending { // CloseWrite has come before the other side
-			w.queue = o.frame(w.buffer(w.queue, headerSize), kindEnd, 0)
+			o.oweEnd()
 			return
 		}
 		o.credit = int64(window)
@@ -141,17 +156,24 @@ func (ss *streams) admit(s *Stream, window uint32) {
 	})
 }
 
-// refuse answers an open. mu is held.
-func (ss *streams) refuse(id, code uint32) (err error) {
+// countUnanswered reports an error if the other side must not open another
+// stream. What has been answered is what the writer has sent, so that one that
+// does not read cannot make this side owe it ever more. mu is held.
+func (ss *streams) countUnanswered() error {
 	w := &ss.c.writer
-	w.update(func() {
-		if len(w.refusals) >= maxUnanswered {
-			err = protocolErrorf("more than %d streams opened without waiting for an answer", maxUnanswered)
-			return
-		}
-		w.refusals = append(w.refusals, refusal{id, code})
-	})
-	return err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(ss.waiting)+len(w.answers)+len(w.refusals) >= maxUnanswered {
+		return protocolErrorf("more than %d streams opened without waiting for an answer", maxUnanswered)
+	}
+	return nil
+}
+
+// refuse answers an open. mu is held.
+func (ss *streams) refuse(id, code uint32) error {
+	w := &ss.c.writer
+	w.update(func() { w.refusals = append(w.refusals, refusal{id, code}) })
+	return nil
 }
 
 func (ss *streams) data(r *reader, s *Stream, n int) error {
@@ -187,10 +209,9 @@ func (ss *streams) peerAccepts(s *Stream, window uint32) error {
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s.accepted {
+	if s.out.begun.Swap(true) {
 		return protocolErrorf("second accept of stream %d", s.key.id)
 	}
-	s.accepted = true
 	w := &ss.c.writer
 	w.update(func() { s.out.credit = int64(window) })
 	s.answered <- struct{}{}
@@ -201,16 +222,14 @@ func (ss *streams) peerAccepts(s *Stream, window uint32) error {
 func (ss *streams) peerResets(key streamKey, s *Stream, code uint32) {
 	w := &ss.c.writer
 	if s == nil {
-		// It may have been refused, and the refusal is of no use any more. The
-		// opener counts it as answered.
-		w.update(func() {
-			for i, r := range w.refusals {
-				if !key.mine && r.id == key.id {
-					w.refusals = append(w.refusals[:i], w.refusals[i+1:]...)
-					break
+		if !key.mine { // it may have been answered already; the opener needs that no more
+			w.update(func() {
+				if o := w.answers[key.id]; o != nil {
+					o.forgo()
 				}
-			}
-		})
+				w.refusals = slices.DeleteFunc(w.refusals, func(r refusal) bool { return r.id == key.id })
+			})
+		}
 		return
 	}
 	ss.mu.Lock()
@@ -218,7 +237,7 @@ func (ss *streams) peerResets(key streamKey, s *Stream, code uint32) {
 	if s.gone {
 		return
 	}
-	if key.mine && !s.accepted {
+	if key.mine && !s.out.begun.Load() {
 		s.refused = refused(code)
 		s.answered <- struct{}{}
 	} else {
@@ -228,6 +247,6 @@ func (ss *streams) peerResets(key streamKey, s *Stream, code uint32) {
 	w.update(func() {
 		s.out.stop(ErrReset)
 		s.out.ending = true
-		s.out.due = [numDue]bool{}
+		s.out.forgo()
 	})
 }

@@ -89,7 +89,7 @@ func (ss *streams) open(ctx context.Context, name uint32) (net.Conn, error) {
 		err = ctx.Err()
 		ss.reset(s, resetByUser, err)
 	case <-ss.c.done:
-		err = ss.c.streamsErr()
+		err = ss.endErr(errEnded)
 	}
 	<-ss.opening
 	if err == nil {
@@ -116,16 +116,27 @@ func (ss *streams) start(ctx context.Context, name uint32) (*Stream, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-ss.c.done:
-		return nil, ss.c.streamsErr()
+		return nil, ss.endErr(errEnded)
 	}
 	s := ss.newStream(byOpener)
 	window := s.in.open()
 	if err := ss.number(s, window, name); err != nil {
 		<-ss.opening
-		return nil, err
+		return nil, ss.endErr(err)
 	}
 	ss.c.writer.flush()
 	return s, nil
+}
+
+// endErr replaces what the writer says of the link's end by what users of streams are told.
+func (ss *streams) endErr(err error) error {
+	switch err {
+	case errEnded:
+		return cutOff(ss.c.streamsErr())
+	case ErrClosed:
+		return errStreamsClosed
+	}
+	return err
 }
 
 // number gives s an id and has it opened. The ids go out in order.
@@ -137,6 +148,9 @@ func (ss *streams) number(s *Stream, window, name uint32) error {
 	defer w.mu.Unlock()
 	if err := w.mayBegin(); err != nil {
 		return err
+	}
+	if name == 0 && w.work.draining.Load() {
+		return ErrShutdown // the other side would refuse it
 	}
 	for ss.table[streamKey{ss.nextID, true}] != nil {
 		ss.nextID++
@@ -160,18 +174,30 @@ func (ss *streams) put(s *Stream) {
 
 // Accept waits for the next stream that the other side opens and takes it. It
 // fails when the link has ended. The net.Conn is a [*Stream].
-func (c *Conn) Accept() (net.Conn, error) { return c.streams.accept(nil) }
+func (c *Conn) Accept() (net.Conn, error) {
+	c.streams.listen(1)
+	defer c.streams.listen(-1)
+	return c.streams.accept(nil)
+}
+
+// listen counts those who accept streams: the listeners, and the calls of Conn.Accept.
+func (ss *streams) listen(delta int) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.listeners += delta
+}
 
 // accept is Accept until stop is closed.
 func (ss *streams) accept(stop <-chan struct{}) (net.Conn, error) {
 	for {
 		switch {
 		case isClosed(ss.c.done):
-			return nil, acceptError(ss.c.streamsErr())
+			return nil, acceptError(ss.endErr(errEnded))
 		case isClosed(stop):
+			ss.pass()
 			return nil, acceptError(net.ErrClosed)
 		}
-		if s := ss.next(); s != nil {
+		if s := ss.next(stop); s != nil {
 			ss.c.writer.flush()
 			return s, nil
 		}
@@ -186,9 +212,12 @@ func (ss *streams) accept(stop <-chan struct{}) (net.Conn, error) {
 func acceptError(err error) error { return &net.OpError{Op: "accept", Net: "viaduct", Err: err} }
 
 // next takes the first stream that waits, or returns nil.
-func (ss *streams) next() *Stream {
+func (ss *streams) next(stop <-chan struct{}) *Stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	if isClosed(stop) { // looked at under mu, or a listener that is closed would listen again
+		return nil
+	}
 	ss.deaf = false
 	if len(ss.waiting) == 0 {
 		return nil
@@ -203,6 +232,15 @@ func (ss *streams) next() *Stream {
 	return s
 }
 
+// pass passes on the signal that somebody may have taken who accepts no more.
+func (ss *streams) pass() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if len(ss.waiting) > 0 {
+		ss.signal()
+	}
+}
+
 func (ss *streams) signal() {
 	select {
 	case ss.arrived <- struct{}{}:
@@ -212,12 +250,7 @@ func (ss *streams) signal() {
 
 // take tells the other side that s is taken. mu is held.
 func (ss *streams) take(s *Stream) {
-	s.accepted = true
-	window := s.in.open()
-	ss.c.writer.update(func() {
-		s.out.window = window
-		s.out.owe(dueAccept)
-	})
+	ss.c.writer.update(func() { s.out.owe(dueAccept) })
 }
 
 // Offer returns a stream for the other side to open by OpenOffer, and the name

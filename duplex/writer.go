@@ -38,15 +38,17 @@ type writer struct {
 	lonely   bool              // the other side does not know of shutdown
 	quiet    chan<- struct{}   // closed when Shutdown may close
 
-	mu       sync.Mutex   // guards what follows
-	owned    bool         // somebody is writing
-	handed   bool         // the owner has left off, rest and what is queued is for the writer goroutine
-	rest     []byte       // the batch that the kernel did not take whole at once
-	written  int          // how much of it it did
-	queue    []byte       // whole frames of messages, in order
-	urgents  []byte       // frames of urgent messages, for behind the queue
-	control  []byte       // grants and aborts
-	streams  []*outStream // those that owe something
+	mu       sync.Mutex            // guards what follows
+	owned    bool                  // somebody is writing
+	handed   bool                  // the owner has left off, rest and what is queued is for the writer goroutine
+	rest     []byte                // the batch that the kernel did not take whole at once
+	written  int                   // how much of it it did
+	queue    []byte                // whole frames of messages, in order
+	urgents  []byte                // frames of urgent messages, for behind the queue
+	control  []byte                // grants and aborts
+	streams  []*outStream          // those that owe something
+	ends     []*outStream          // those whose end goes behind the queue
+	answers  map[uint32]*outStream // those opened by the other side whose accept is due
 	refusals []refusal
 	spare    []byte // for the next queue
 	pong     uint32 // the latest ping
@@ -274,6 +276,7 @@ func (w *writer) next(last []byte) []byte {
 		batch = w.queue
 	}
 	w.queue = nil
+	batch = w.appendEnds(batch)
 	if w.closing {
 		// What waits, in whole or with its rest, has not been accepted: its
 		// sender is still in send, and gets the reason when the link ends.
@@ -323,6 +326,19 @@ func (w *writer) appendPieces(batch []byte) []byte {
 			w.ready = append(w.ready, p)
 		}
 	}
+	return batch
+}
+
+// appendEnds appends the ends of streams, behind their data.
+func (w *writer) appendEnds(batch []byte) []byte {
+	if len(w.ends) == 0 {
+		return batch
+	}
+	batch = w.buffer(batch, len(w.ends)*headerSize)
+	for _, o := range w.ends {
+		batch = o.frame(batch, kindEnd, 0)
+	}
+	w.ends = nil
 	return batch
 }
 

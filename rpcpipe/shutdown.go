@@ -30,11 +30,13 @@ func (p *Peer) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	err := p.conn.Shutdown(ctx)
-	p.Close()
-	if err != nil && err != ctx.Err() {
-		return p.Err()
+	if err == nil || err == ctx.Err() {
+		p.Close()
+		return err
 	}
-	return err
+	<-p.endpoint.Done() // not Close yet: that could be taken for the reason
+	p.Close()
+	return p.Err()
 }
 
 // shutdowns are those that methods have begun.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
 )
 
 // Open opens a byte stream beside the calls and waits until the other side has taken it, by
@@ -11,7 +14,9 @@ import (
 // bounds the opening, not the life of the stream.
 //
 // A stream that nobody reads holds up neither calls nor other streams.
-func (p *Peer) Open(ctx context.Context) (net.Conn, error) { return p.conn.Open(ctx) }
+func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
+	return p.begin(ctx, p.conn.Open)
+}
 
 // Accept waits for the next stream that the other side opens by Open, and takes it. It returns an error when the
 // link has ended.
@@ -38,7 +43,19 @@ func (p *Peer) Offer() (StreamName, net.Conn) {
 // OpenOffer opens a stream that the other side has offered, once. ctx bounds the opening. If there is no such
 // offer any more the error is [duplex.ErrRefused], in the sense of errors.Is.
 func (p *Peer) OpenOffer(ctx context.Context, name StreamName) (net.Conn, error) {
-	return p.conn.OpenOffer(ctx, uint32(name))
+	return p.begin(ctx, func(ctx context.Context) (net.Conn, error) { return p.conn.OpenOffer(ctx, uint32(name)) })
+}
+
+// begin opens a stream if one may be begun: while the link is shutting down, as calls
+// may, by the methods that are being served. The error is then that of a call.
+func (p *Peer) begin(ctx context.Context, open func(context.Context) (net.Conn, error)) (net.Conn, error) {
+	if p.conn.Err() != nil || p.conn.ClientLane().Draining() == nil || p.endpoint.Serves(ctx) {
+		stream, err := open(ctx)
+		if !errors.Is(err, duplex.ErrShutdown) {
+			return stream, err
+		}
+	}
+	return nil, &net.OpError{Op: "open", Net: "viaduct", Err: &viaduct.DownError{Err: duplex.ErrShutdown}}
 }
 
 // Open opens a stream that the caller has offered. It is [Peer.OpenOffer] for a method
