@@ -1,0 +1,137 @@
+package duplex
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// A batch is what is written at once. The methods of this file put it together.
+
+// piecer is what sends a piece whenever its turn comes.
+type piecer interface {
+	// piece appends the next frame to b, and reports whether there may be another.
+	piece(b []byte) (_ []byte, again bool)
+}
+
+// refusal is a stream that the other side has opened and that is not taken.
+type refusal struct{ id, code uint32 }
+
+// next returns the next batch to write, or nil: control frames, what is queued,
+// messages that waited for credit or room, and then pieces of long messages, one
+// at least, so that a stream of small messages does not hold them up. last is
+// the batch before, which has been written. The owner calls it, holding mu.
+func (w *writer) next(last []byte) []byte {
+	w.recycle(last)
+	if w.bye {
+		if !isClosed(w.drained) {
+			close(w.drained) // the batch before this one had the bye in it
+		}
+		return nil // nothing follows a bye
+	}
+	var batch []byte
+	if w.hasControl() {
+		batch = w.appendControl(w.buffer(nil, headerSize))
+		batch = append(w.buffer(batch, len(w.queue)), w.queue...)
+		w.recycle(w.queue)
+	} else {
+		batch = w.queue
+	}
+	w.queue = nil
+	batch = w.appendEnds(batch)
+	if w.closing {
+		// What waits, in whole or with its rest, has not been accepted: its
+		// sender is still in send, and gets the reason when the link ends.
+		w.bye = true
+		return appendHeader(w.buffer(batch, headerSize), kindBye, 0, 0)
+	}
+	batch = w.appendWaiting(w.appendUrgents(batch))
+	batch = w.appendIdle(w.appendPieces(batch))
+	if len(batch) == 0 {
+		// The credit was granted meanwhile. An empty write is not for every
+		// kind of pipe: see errEmpty.
+		w.recycle(batch)
+		return nil
+	}
+	return batch
+}
+
+// appendWaiting starts waiting messages while they may start and the batch
+// has room. Each class is first in its turn.
+func (w *writer) appendWaiting(batch []byte) []byte {
+	w.crowded = false
+	for i := range numClasses {
+		c := (w.turn + i) % numClasses
+		oc := &w.classes[c]
+		n := 0
+		for ; n < len(oc.waiting) && oc.mayStart(c); n++ {
+			if len(batch) >= w.maxQueue {
+				w.crowded = true
+				break
+			}
+			w.begun++
+			batch = oc.start(w.buffer(batch, headerSize+min(len(oc.waiting[n].data), maxPayload)), oc.waiting[n])
+		}
+		oc.waiting = slices.Delete(oc.waiting, 0, n)
+	}
+	w.turn = (w.turn + 1) % numClasses
+	return batch
+}
+
+// appendPieces appends a piece, and further ones as long as a write has room for a full one.
+func (w *writer) appendPieces(batch []byte) []byte {
+	for none := len(batch); len(w.ready) > 0 && (len(batch) == none || len(batch) <= maxWrite/2); {
+		p := w.ready[0]
+		w.ready = slices.Delete(w.ready, 0, 1)
+		var again bool
+		if batch, again = p.piece(w.buffer(batch, headerSize+maxPayload)); again {
+			w.ready = append(w.ready, p)
+		}
+	}
+	return batch
+}
+
+// appendEnds appends the ends of streams, behind their data.
+func (w *writer) appendEnds(batch []byte) []byte {
+	if len(w.ends) == 0 {
+		return batch
+	}
+	batch = w.buffer(batch, len(w.ends)*headerSize)
+	for _, o := range w.ends {
+		batch = o.frame(batch, kindEnd, 0)
+	}
+	w.ends = nil
+	return batch
+}
+
+func (w *writer) hasControl() bool {
+	return w.credit || w.ponging || len(w.control) > 0 || len(w.streams) > 0 || len(w.refusals) > 0
+}
+
+// appendControl appends the control frames that are due to b.
+func (w *writer) appendControl(b []byte) []byte {
+	if w.credit {
+		w.credit = false
+		for c := range numClasses {
+			if n := w.owed(c); n > 0 {
+				b = appendHeader(b, kindCredit+kind(c), 0, uint32(n))
+			}
+		}
+	}
+	if w.ponging {
+		b = appendHeader(b, kindPong, 0, w.pong)
+		w.ponging = false
+	}
+	b = append(b, w.control...)
+	w.control = w.control[:0]
+	for i, o := range w.streams {
+		b = o.appendDue(b)
+		w.streams[i] = nil
+	}
+	w.streams = w.streams[:0]
+	for _, r := range w.refusals {
+		b = appendHeader(b, kindReset|byAcceptor, 4, r.id)
+		b = binary.LittleEndian.AppendUint32(b, r.code)
+	}
+	w.refusals = nil
+	return b
+}
