@@ -17,8 +17,8 @@ type piecer interface {
 type refusal struct{ id, code uint32 }
 
 // next returns the next batch to write, or nil: control frames, what is queued,
-// messages that waited for credit or room, and then pieces of long messages, one
-// at least, so that a stream of small messages does not hold them up. last is
+// ends of streams, urgent messages, messages that waited for credit or room, and then pieces of long
+// messages and of streams, one at least, so that a stream of small messages does not hold them up. last is
 // the batch before, which has been written. The owner calls it, holding mu.
 func (w *writer) next(last []byte) []byte {
 	w.recycle(last)
