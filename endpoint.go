@@ -122,6 +122,10 @@ func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, 
 	if err != nil {
 		return err
 	}
+	if ctx.Done() == nil { // cheaper than the select
+		<-c.ready
+		return e.result(c, reply)
+	}
 	select {
 	case <-c.ready:
 	case <-ctx.Done():

@@ -188,6 +188,21 @@ func TestAcceptSignal(t *testing.T) {
 func TestListenerClosedAsItAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)
+		for range 20 {
+			l := b.Listener()
+			ss := &b.streams
+			ss.mu.Lock()
+			accept := getting(l.Accept)
+			for range 10 {
+				runtime.Gosched() // until it waits for mu, having found its listener open
+			}
+			close(l.(*listener).closed) // as Close does
+			ss.listeners--
+			ss.deaf = true
+			ss.mu.Unlock()
+			requireOpErr(t, requireNow(t, accept).err, "accept", net.ErrClosed)
+			requireRefused(t, requireNow(t, opening(t.Context(), a)), "its listener is closed")
+		}
 		for i := range 300 {
 			l := b.Listener()
 			accept := getting(l.Accept)

@@ -53,7 +53,7 @@ var losses = []struct {
 	{"broken", func(a, b *Conn, under *breaking) { under.shut() }, []error{errBroken}},
 	{"failed", func(a, b *Conn, _ *breaking) { a.ClientLane().Fail(errBroken) }, []error{errBroken}},
 	{"timed out", func(a, b *Conn, under *breaking) { under.err = os.ErrDeadlineExceeded; under.shut() }, nil},
-	{"gone", func(a, b *Conn, under *breaking) { under.err = io.EOF; under.shut() }, nil}, // without a bye
+	{"gone", func(a, b *Conn, under *breaking) { under.err = io.EOF; under.shut() }, []error{io.ErrUnexpectedEOF}}, // without a bye
 }
 
 func eachLoss(t *testing.T, f func(t *testing.T, a, b *Conn, lose func(), want []error)) {
