@@ -41,20 +41,8 @@ func TestStreamExample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newRawPeer(t, &Options{StreamWindow: 64})
 		p.out() // the windows
-		steps := stepsOf(streamExample)
-		next := func(from string) {
-			t.Helper()
-			s := steps[0]
-			steps = steps[1:]
-			require.Equal(t, from, s.from)
-			if from == "A" {
-				requireWire(t, s.bytes, p.out())
-				return
-			}
-			_, err := p.raw.Write(s.bytes)
-			require.NoError(t, err)
-			synctest.Wait()
-		}
+		play := player{p, stepsOf(streamExample)}
+		next := func(from string) { t.Helper(); play.next(t, from) }
 		opened := make(chan net.Conn, 1)
 		go func() {
 			s, _ := p.Open(t.Context())
@@ -93,6 +81,6 @@ func TestStreamExample(t *testing.T) {
 		next("A")
 		p.raw.Close()
 		require.NoError(t, <-shut)
-		require.Empty(t, steps)
+		require.Empty(t, play.steps)
 	})
 }

@@ -23,11 +23,7 @@ import (
 // writes and reads of any size, with deadlines, half-closes, early closes and
 // resets, beside messages of all classes. Every byte is checked. Then one side, or both, shut down.
 func TestStressStreams(t *testing.T) {
-	seed := *stressSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-stress.seed=%d", seed)
+	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	opts := &Options{MaxMessage: 4 << 20, Window: 1 + rng.IntN(200_000), StreamWindow: 1 + rng.IntN(300_000)}
 	t.Logf("window %d, of streams %d", opts.Window, opts.StreamWindow)

@@ -18,14 +18,20 @@ var (
 	stressTime = flag.Duration("stress.time", time.Second, "how long the stress test sends on each kind of connection")
 )
 
-// TestStress sends messages of all classes both ways, of all sizes, some given
-// up at any point, to receivers that take them late. Every byte is checked.
-func TestStress(t *testing.T) {
+// seedOf returns the seed for a test, which it logs.
+func seedOf(t *testing.T) uint64 {
 	seed := *stressSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("-stress.seed=%d", seed)
+	return seed
+}
+
+// TestStress sends messages of all classes both ways, of all sizes, some given
+// up at any point, to receivers that take them late. Every byte is checked.
+func TestStress(t *testing.T) {
+	seed := seedOf(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	opts := &Options{MaxMessage: 1 << 20, Window: 1 + rng.IntN(200_000)}
 	t.Logf("window %d", opts.Window)

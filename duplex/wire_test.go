@@ -128,6 +128,27 @@ func stepsOf(example string) (steps []step) {
 	return steps
 }
 
+// player plays side B of an example, and checks what A says.
+type player struct {
+	p     *rawPeer
+	steps []step
+}
+
+// next plays the next step, which is to be that of a side.
+func (pl *player) next(t *testing.T, from string) {
+	t.Helper()
+	s := pl.steps[0]
+	pl.steps = pl.steps[1:]
+	require.Equal(t, from, s.from)
+	if from == "A" {
+		requireWire(t, s.bytes, pl.p.out())
+		return
+	}
+	_, err := pl.p.raw.Write(s.bytes)
+	require.NoError(t, err)
+	synctest.Wait()
+}
+
 // TestExample plays the example, and finds it in the protocol's text.
 func TestExample(t *testing.T) {
 	var text []byte
@@ -141,20 +162,8 @@ func TestExample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newRawPeer(t, &Options{Window: 64})
 		receive(p.ClientLane(), false)
-		steps := exampleSteps()
-		next := func(from string) {
-			t.Helper()
-			s := steps[0]
-			steps = steps[1:]
-			require.Equal(t, from, s.from)
-			if from == "A" {
-				requireWire(t, s.bytes, p.out())
-				return
-			}
-			_, err := p.raw.Write(s.bytes)
-			require.NoError(t, err)
-			synctest.Wait()
-		}
+		play := player{p, exampleSteps()}
+		next := func(from string) { t.Helper(); play.next(t, from) }
 		ctx, cancel := context.WithCancel(t.Context())
 		next("A")
 		next("B")
@@ -173,7 +182,7 @@ func TestExample(t *testing.T) {
 		next("B")
 		require.NoError(t, p.Close())
 		next("A")
-		require.Empty(t, steps)
+		require.Empty(t, play.steps)
 	})
 }
 
