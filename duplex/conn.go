@@ -245,8 +245,8 @@ func (e *peerClosed) Unwrap() []error { return []error{ErrPeerClosed, e.cause} }
 func (c *Conn) deliver(cl class, msg []byte) {
 	switch cl {
 	case reply:
-		c.work.calls.Add(-1)
 		c.client.deliver(inbound{cl, msg})
+		c.work.calls.Add(-1) // behind that: Shutdown may close the link once there are none
 	case call:
 		c.work.served.Add(1)
 		c.server.deliver(inbound{cl, msg})
@@ -260,7 +260,9 @@ func (c *Conn) deliver(cl class, msg []byte) {
 // arrived counts a message that has come, or will never: it was aborted.
 func (c *Conn) arrived() {
 	c.work.received.Add(1)
-	c.settle()
+	if c.work.draining.Load() {
+		c.writer.update(func() { c.writer.farewell.heard = false })
+	}
 }
 
 // taken says that a message of n bytes of class cl takes no room here any

@@ -126,6 +126,20 @@ func (in *inStream) take(p []byte) (n int, grant int64, err error) {
 	return n, in.taking(n), nil
 }
 
+// empty reports whether all that has come was read.
+func (in *inStream) empty() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.filled == 0 && in.chunks.size == 0
+}
+
+// last is empty behind the end: no more comes.
+func (in *inStream) last() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.ended && in.filled == 0 && in.chunks.size == 0
+}
+
 // leave is take for a Read that waits no longer.
 func (in *inStream) leave() (n int, grant int64) {
 	in.mu.Lock()

@@ -13,7 +13,7 @@ var ErrShutdown = errors.New("duplex: the link is shutting down")
 // Shutdown ends the link in order. From now on neither side starts calls,
 // one-way messages or streams, except for calls, one-way messages and offered streams that those need which are
 // being worked on: others fail with [ErrShutdown]. When all calls have their replies, all
-// one-way messages are finished with and all streams have ended, in both
+// one-way messages are finished with and all streams have ended and been read, offers included, in both
 // directions, the other side is told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed].
 //
 // When ctx ends first, the link ends as by Close. Shutdown returns nil if nothing was going on any more when the link was closed,
@@ -21,17 +21,7 @@ var ErrShutdown = errors.New("duplex: the link is shutting down")
 // as idle as soon as all that was written has been read. Methods that go on sending each other one-way messages keep the link from
 // being idle: ctx ends that.
 func (c *Conn) Shutdown(ctx context.Context) error {
-	if !c.shutting.Swap(true) {
-		w := &c.writer
-		w.mu.Lock()
-		c.work.draining.Store(true)
-		if !c.noShutdown {
-			w.control = appendHeader(w.control, kindShutdown, 0, 0)
-		}
-		w.mu.Unlock()
-		c.refuseWaiting() // those that come from now on are refused at once
-		w.flush()
-	}
+	c.Drain()
 	var err error
 	select {
 	case <-c.quiet:
@@ -44,6 +34,22 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	}
 	c.Close()
 	return err
+}
+
+// Drain is the beginning of Shutdown, which is to follow: when it returns nothing is started any more but
+// what is needed for what is being worked on.
+func (c *Conn) Drain() {
+	if !c.shutting.Swap(true) {
+		w := &c.writer
+		w.mu.Lock()
+		c.work.draining.Store(true)
+		if !c.noShutdown {
+			w.control = appendHeader(w.control, kindShutdown, 0, 0)
+		}
+		w.mu.Unlock()
+		c.refuseWaiting() // those that come from now on are refused at once
+		w.flush()
+	}
 }
 
 // refuseWaiting refuses the streams that wait for Accept. It does not block.
@@ -85,10 +91,11 @@ func (c *Conn) settle() {
 // farewell is what a writer knows of an orderly end. Guarded by writer.mu.
 type farewell struct {
 	told  bool   // the other side knows that this one is idle,
-	at    uint32 // having received so many messages and streams
+	at    uint32 // having received so many messages and streams,
+	begun uint32 // and begun so many
 	quiet bool   // Shutdown may close
-	heard bool   // the other side has said that it is idle,
-	has   uint32 // last having received so many
+	heard bool   // the other side has said that it is idle, and has begun nothing since;
+	has   uint32 // it had received so many
 }
 
 // mayBegin reports why no call, one-way message or stream may be begun. mu is held.
@@ -117,7 +124,7 @@ func (w *writer) maySend() error {
 // idle, if it is and the link is draining. The owner calls it, when batch is the last there is.
 //
 // The side that shuts down may close when it is idle itself and the other one
-// was, having received all that this one has begun: then nobody is left to
+// is, having received all that this one has begun: then nobody is left to
 // begin anything. The number is that of messages which are complete, or have been aborted: those half
 // received are not there yet.
 func (w *writer) appendIdle(batch []byte) []byte {
@@ -126,8 +133,8 @@ func (w *writer) appendIdle(batch []byte) []byte {
 		return batch
 	}
 	f := &w.farewell
-	if !f.told || f.at != n {
-		f.told, f.at = true, n
+	if !f.told || f.at != n || f.begun != w.begun {
+		f.told, f.at, f.begun = true, n, w.begun
 		if !w.lonely {
 			batch = appendHeader(w.buffer(batch, headerSize), kindIdle, 0, n)
 		}

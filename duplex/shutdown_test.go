@@ -166,19 +166,60 @@ func TestShutdownOpening(t *testing.T) {
 	})
 }
 
-// TestShutdownUnread: what has come is read when the link has ended.
+// TestShutdownUnread: what has come is to be read, or dropped by Close or Reset.
 func TestShutdownUnread(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *Stream){
+		"read": func(t *testing.T, s *Stream) {
+			read, err := io.ReadAll(s)
+			require.NoError(t, err)
+			require.Equal(t, body(1, 40_000), read)
+		},
+		"close": func(t *testing.T, s *Stream) { s.Close() },
+		"reset": func(t *testing.T, s *Stream) { s.Reset() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			links(t, nil, func(t *testing.T, a, b *Conn) {
+				x, y := streamPair(t, a, b)
+				_, err := x.Write(body(1, 40_000))
+				require.NoError(t, err)
+				require.NoError(t, x.Close())
+				require.NoError(t, y.CloseWrite())
+				one, other := shutting(t.Context(), a), shutting(t.Context(), b)
+				synctest.Wait()
+				requireBlocked(t, one, other)
+				end(t, y)
+				require.NoError(t, <-one)
+				require.NoError(t, <-other)
+			})
+		})
+	}
+}
+
+// TestShutdownOffers: they are waited for, too, and can be opened meanwhile, by a side that has been idle.
+func TestShutdownOffers(t *testing.T) {
 	links(t, nil, func(t *testing.T, a, b *Conn) {
-		x, y := streamPair(t, a, b)
-		_, err := x.Write(body(1, 40_000))
+		name, offered := a.Offer()
+		taken, closed := b.Offer()
+		one, other := shutting(t.Context(), a), shutting(t.Context(), b)
+		synctest.Wait()
+		requireBlocked(t, one, other)
+		closed.Close()
+		_, err := a.OpenOffer(t.Context(), taken)
+		require.ErrorIs(t, err, ErrRefused)
+		x, err := b.OpenOffer(t.Context(), name)
 		require.NoError(t, err)
-		require.NoError(t, x.CloseWrite())
-		require.NoError(t, y.CloseWrite())
-		require.NoError(t, a.Shutdown(t.Context()))
-		b.Wait()
-		read, err := io.ReadAll(y)
+		go func() {
+			offered.Write(body(1, 40_000))
+			offered.Close()
+		}()
+		synctest.Wait()
+		requireBlocked(t, one, other)
+		read, err := io.ReadAll(x)
 		require.NoError(t, err)
 		require.Equal(t, body(1, 40_000), read)
+		synctest.Wait()
+		require.NoError(t, <-one, "it is stopped, and ended")
+		require.NoError(t, <-other)
 	})
 }
 

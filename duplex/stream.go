@@ -32,6 +32,8 @@ type Stream struct {
 	refused error  // why it was not
 	halves  int    // how many have ended; at 2 it is forgotten
 	gone    bool   // forgotten, or never known
+	allRead bool   // nothing is left to read
+	counted bool   // Shutdown waits for it
 }
 
 // Read reads what has come, waiting until there is something, the other side
@@ -70,10 +72,11 @@ func (s *Stream) read(p []byte) (int, error) {
 		if grant > 0 {
 			s.out.grant(grant)
 		}
-		if n > 0 {
+		switch {
+		case n > 0:
+			s.streams.hasRead(s)
 			return n, nil
-		}
-		if err != nil {
+		case err != nil:
 			return 0, err
 		}
 		select {

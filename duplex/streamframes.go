@@ -243,6 +243,7 @@ func (ss *streams) peerResets(key streamKey, s *Stream, code uint32) {
 	} else {
 		s.in.fail(ErrReset, true)
 	}
+	s.allRead = true
 	ss.forget(s)
 	w.update(func() {
 		s.out.stop(ErrReset)

@@ -146,7 +146,7 @@ func (ss *streams) number(s *Stream, window, name uint32) error {
 	w := &ss.c.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.mayBegin(); err != nil {
+	if err := w.maySend(); err != nil {
 		return err
 	}
 	if name == 0 && w.work.draining.Load() {
@@ -169,7 +169,7 @@ func (ss *streams) put(s *Stream) {
 		ss.table = make(map[streamKey]*Stream)
 	}
 	ss.table[s.key] = s
-	ss.c.work.streams.Add(1)
+	ss.count(s)
 }
 
 // Accept waits for the next stream that the other side opens and takes it. It
@@ -256,7 +256,7 @@ func (ss *streams) take(s *Stream) {
 // Offer returns a stream for the other side to open by OpenOffer, and the name
 // by which it does, which is to be sent there in a message: so a call can be given
 // a stream, and a reply can. The stream does not go through Accept. What is written
-// waits until then. Closing the stream takes the offer back. The net.Conn is a [*Stream].
+// waits until then, and CloseWrite may be called before. Close and Reset take the offer back. The net.Conn is a [*Stream].
 func (c *Conn) Offer() (name uint32, stream net.Conn) {
 	ss := &c.streams
 	s := ss.newStream(byAcceptor)
@@ -275,7 +275,36 @@ func (c *Conn) Offer() (name uint32, stream net.Conn) {
 		ss.offers = make(map[uint32]*Stream)
 	}
 	ss.offers[s.offer] = s
+	ss.count(s)
 	return s.offer, s
+}
+
+// count has Shutdown wait for s. mu is held.
+func (ss *streams) count(s *Stream) {
+	if !s.counted {
+		s.counted = true
+		ss.c.work.streams.Add(1)
+	}
+}
+
+// uncount ends that, if s has ended and all that came was read. mu is held.
+func (ss *streams) uncount(s *Stream) {
+	if s.counted && s.gone && s.allRead {
+		s.counted = false
+		ss.c.work.streams.Add(-1)
+		ss.c.settle()
+	}
+}
+
+// hasRead is called when some of s has been read.
+func (ss *streams) hasRead(s *Stream) {
+	if !s.in.last() {
+		return
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s.allRead = true
+	ss.uncount(s)
 }
 
 // closeOnce closes s.closed. It reports false if that was done before.
@@ -303,8 +332,10 @@ func (ss *streams) endIn(s *Stream) {
 	tell := s.in.close(net.ErrClosed)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	s.allRead = true
 	switch {
 	case s.gone:
+		ss.uncount(s)
 	case s.offer != 0:
 		ss.forget(s)
 	case tell:
@@ -318,6 +349,7 @@ func (ss *streams) halfEnded(s *Stream) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if s.halves++; s.halves == 2 {
+		s.allRead = s.allRead || s.in.empty()
 		ss.forget(s)
 	}
 }
@@ -330,12 +362,11 @@ func (ss *streams) forget(s *Stream) {
 	s.gone = true
 	if s.offer != 0 {
 		delete(ss.offers, s.offer)
-		return
+	} else {
+		delete(ss.table, s.key)
+		ss.waiting = remove(ss.waiting, s)
 	}
-	delete(ss.table, s.key)
-	ss.waiting = remove(ss.waiting, s)
-	ss.c.work.streams.Add(-1)
-	ss.c.settle()
+	ss.uncount(s)
 }
 
 // reset ends s at once and tells the other side.
@@ -343,7 +374,9 @@ func (ss *streams) reset(s *Stream, code uint32, reason error) {
 	s.in.fail(reason, true)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	s.allRead = true
 	if s.gone {
+		ss.uncount(s)
 		return
 	}
 	ss.forget(s)

@@ -8,16 +8,19 @@ import (
 // Shutdown ends the link in order. From now on neither side begins calls, one-way calls or streams: they
 // fail with an error that is [duplex.ErrShutdown], and [rpc.ErrShutdown], in the sense of errors.Is. Only
 // methods that are being served may still call, with the context of their call. When all calls have returned, all
-// one-way calls have been handled and all streams have ended, in both directions, the link is closed as by Close: in the parent
+// one-way calls have been handled and all streams have ended and been read, offers included, in both directions, the link is closed as by Close: in the parent
 // the child is then waited for.
 //
 // Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, the link is closed at once. Shutdown returns nil after an orderly
 // end, ctx.Err(), or why the link has ended otherwise.
 //
+// (An idle connection that an http.Client keeps is a stream that has not ended, and a method that does not pass its own context waits for itself.)
+//
 // A method may call it with the context of its own call. It then returns nil at once, as the call is one of those that
 // are waited for, and the rest is done when the call has returned, or ctx's deadline has passed.
 func (p *Peer) Shutdown(ctx context.Context) error {
 	if p.endpoint.Serves(ctx) {
+		p.conn.Drain() // now, not when the goroutine runs
 		p.shutdowns.start(func() {
 			rest := context.WithoutCancel(ctx) // ctx ends with the call
 			if deadline, ok := ctx.Deadline(); ok {

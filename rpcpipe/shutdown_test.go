@@ -47,19 +47,18 @@ func beginShutdown(t *testing.T, p *rpcpipe.Peer) <-chan error {
 func expectRefusals(p *rpcpipe.Peer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	call := p.Call("Service.Add", Args{}, nil)
 	_, open := p.Open(ctx)
-	_, openOffer := p.OpenOffer(ctx, 1)
 	var errs []error
 	for name, err := range map[string]error{
-		"Call":      p.Call("Service.Add", Args{}, nil),
-		"Go":        (<-p.Go("Service.Add", Args{}, nil, nil).Done).Error,
-		"Notify":    p.Notify(ctx, "Service.Note", 1),
-		"client":    p.Client().Call("Service.Add", Args{}, nil),
-		"Open":      open,
-		"OpenOffer": openOffer,
+		"Call":   call,
+		"Go":     (<-p.Go("Service.Add", Args{}, nil, nil).Done).Error,
+		"Notify": p.Notify(ctx, "Service.Note", 1),
+		"client": p.Client().Call("Service.Add", Args{}, nil),
+		"Open":   open,
 	} {
 		if !errors.Is(err, duplex.ErrShutdown) || !errors.Is(err, rpc.ErrShutdown) {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			errs = append(errs, fmt.Errorf("%s: %v", name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -460,7 +459,7 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 			require.NoError(t, p.Call("Service.AcceptEcho", 0, nil))
 			stream, err := p.Open(t.Context())
 			require.NoError(t, err)
-			_, untouched := p.Offer() // is not waited for
+			_, untouched := p.Offer()
 			ended := beginShutdown(t, p)
 			sent := make(chan error, 1)
 			go func() { sent <- send(stream, someData(1<<20)) }()
@@ -469,6 +468,8 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 			require.NoError(t, <-sent)
 			require.NoError(t, expectData(got, someData(1<<20)))
 			require.NoError(t, stream.Close())
+			require.Empty(t, ended)
+			require.NoError(t, untouched.Close())
 			require.NoError(t, <-ended)
 			require.NoError(t, p.Wait())
 			_, err = untouched.Write([]byte("too late"))

@@ -15,7 +15,11 @@ import (
 //
 // A stream that nobody reads holds up neither calls nor other streams.
 func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
-	return p.begin(ctx, p.conn.Open)
+	stream, err := p.conn.Open(ctx)
+	if errors.Is(err, duplex.ErrShutdown) { // as calls say it
+		err = &net.OpError{Op: "open", Net: "viaduct", Err: &viaduct.DownError{Err: err}}
+	}
+	return stream, err
 }
 
 // Accept waits for the next stream that the other side opens by Open, and takes it. It returns an error when the
@@ -33,8 +37,10 @@ type StreamName uint32
 
 // Offer returns a stream for the other side, and its name, which is to be sent there in
 // an argument or a reply. What is written waits until the other side has opened the stream by
-// [Peer.OpenOffer] or [StreamName.Open]; it does not go through Accept there. Close takes back an offer that
-// nobody has opened: so close the stream when the call has ended.
+// [Peer.OpenOffer] or [StreamName.Open]; it does not go through Accept there. To end what is
+// written use the [*duplex.Stream]'s CloseWrite, which may come before the stream is opened, as with an empty file. Close takes back an offer that
+// nobody has opened: so close the stream when the call has ended. One that was sent in a reply to a caller who has given up
+// is never opened: a deadline ends its Write.
 func (p *Peer) Offer() (StreamName, net.Conn) {
 	name, conn := p.conn.Offer()
 	return StreamName(name), conn
@@ -43,19 +49,7 @@ func (p *Peer) Offer() (StreamName, net.Conn) {
 // OpenOffer opens a stream that the other side has offered, once. ctx bounds the opening. If there is no such
 // offer any more the error is [duplex.ErrRefused], in the sense of errors.Is.
 func (p *Peer) OpenOffer(ctx context.Context, name StreamName) (net.Conn, error) {
-	return p.begin(ctx, func(ctx context.Context) (net.Conn, error) { return p.conn.OpenOffer(ctx, uint32(name)) })
-}
-
-// begin opens a stream if one may be begun: while the link is shutting down, as calls
-// may, by the methods that are being served. The error is then that of a call.
-func (p *Peer) begin(ctx context.Context, open func(context.Context) (net.Conn, error)) (net.Conn, error) {
-	if p.conn.Err() != nil || p.conn.ClientLane().Draining() == nil || p.endpoint.Serves(ctx) {
-		stream, err := open(ctx)
-		if !errors.Is(err, duplex.ErrShutdown) {
-			return stream, err
-		}
-	}
-	return nil, &net.OpError{Op: "open", Net: "viaduct", Err: &viaduct.DownError{Err: duplex.ErrShutdown}}
+	return p.conn.OpenOffer(ctx, uint32(name))
 }
 
 // Open opens a stream that the caller has offered. It is [Peer.OpenOffer] for a method
