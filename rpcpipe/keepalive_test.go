@@ -1,0 +1,108 @@
+//go:build unix
+
+package rpcpipe_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/procspawn"
+	"github.com/viaduct-go/viaduct/rpcpipe"
+)
+
+// Spin keeps all processors busy for a time.
+func (s *Service) Spin(d time.Duration, _ *int) error {
+	var running sync.WaitGroup
+	end := time.Now().Add(d)
+	for range runtime.GOMAXPROCS(0) {
+		running.Go(func() {
+			for time.Now().Before(end) {
+			}
+		})
+	}
+	running.Wait()
+	return nil
+}
+
+// startWatched starts the child "service" with a keepalive.
+func startWatched(t *testing.T, interval time.Duration) *rpcpipe.Peer {
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), &rpcpipe.Options{
+		Duplex:  &duplex.Options{Keepalive: interval},
+		Process: &procspawn.Options{CloseTimeout: -1, TermTimeout: -1}, // it is no use to wait for what is stopped
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// TestKeepaliveBusy: a child that computes answers.
+func TestKeepaliveBusy(t *testing.T) {
+	p := startWatched(t, time.Second)
+	require.NoError(t, p.Call("Service.Spin", 2500*time.Millisecond, nil)) // longer than two intervals
+	require.NoError(t, p.Err())
+}
+
+// TestKeepaliveStopped: one that is stopped does not.
+func TestKeepaliveStopped(t *testing.T) {
+	before := snapshot()
+	p := startWatched(t, 100*time.Millisecond)
+	ended := block(p)
+	call := p.Go("Service.Park", 0, nil, nil)
+	require.NoError(t, p.Call("Service.Add", Args{}, nil))
+	require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGSTOP))
+	begin := time.Now()
+	require.ErrorIs(t, (<-call.Done).Error, duplex.ErrUnresponsive)
+	for range blocked {
+		end := <-ended
+		require.ErrorIs(t, end.err, duplex.ErrUnresponsive, end.name)
+	}
+	require.Less(t, time.Since(begin), time.Second)
+	require.ErrorIs(t, p.Err(), duplex.ErrUnresponsive)
+	var exit *procspawn.Exit
+	require.ErrorAs(t, p.Wait(), &exit) // it had to be killed
+	require.Equal(t, os.Kill, exit.Signal)
+	before.requireSame(t)
+}
+
+func init() {
+	children["watching witness"] = func([]string) {
+		p := connect(&rpcpipe.Options{Duplex: &duplex.Options{Keepalive: 100 * time.Millisecond}})
+		fmt.Fprintln(inherited(), "ready")
+		fmt.Fprintln(inherited(), errors.Is(p.Wait(), duplex.ErrUnresponsive))
+		select {} // the library ends it
+	}
+}
+
+// TestKeepaliveParentStopped: a child ends whose parent does not answer.
+func TestKeepaliveParentStopped(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	cmd := procspawn.Self("middle", "watching witness")
+	cmd.ExtraFiles = []*os.File{w}
+	p, err := rpcpipe.Start(t.Context(), cmd, nil)
+	require.NoError(t, err)
+	w.Close()
+	defer func() {
+		cmd.Process.Kill()
+		p.Wait()
+	}()
+	out := bufio.NewReader(r)
+	line, err := out.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	line, err = out.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "true\n", line)
+}
