@@ -27,13 +27,6 @@ type inStream struct {
 	err    error      // what Read returns once chunks is empty
 }
 
-func (in *inStream) signal() {
-	select {
-	case in.more <- struct{}{}:
-	default:
-	}
-}
-
 // open lets the other side send a window, which it returns.
 func (in *inStream) open() uint32 {
 	in.mu.Lock()
@@ -66,7 +59,7 @@ func (in *inStream) add(b []byte) {
 	n := copy(in.wanted[in.filled:], b)
 	in.filled += n
 	in.chunks.add(b[n:])
-	in.signal()
+	signal(in.more)
 }
 
 // end says that no more comes. It reports false if that was said before.
@@ -80,7 +73,7 @@ func (in *inStream) end() bool {
 	if in.err == nil {
 		in.err = io.EOF
 	}
-	in.signal()
+	signal(in.more)
 	return true
 }
 
@@ -96,7 +89,7 @@ func (in *inStream) fail(err error, atOnce bool) {
 	if in.err == nil || atOnce {
 		in.err = err
 	}
-	in.signal()
+	signal(in.more)
 }
 
 // close drops what has come and will. It reports whether the other side is to be told

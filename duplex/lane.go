@@ -141,7 +141,7 @@ func (l *Lane) deliver(in inbound) bool {
 		l.urgents++
 	}
 	l.queue = append(l.queue, in)
-	l.changed()
+	signal(l.more)
 	l.mu.Unlock()
 	l.give()
 	return true
@@ -150,7 +150,7 @@ func (l *Lane) deliver(in inbound) bool {
 func (l *Lane) end() {
 	l.mu.Lock()
 	l.ended = true
-	l.changed()
+	signal(l.more)
 	l.mu.Unlock()
 	l.give()
 }
@@ -205,13 +205,6 @@ func (l *Lane) take() inbound {
 		l.queue = nil
 	}
 	return in
-}
-
-func (l *Lane) changed() {
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
 }
 
 // ReadMessage returns the next message, which the caller may keep. It waits

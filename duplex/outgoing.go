@@ -1,5 +1,7 @@
 package duplex
 
+import "slices"
+
 // outMsg is a message that has to wait: for credit, for room, or, being longer
 // than a frame, for the grant of its rest. Guarded by writer.mu.
 type outMsg struct {
@@ -83,4 +85,12 @@ func (m *outMsg) finish() {
 	m.state = outSent
 	m.data = nil // its owner may use it again
 	close(m.sent)
+}
+
+// remove returns list without x.
+func remove[T comparable](list []T, x T) []T {
+	if i := slices.Index(list, x); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
 }

@@ -190,18 +190,11 @@ func (o *outStream) piece(b []byte) (_ []byte, again bool) {
 		b = o.appendData(b, o.data[:n])
 		if o.data = o.data[n:]; len(o.data) == 0 {
 			o.data = nil
-			o.signal()
+			signal(o.wrote)
 		}
 	}
 	o.ready = len(o.data) > 0 && o.credit > 0
 	return b, o.ready
-}
-
-func (o *outStream) signal() {
-	select {
-	case o.wrote <- struct{}{}:
-	default:
-	}
 }
 
 // end has the other side told that no more data follows; a Write at work ends
@@ -230,7 +223,7 @@ func (o *outStream) stop(reason error) {
 		o.failed = reason
 	}
 	o.credit = 0
-	o.signal()
+	signal(o.wrote)
 }
 
 // reset has the other side told that the stream is no more.

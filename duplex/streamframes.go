@@ -127,7 +127,7 @@ func (ss *streams) opened(r *reader, h header) error {
 	s.key = key
 	ss.admit(s, window, false)
 	ss.waiting = append(ss.waiting, s)
-	ss.signal()
+	signal(ss.arrived)
 	return nil
 }
 

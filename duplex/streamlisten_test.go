@@ -161,7 +161,7 @@ func TestAcceptSignal(t *testing.T) {
 
 			ss.mu.Lock()
 			ss.waiting = waiting
-			ss.signal()
+			signal(ss.arrived)
 			ss.mu.Unlock()
 			if closed {
 				require.NoError(t, l1.Close())

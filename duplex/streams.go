@@ -226,7 +226,7 @@ func (ss *streams) next(stop <-chan struct{}) *Stream {
 	ss.waiting[0] = nil
 	ss.waiting = ss.waiting[1:]
 	if len(ss.waiting) > 0 {
-		ss.signal()
+		signal(ss.arrived)
 	}
 	ss.take(s)
 	return s
@@ -237,14 +237,7 @@ func (ss *streams) pass() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if len(ss.waiting) > 0 {
-		ss.signal()
-	}
-}
-
-func (ss *streams) signal() {
-	select {
-	case ss.arrived <- struct{}{}:
-	default:
+		signal(ss.arrived)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -124,13 +123,6 @@ func (w *writer) abandon(m *outMsg, reason error) error {
 	return reason
 }
 
-func remove[T comparable](list []T, x T) []T {
-	if i := slices.Index(list, x); i >= 0 {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
-}
-
 // update runs f, which changes what there is to write, and has the writer
 // goroutine see to it. The reader uses it: it must not write itself.
 func (w *writer) update(f func()) {
@@ -151,10 +143,7 @@ func (w *writer) leave() {
 	if w.owned && !w.handed {
 		return // the owner looks again before it stops
 	}
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	signal(w.wake)
 }
 
 // unlockAndWrite releases mu and sees that what is queued gets written: by
@@ -250,13 +239,4 @@ func (w *writer) close() {
 	w.mu.Lock()
 	w.closing = true
 	w.unlockAndWrite(false)
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
