@@ -34,7 +34,7 @@ type Options struct {
 
 	// Keepalive has the link checked each time nothing has come from the other
 	// side for so long. If nothing comes for as long again, the link ends with
-	// ErrUnresponsive. Default: 0, it is not checked.
+	// ErrUnresponsive: two to three times as long after the last that came. Default: 0, it is not checked.
 	Keepalive time.Duration
 
 	// NoStreams and NoShutdown say that the other side is not this package, and does not know

@@ -215,6 +215,11 @@ func (s *Stream) addr(local bool) net.Addr {
 	}
 }
 
+// String names the stream within its link.
+func (s *Stream) String() string {
+	return fmt.Sprintf("viaduct %v->%v", s.LocalAddr(), s.RemoteAddr())
+}
+
 // Addr is an end of a stream: who it is, and the number of the stream.
 type Addr string
 

@@ -2,9 +2,11 @@ package duplex
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -42,5 +44,15 @@ func TestStreamEcho(t *testing.T) {
 		require.True(t, bytes.Equal(want, got))
 		require.NoError(t, x.Close())
 		require.NoError(t, y.Close())
+	})
+}
+
+// TestStreamPrinted: it names itself, and nothing of its state is looked at.
+func TestStreamPrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, nil)
+		x, y := streamPair(t, a, b)
+		require.Equal(t, "viaduct opener-0->acceptor-0", fmt.Sprint(x))
+		require.Equal(t, "viaduct acceptor-0->opener-0", fmt.Sprintf("%v", y))
 	})
 }

@@ -53,8 +53,11 @@
 //	// caller                                       // method
 //	name, conn := peer.Offer()                      conn, err := args.File.Open(ctx)
 //	defer conn.Close()                              ...
-//	go io.Copy(conn, file)                          io.Copy(target, conn)
-//	err := peer.Call("Store.Put", Put{name}, &n)
+//	go func() {                                     io.Copy(target, conn)
+//		io.Copy(conn, file)
+//		conn.(*duplex.Stream).CloseWrite()
+//	}()
+//	err := peer.Call("Store.Put", Put{File: name}, &n)
 //
 // where ctx is the context that the method's argument was given. [FromContext] returns the Peer that has called.
 //

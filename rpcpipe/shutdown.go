@@ -11,9 +11,12 @@ import (
 // one-way calls have been handled and all streams have ended and been read, offers included, in both directions, the link is closed as by Close: in the parent
 // the child is then waited for.
 //
-// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, the link is closed at once. Shutdown returns nil after an orderly
+// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, the link is closed at once,
+// and in the parent the child is stopped and waited for, as by Close. Shutdown returns nil after an orderly
 // end, ctx.Err(), or why the link has ended otherwise.
 //
+// A stream is waited for until both sides have ended their halves and what has come was read, not until who has read it
+// has done with it: who wants to know that ends its half by CloseWrite and reads until the other side, being done, ends its own.
 // (An idle connection that an http.Client keeps is a stream that has not ended, and a method that does not pass its own context waits for itself.)
 //
 // A method may call it with the context of its own call. It then returns nil at once, as the call is one of those that

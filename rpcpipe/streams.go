@@ -13,11 +13,17 @@ import (
 // Accept or a Listener, or has refused it ([duplex.ErrRefused]). It is a full [net.Conn], a [*duplex.Stream], with half-close. ctx
 // bounds the opening, not the life of the stream.
 //
-// A stream that nobody reads holds up neither calls nor other streams.
+// A stream that nobody reads holds up neither calls nor other streams, but its own writer, once 64 KiB of it, or more where both sides
+// have kept up, wait to be read. Streams beyond Options.Duplex.Backlog that wait for Accept are refused at once: who opens
+// many at once does well to bound how many.
+//
+// Errors of streams are those of package duplex, see [duplex.Stream]. When the link has ended they unwrap to what ended it, as
+// those of calls do.
 func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
 	stream, err := p.conn.Open(ctx)
-	if errors.Is(err, duplex.ErrShutdown) { // as calls say it
-		err = &net.OpError{Op: "open", Net: "viaduct", Err: &viaduct.DownError{Err: err}}
+	var op *net.OpError
+	if errors.Is(err, duplex.ErrShutdown) && errors.As(err, &op) { // as calls say it
+		op.Err = &viaduct.DownError{Err: op.Err}
 	}
 	return stream, err
 }
@@ -40,7 +46,7 @@ type StreamName uint32
 // [Peer.OpenOffer] or [StreamName.Open]; it does not go through Accept there. To end what is
 // written use the [*duplex.Stream]'s CloseWrite, which may come before the stream is opened, as with an empty file. Close takes back an offer that
 // nobody has opened: so close the stream when the call has ended. One that was sent in a reply to a caller who has given up
-// is never opened: a deadline ends its Write.
+// is never opened: a deadline ends its Write. [Peer.Shutdown] waits for offers, also for one that is made while it waits, whose name no call can carry any more.
 func (p *Peer) Offer() (StreamName, net.Conn) {
 	name, conn := p.conn.Offer()
 	return StreamName(name), conn
