@@ -69,6 +69,7 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 				break
 			}
 			w.begun++
+			w.notes = w.notes || c == oneWay
 			batch = oc.start(w.buffer(batch, headerSize+min(len(oc.waiting[n].data), maxPayload)), oc.waiting[n])
 		}
 		oc.waiting = slices.Delete(oc.waiting, 0, n)

@@ -49,7 +49,12 @@ func (k *keepalive) look() {
 	default:
 		k.asked = true
 		k.c.writer.update(func() {
-			k.c.writer.control = appendHeader(k.c.writer.control, kindPing, 0, 0)
+			// A number behind those of Ping: its pong may be the only one to come, and answers these.
+			k.c.mu.Lock()
+			id := k.c.nextPing
+			k.c.nextPing++
+			k.c.mu.Unlock()
+			k.c.writer.control = appendHeader(k.c.writer.control, kindPing, 0, id)
 		})
 	}
 	k.c.mu.Lock()

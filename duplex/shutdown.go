@@ -25,15 +25,39 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	var err error
 	select {
 	case <-c.quiet:
+		err = c.flush(ctx)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-c.done:
-		if err = c.err; (err == ErrClosed || errors.Is(err, ErrPeerClosed)) && c.work.idle(c.work.received.Load()) {
+		if err = c.err; (err == ErrClosed || errors.Is(err, ErrPeerClosed)) && c.nothingLost() {
 			err = nil // somebody else was faster
 		}
 	}
 	c.Close()
 	return err
+}
+
+// flush has the bye written, behind what was accepted for sending.
+func (c *Conn) flush(ctx context.Context) error {
+	c.writer.close()
+	select {
+	case <-c.writer.drained:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.done:
+	}
+	return nil
+}
+
+// nothingLost reports whether nothing was going on when the link ended. Of one-way messages that is
+// known only if the other side has said so.
+func (c *Conn) nothingLost() bool {
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := &w.farewell
+	told := w.lonely || !w.notes || f.heard && f.has == w.begun
+	return told && c.work.idle(c.work.received.Load())
 }
 
 // Drain is the beginning of Shutdown, which is to follow: when it returns nothing is started any more but

@@ -342,3 +342,46 @@ func TestShutdownByteLanes(t *testing.T) {
 		require.NoError(t, <-shut)
 	})
 }
+
+// TestShutdownAloneFlushes: what was accepted is delivered, however long the other side takes.
+func TestShutdownAloneFlushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := net.Pipe()
+		g := &gate{y, make(chan struct{})}
+		a := New(x, &Options{NoShutdown: true})
+		b := New(g, nil)
+		defer func() { a.Close(); b.Close(); a.Wait(); b.Wait() }()
+		opened := make(chan struct{})
+		go func() { <-opened; close(g.open) }()
+		receive(a.ServerLane(), false)
+		go b.ClientLane().Send(t.Context(), []byte("call"), false)
+		// first reads of b go through
+		g.open <- struct{}{}
+		g.open <- struct{}{}
+		synctest.Wait()
+		require.EqualValues(t, 1, a.work.served.Load())
+		go a.ServerLane().Send(t.Context(), []byte("reply"), false)
+		synctest.Wait()
+		shut := shutting(t.Context(), a)
+		time.Sleep(200 * time.Millisecond) // b is busy
+		close(opened)
+		require.NoError(t, <-shut)
+		msg, err := b.ClientLane().ReadMessage()
+		require.NoError(t, err)
+		require.Equal(t, "reply", string(msg))
+	})
+}
+
+// TestShutdownUnhandled: the other side closes, with a one-way message that nobody has handled.
+func TestShutdownUnhandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, nil)
+		require.NoError(t, a.ClientLane().Send(t.Context(), []byte("note"), true))
+		synctest.Wait() // b has it and nobody has looked at it
+		shut := shutting(t.Context(), a)
+		synctest.Wait()
+		requireBlocked(t, shut)
+		b.Close()
+		require.Error(t, <-shut)
+	})
+}

@@ -57,6 +57,7 @@ type writer struct {
 	crowded  bool     // some that may start found no room: nobody may overtake them
 	ready    []piecer // long messages and streams that may send, each a piece in its turn
 	begun    uint32   // messages and streams begun, ever
+	notes    bool     // one-way messages among them
 	closing  bool     // no new messages; a bye goes behind what is queued
 	bye      bool     // the bye is in a batch
 	err      error    // the first write error: nothing is written any more
@@ -87,6 +88,7 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 	if len(data) <= maxPayload && len(oc.waiting) == 0 && oc.mayStart(c) && len(w.queue) < w.maxQueue && !w.crowded && w.err == nil {
 		oc.credit -= cost(len(data))
 		w.begun++
+		w.notes = w.notes || c == oneWay
 		w.queue = appendWhole(w.buffer(w.queue, headerSize+len(data)), c, data)
 		w.unlockAndWrite(busy)
 		return nil
