@@ -103,7 +103,7 @@ func (e *Endpoint) linkOf(conn io.ReadWriteCloser) link {
 // Call calls the method serviceMethod on the other side and waits until it has
 // returned, as [rpc.Client.Call] does. It returns an [rpc.ServerError] if the method failed, a [*BodyError]
 // or [*SizeError] if args cannot be sent or the reply cannot be understood,
-// and a [*DownError] or [rpc.ErrShutdown] if the link has ended.
+// and a [*DownError] or [rpc.ErrShutdown] if the link has ended or takes no more calls.
 func (e *Endpoint) Call(serviceMethod string, args, reply any) error {
 	return e.CallContext(context.Background(), serviceMethod, args, reply)
 }

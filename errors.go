@@ -52,7 +52,8 @@ func (e *ProtocolError) Error() string {
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
 // A DownError is what calls fail with when the link they need has ended other
-// than by Close on this side, which is [rpc.ErrShutdown] itself. It unwraps to what ended it.
+// than by Close on this side, which is [rpc.ErrShutdown] itself, or takes no more calls, as one of the sides is
+// shutting it down. It unwraps to what ended it, or to the link's error for a shutdown.
 // errors.Is(err, rpc.ErrShutdown) is true of it.
 type DownError struct {
 	Err error // for instance io.ErrUnexpectedEOF, *ProtocolError, *procspawn.Exit

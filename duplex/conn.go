@@ -128,7 +128,7 @@ func (c *Conn) streamsErr() error {
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns nil while the link is up, and then why it ended: [ErrClosed],
-// [ErrPeerClosed], a [*ProtocolError], or what the connection below returned.
+// [ErrPeerClosed], [ErrUnresponsive], a [*ProtocolError], or what the connection below returned.
 func (c *Conn) Err() error {
 	if isClosed(c.done) {
 		return c.err

@@ -2,6 +2,7 @@ package duplex
 
 import (
 	"io"
+	"net"
 	"sync"
 )
 
@@ -94,8 +95,8 @@ func (in *inStream) fail(err error, atOnce bool) {
 
 // close drops what has come and will. It reports whether the other side is to be told
 // to stop.
-func (in *inStream) close(err error) (tell bool) {
-	in.fail(err, true)
+func (in *inStream) close() (tell bool) {
+	in.fail(net.ErrClosed, true)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return !in.ended
@@ -126,11 +127,12 @@ func (in *inStream) empty() bool {
 	return in.filled == 0 && in.chunks.size == 0
 }
 
-// last is empty behind the end: no more comes.
+// last reports whether no more comes, and all that has come was read.
 func (in *inStream) last() bool {
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.ended && in.filled == 0 && in.chunks.size == 0
+	ended := in.ended
+	in.mu.Unlock()
+	return ended && in.empty()
 }
 
 // leave is take for a Read that waits no longer.

@@ -1,8 +1,6 @@
 package duplex
 
 import (
-	"context"
-	"io"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -71,70 +69,22 @@ func TestKeepaliveLate(t *testing.T) {
 	})
 }
 
-// gate holds up what is read until it is opened.
-type gate struct {
-	io.ReadWriteCloser
-	open chan struct{}
-}
-
-func (g *gate) Read(p []byte) (int, error) { <-g.open; return g.ReadWriteCloser.Read(p) }
-
-// buffered is a conn whose writes never block (a kernel pipe with room).
-type buffered struct {
-	io.ReadWriteCloser
-	c chan []byte
-}
-
-func newBuffered(x io.ReadWriteCloser) *buffered {
-	b := &buffered{x, make(chan []byte, 1000)}
-	go func() {
-		for p := range b.c {
-			if _, err := x.Write(p); err != nil {
-				return
-			}
-		}
-	}()
-	return b
-}
-func (b *buffered) Write(p []byte) (int, error) {
-	b.c <- append([]byte(nil), p...)
-	return len(p), nil
-}
-
-// TestKeepaliveBesidePing: its pong may be the only one, and answers both.
+// TestKeepaliveBesidePing: the pong of its ping may be the only one to come, and answers both.
 func TestKeepaliveBesidePing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x, y := net.Pipe()
-		g := &gate{y, make(chan struct{})}
-		bx := newBuffered(x)
-		a := New(bx, &Options{Keepalive: time.Second})
-		b := New(g, nil)
-		defer func() { a.Close(); b.Close(); a.Wait(); b.Wait(); close(bx.c) }()
-		go func() { time.Sleep(10 * time.Millisecond); g.open <- struct{}{} }()
-		time.Sleep(20 * time.Millisecond)
-		// let b read for a while
-		stop := make(chan struct{})
-		go func() {
-			for {
-				select {
-				case g.open <- struct{}{}:
-				case <-stop:
-					return
-				}
-			}
-		}()
-		_, err := a.Ping(t.Context()) // id 0
-		require.NoError(t, err)
-		close(stop)
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		time.Sleep(900 * time.Millisecond)
-		done := make(chan error, 1)
-		go func() { _, err := a.Ping(ctx); done <- err }() // id 1; b is stopped for a moment
-		time.Sleep(700 * time.Millisecond)                 // keepalive pings
-		close(g.open)                                      // b goes on
-		require.NoError(t, <-done)
-		require.NoError(t, a.Err())
+		p := newRawPeer(t, alive)
+		p.out()
+		first := pinging(t.Context(), p.Conn)
+		requireWire(t, wire("30 00 00 00 00 00 00 00"), p.out())
+		p.raw.Write(wire("31 00 00 00 00 00 00 00"))
+		require.NoError(t, (<-first).err)
+		time.Sleep(11 * time.Second) // something has come: nothing is asked yet
+		second := pinging(t.Context(), p.Conn)
+		requireWire(t, wire("30 00 00 00 01 00 00 00"), p.out())
+		time.Sleep(10 * time.Second)
+		requireWire(t, wire("30 00 00 00 02 00 00 00"), p.out())
+		p.raw.Write(wire("31 00 00 00 02 00 00 00"))
+		require.NoError(t, (<-second).err)
+		require.NoError(t, p.Err())
 	})
 }

@@ -61,7 +61,8 @@ func newLane(c *Conn, out class) *Lane {
 // byte of msg is on its way: what is sent afterwards arrives afterwards. If it
 // returns an error the other side does not get msg. It does not keep msg.
 //
-// The error is a [*SizeError], ctx.Err(), or that of the link's end.
+// The error is a [*SizeError], ctx.Err(), [ErrShutdown] for a call or one-way message while the link is
+// shutting down and nothing of the other side is being served, or that of the link's end.
 func (l *Lane) Send(ctx context.Context, msg []byte, isOneWay bool) error {
 	cl, busy := l.out, false
 	switch {

@@ -59,20 +59,7 @@ func TestNetRPC(t *testing.T) {
 				var calls sync.WaitGroup
 				for _, client := range clients {
 					for i := range 20 {
-						calls.Go(func() {
-							arg := fmt.Sprint(i, strings.Repeat("x", i*10_000))
-							var reply string
-							if err := client.Call("Service.Upper", arg, &reply); err != nil || reply != strings.ToUpper(arg) {
-								t.Errorf("call %d: %d bytes, %v", i, len(reply), err)
-							}
-							var depth int
-							if err := client.Call("Service.Nest", 8, &depth); err != nil || depth != 8 {
-								t.Errorf("nested call %d: %d, %v", i, depth, err)
-							}
-							if err := client.Call("Service.Fail", "no", &reply); err == nil || err.Error() != "no" {
-								t.Errorf("failing call %d: %v", i, err)
-							}
-						})
+						calls.Go(func() { callAll(t, client, i) })
 					}
 				}
 				calls.Wait()
@@ -82,5 +69,21 @@ func TestNetRPC(t *testing.T) {
 				require.ErrorIs(t, a.Wait(), ErrClosed)
 			})
 		})
+	}
+}
+
+// callAll calls each method, the argument being longer with i.
+func callAll(t *testing.T, client *rpc.Client, i int) {
+	arg := fmt.Sprint(i, strings.Repeat("x", i*10_000))
+	var reply string
+	if err := client.Call("Service.Upper", arg, &reply); err != nil || reply != strings.ToUpper(arg) {
+		t.Errorf("call %d: %d bytes, %v", i, len(reply), err)
+	}
+	var depth int
+	if err := client.Call("Service.Nest", 8, &depth); err != nil || depth != 8 {
+		t.Errorf("nested call %d: %d, %v", i, depth, err)
+	}
+	if err := client.Call("Service.Fail", "no", &reply); err == nil || err.Error() != "no" {
+		t.Errorf("failing call %d: %v", i, err)
 	}
 }

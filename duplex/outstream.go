@@ -128,7 +128,7 @@ func (o *outStream) start(p []byte) (sent bool, err error) {
 		w.mu.Unlock()
 		return true, nil
 	}
-	if len(p) <= smallWrite && o.credit >= int64(len(p)) && len(w.queue) < w.maxQueue && !w.crowded {
+	if len(p) <= smallWrite && o.credit >= int64(len(p)) && len(w.queue) < w.maxQueue && !w.crowded && w.err == nil {
 		w.queue = o.appendData(w.buffer(w.queue, headerSize+len(p)), p)
 		w.unlockAndWrite(false)
 		return true, nil
@@ -236,6 +236,10 @@ func (o *outStream) reset(code uint32, reason error) {
 		// Nobody has heard of it, nor will: the link may be stuck while one
 		// open after the other is given up.
 		o.forgo()
+	case o.by == byAcceptor && !o.begun.Load() && !o.due[dueAccept]:
+		// It waited for Accept: the answer counts among those that are due.
+		o.forgo()
+		o.w.refusals = append(o.w.refusals, refusal{o.id, code})
 	default:
 		o.w.ends = remove(o.w.ends, o)
 		// What the other side does not know yet it hears of first: a stream

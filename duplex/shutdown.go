@@ -122,7 +122,7 @@ type farewell struct {
 	has   uint32 // it had received so many
 }
 
-// mayBegin reports why no call, one-way message or stream may be begun. mu is held.
+// mayBegin reports why no call or one-way message may be begun. mu is held.
 func (w *writer) mayBegin() error {
 	if err := w.maySend(); err != nil {
 		return err

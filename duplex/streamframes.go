@@ -108,20 +108,26 @@ func (ss *streams) opened(r *reader, h header) error {
 	if name != 0 {
 		s := ss.offers[name]
 		if s == nil {
-			return ss.refuse(h.id, resetNoOffer)
+			ss.refuse(h.id, resetNoOffer)
+			return nil
 		}
 		delete(ss.offers, name)
 		s.key, s.offer = key, 0
 		ss.admit(s, window, true)
 		return nil
 	}
+	var reason uint32
 	switch {
 	case ss.c.work.draining.Load():
-		return ss.refuse(h.id, resetShutdown)
+		reason = resetShutdown
 	case ss.deaf:
-		return ss.refuse(h.id, resetNoListener)
+		reason = resetNoListener
 	case len(ss.waiting) >= ss.backlog:
-		return ss.refuse(h.id, resetBacklogFull)
+		reason = resetBacklogFull
+	}
+	if reason != 0 {
+		ss.refuse(h.id, reason)
+		return nil
 	}
 	s := ss.newStream(byAcceptor)
 	s.key = key
@@ -170,10 +176,9 @@ func (ss *streams) countUnanswered() error {
 }
 
 // refuse answers an open. mu is held.
-func (ss *streams) refuse(id, code uint32) error {
+func (ss *streams) refuse(id, code uint32) {
 	w := &ss.c.writer
 	w.update(func() { w.refusals = append(w.refusals, refusal{id, code}) })
-	return nil
 }
 
 func (ss *streams) data(r *reader, s *Stream, n int) error {

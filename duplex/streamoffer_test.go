@@ -187,3 +187,18 @@ func TestOfferAfterTheEnd(t *testing.T) {
 		requireNoStreams(t, a, b)
 	})
 }
+
+// TestOfferWithoutStreams: who does not know streams will open none.
+func TestOfferWithoutStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRawPeer(t, &Options{NoStreams: true, NoShutdown: true})
+		name, offered := p.Offer()
+		require.Zero(t, name)
+		_, err := offered.Write([]byte("x"))
+		require.ErrorIs(t, err, ErrNoStreams)
+		_, err = offered.Read(make([]byte, 1))
+		require.ErrorIs(t, err, ErrNoStreams)
+		require.NoError(t, p.Shutdown(t.Context()), "nothing is waited for")
+		require.NoError(t, offered.Close())
+	})
+}

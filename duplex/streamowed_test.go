@@ -68,3 +68,26 @@ func TestTooEarly(t *testing.T) {
 		raw.Close()
 	})
 }
+
+// TestOwedRefusals: streams that waited for Accept and are refused still count as unanswered.
+func TestOwedRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, raw := net.Pipe()
+		c := New(x, nil)
+		synctest.Wait() // the writer is at the first credit, and nobody reads
+		for id := range uint32(maxUnanswered) {
+			listener := c.Listener()
+			raw.Write(openFrame(id, 8))
+			synctest.Wait()
+			listener.Close()
+		}
+		require.NoError(t, c.Err())
+		c.writer.mu.Lock()
+		require.Zero(t, len(c.writer.streams))
+		require.Len(t, c.writer.refusals, maxUnanswered)
+		c.writer.mu.Unlock()
+		raw.Write(openFrame(maxUnanswered, 8))
+		require.ErrorContains(t, c.Wait(), "more than 256 streams opened without waiting for an answer")
+		raw.Close()
+	})
+}

@@ -1,11 +1,9 @@
 package duplex
 
 import (
-	"fmt"
 	"io"
 	"net/rpc"
 	"net/rpc/jsonrpc"
-	"strings"
 	"sync"
 	"testing"
 
@@ -55,21 +53,6 @@ func TestNetRPCOverStreams(t *testing.T) {
 				requireNoneLeft(t, a, b)
 			})
 		})
-	}
-}
-
-func callAll(t *testing.T, client *rpc.Client, i int) {
-	arg := fmt.Sprint(i, strings.Repeat("x", i*10_000))
-	var reply string
-	if err := client.Call("Service.Upper", arg, &reply); err != nil || reply != strings.ToUpper(arg) {
-		t.Errorf("call %d: %d bytes, %v", i, len(reply), err)
-	}
-	var depth int
-	if err := client.Call("Service.Nest", 8, &depth); err != nil || depth != 8 {
-		t.Errorf("nested call %d: %d, %v", i, depth, err)
-	}
-	if err := client.Call("Service.Fail", "no", &reply); err == nil || err.Error() != "no" {
-		t.Errorf("failing call %d: %v", i, err)
 	}
 }
 

@@ -249,15 +249,21 @@ func (ss *streams) take(s *Stream) {
 // Offer returns a stream for the other side to open by OpenOffer, and the name
 // by which it does, which is to be sent there in a message: so a call can be given
 // a stream, and a reply can. The stream does not go through Accept. What is written
-// waits until then, and CloseWrite may be called before. Close and Reset take the offer back. The net.Conn is a [*Stream].
+// waits until then, and CloseWrite may be called before. Close and Reset take the offer back. If the other side does not know streams the name
+// is 0, and Read and Write fail with [ErrNoStreams]. The net.Conn is a [*Stream].
 func (c *Conn) Offer() (name uint32, stream net.Conn) {
 	ss := &c.streams
 	s := ss.newStream(byAcceptor)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if ss.ended {
+	s.gone = c.noStreams || ss.ended
+	switch {
+	case c.noStreams:
+		s.in.fail(ErrNoStreams, true)
+		s.out.failed = ErrNoStreams
+		return 0, s
+	case ss.ended:
 		s.in.fail(errEnded, true)
-		s.gone = true
 		return 0, s
 	}
 	for ss.nextOffer++; ss.nextOffer == 0 || ss.offers[ss.nextOffer] != nil; {
@@ -322,7 +328,7 @@ func (ss *streams) endOut(s *Stream, reason error) {
 
 // endIn ends the half of s that this side receives, of which nothing is wanted any more.
 func (ss *streams) endIn(s *Stream) {
-	tell := s.in.close(net.ErrClosed)
+	tell := s.in.close()
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s.allRead = true

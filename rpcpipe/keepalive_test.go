@@ -3,7 +3,6 @@
 package rpcpipe_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -85,24 +84,13 @@ func init() {
 
 // TestKeepaliveParentStopped: a child ends whose parent does not answer.
 func TestKeepaliveParentStopped(t *testing.T) {
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	defer r.Close()
-	cmd := procspawn.Self("middle", "watching witness")
-	cmd.ExtraFiles = []*os.File{w}
-	p, err := rpcpipe.Start(t.Context(), cmd, nil)
-	require.NoError(t, err)
-	w.Close()
+	cmd, p, out := startMiddle(t, "middle", "watching witness")
 	defer func() {
 		cmd.Process.Kill()
 		p.Wait()
 	}()
-	out := bufio.NewReader(r)
-	line, err := out.ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready\n", line)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
-	line, err = out.ReadString('\n')
+	line, err := out.ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "true\n", line)
 }

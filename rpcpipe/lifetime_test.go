@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/rpc"
 	"os"
+	"os/exec"
 	"runtime"
 	"sync"
 	"testing"
@@ -63,6 +64,24 @@ func init() {
 	}
 }
 
+// startMiddle starts a child that starts another one, and returns when that has
+// printed "ready" to the pipe that it inherits; the test reads the rest from out.
+func startMiddle(t *testing.T, middle, child string) (cmd *exec.Cmd, p *rpcpipe.Peer, out *bufio.Reader) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close() })
+	cmd = procspawn.Self(middle, child)
+	cmd.ExtraFiles = []*os.File{w}
+	p, err = rpcpipe.Start(t.Context(), cmd, nil)
+	require.NoError(t, err)
+	w.Close()
+	out = bufio.NewReader(r)
+	line, err := out.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	return cmd, p, out
+}
+
 // TestParentKilled: the child is told, runs its callback, and is gone within a second.
 func TestParentKilled(t *testing.T) {
 	for _, test := range []struct {
@@ -73,18 +92,7 @@ func TestParentKilled(t *testing.T) {
 		{"busy witness", []string{"OnExit: parent %d is gone"}},
 	} {
 		t.Run(test.child, func(t *testing.T) {
-			r, w, err := os.Pipe()
-			require.NoError(t, err)
-			defer r.Close()
-			cmd := procspawn.Self("middle", test.child)
-			cmd.ExtraFiles = []*os.File{w}
-			p, err := rpcpipe.Start(t.Context(), cmd, nil)
-			require.NoError(t, err)
-			w.Close()
-			out := bufio.NewReader(r)
-			line, err := out.ReadString('\n')
-			require.NoError(t, err)
-			require.Equal(t, "ready\n", line)
+			cmd, p, out := startMiddle(t, "middle", test.child)
 			begin := time.Now()
 			require.NoError(t, cmd.Process.Kill())
 			for _, text := range test.lines {

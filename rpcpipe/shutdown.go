@@ -17,12 +17,13 @@ import (
 //
 // A stream is waited for until both sides have ended their halves and what has come was read, not until who has read it
 // has done with it: who wants to know that ends its half by CloseWrite and reads until the other side, being done, ends its own.
+// A method whose call was cancelled is not waited for.
 // (An idle connection that an http.Client keeps is a stream that has not ended, and a method that does not pass its own context waits for itself.)
 //
 // A method may call it with the context of its own call. It then returns nil at once, as the call is one of those that
 // are waited for, and the rest is done when the call has returned, or ctx's deadline has passed.
 func (p *Peer) Shutdown(ctx context.Context) error {
-	if p.endpoint.Serves(ctx) {
+	if ctx.Err() == nil && p.endpoint.Serves(ctx) {
 		p.conn.Drain() // now, not when the goroutine runs
 		p.shutdowns.start(func() {
 			rest := context.WithoutCancel(ctx) // ctx ends with the call
@@ -31,7 +32,9 @@ func (p *Peer) Shutdown(ctx context.Context) error {
 				rest, cancel = context.WithDeadline(rest, deadline)
 				defer cancel()
 			}
-			p.conn.Shutdown(rest)
+			if err := p.conn.Shutdown(rest); err != nil && p.opts.Logger != nil {
+				p.opts.Logger.Warn("viaduct: a shutdown begun by a method was cut short", "error", err)
+			}
 		})
 		return nil
 	}

@@ -438,3 +438,30 @@ func TestShutdownInHandler(t *testing.T) {
 		})
 	}
 }
+
+// TestShutdownStaleContext: the context of a call that is over is an ordinary one that has ended.
+func TestShutdownStaleContext(t *testing.T) {
+	here, there := newService(), newService()
+	a, b := rpcpipe.Pair(here.options(), there.options())
+	here.use(a)
+	there.use(b)
+	held := make(chan context.Context, 1)
+	require.NoError(t, here.server.RegisterName("Keep", asker(func(ctx context.Context) error {
+		held <- ctx
+		return nil
+	})))
+	require.NoError(t, b.Call("Keep.Ask", &Parcel{}, nil))
+	ctx := <-held
+	<-ctx.Done()
+	require.Equal(t, context.Canceled, a.Shutdown(ctx))
+	require.Equal(t, rpc.ErrShutdown, a.Err())
+	require.NoError(t, b.Wait())
+}
+
+// TestNoContext: an argument without SetContext has none to give.
+func TestNoContext(t *testing.T) {
+	var none context.Context
+	require.Nil(t, rpcpipe.FromContext(none))
+	_, err := rpcpipe.StreamName(1).Open(none)
+	require.ErrorContains(t, err, "use Peer.OpenOffer")
+}

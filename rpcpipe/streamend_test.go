@@ -3,7 +3,6 @@
 package rpcpipe_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -143,18 +142,7 @@ func init() {
 
 // TestStreamsParentKilled: the child's fail, too.
 func TestStreamsParentKilled(t *testing.T) {
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	defer r.Close()
-	cmd := procspawn.Self("service middle", "stream witness")
-	cmd.ExtraFiles = []*os.File{w}
-	p, err := rpcpipe.Start(t.Context(), cmd, nil)
-	require.NoError(t, err)
-	w.Close()
-	out := bufio.NewReader(r)
-	line, err := out.ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready\n", line)
+	cmd, p, out := startMiddle(t, "service middle", "stream witness")
 	require.NoError(t, cmd.Process.Kill())
 	rest, err := io.ReadAll(out) // ends when the child has
 	require.NoError(t, err)

@@ -46,7 +46,8 @@ type StreamName uint32
 // [Peer.OpenOffer] or [StreamName.Open]; it does not go through Accept there. To end what is
 // written use the [*duplex.Stream]'s CloseWrite, which may come before the stream is opened, as with an empty file. Close takes back an offer that
 // nobody has opened: so close the stream when the call has ended. One that was sent in a reply to a caller who has given up
-// is never opened: a deadline ends its Write. [Peer.Shutdown] waits for offers, also for one that is made while it waits, whose name no call can carry any more.
+// is never opened: a deadline ends its Write. [Peer.Shutdown] waits for offers, also for one that this side makes while it waits, whose name no call can carry any more. If the other
+// side does not know streams the name is 0, and Read and Write fail with [duplex.ErrNoStreams].
 func (p *Peer) Offer() (StreamName, net.Conn) {
 	name, conn := p.conn.Offer()
 	return StreamName(name), conn
@@ -76,6 +77,9 @@ type peerKey struct{}
 // FromContext returns the Peer that has called a method, to call it back, given the context that the method's
 // argument got by SetContext(context.Context), or one derived from it. It returns nil for any other context.
 func FromContext(ctx context.Context) *Peer {
+	if ctx == nil { // of an argument without SetContext
+		return nil
+	}
 	p, _ := ctx.Value(peerKey{}).(*Peer)
 	if p != nil {
 		<-p.up // a call may come in before the Peer is whole
