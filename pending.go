@@ -1,15 +1,32 @@
 package viaduct
 
 import (
+	"cmp"
 	"errors"
 	"net/rpc"
+	"slices"
 	"sync"
+	"time"
 )
+
+// epoch makes moments out of durations, which are cheaper to measure than times.
+var epoch = time.Now()
+
+// PendingCall is a call that waits for its reply.
+type PendingCall struct {
+	Method string
+	For    time.Duration // how long it has been waiting
+}
+
+// Pending returns the calls that wait for a reply, the oldest first; when the
+// link has ended, those that were waiting then.
+func (e *Endpoint) Pending() []PendingCall { return e.pending.list() }
 
 // pendingCall is a call that waits for its reply. Who removes it from
 // pendingCalls fills in response or err and completes it.
 type pendingCall struct {
 	method   string
+	since    time.Duration  // behind epoch; from add on
 	async    *rpc.Call      // of Go
 	client   *endpointCodec // of a standard client; otherwise
 	seq      uint64         // its number there
@@ -42,11 +59,13 @@ type pendingCalls struct {
 
 	mu    sync.Mutex // guards what follows
 	calls map[uint32]*pendingCall
-	next  uint32 // msgid to try next; one in use is skipped
-	err   error  // set when no reply can come any more
+	next  uint32        // msgid to try next; one in use is skipped
+	err   error         // set when no reply can come any more
+	last  []PendingCall // what was in calls then
 }
 
 func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
+	c.since = time.Since(epoch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
@@ -138,6 +157,7 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
+	p.last = p.listLocked()
 	failed := make([]*pendingCall, 0, len(p.calls))
 	for _, c := range p.calls {
 		if c != &abandoned {
@@ -147,4 +167,25 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 	}
 	clear(p.calls)
 	return failed
+}
+
+func (p *pendingCalls) list() []PendingCall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return p.last
+	}
+	return p.listLocked()
+}
+
+func (p *pendingCalls) listLocked() []PendingCall {
+	now := time.Since(epoch)
+	var list []PendingCall
+	for _, c := range p.calls {
+		if c != &abandoned {
+			list = append(list, PendingCall{c.method, now - c.since})
+		}
+	}
+	slices.SortFunc(list, func(a, b PendingCall) int { return cmp.Compare(b.For, a.For) })
+	return list
 }

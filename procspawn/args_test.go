@@ -178,5 +178,5 @@ func TestEmptyArgs(t *testing.T) {
 	require.Error(t, err)
 	out, err := io.ReadAll(r)
 	require.NoError(t, err)
-	assert.Equal(t, "viaduct.1 fd:3,4\n", string(out))
+	assert.Equal(t, "viaduct.1 fd:3,4,5\n", string(out))
 }

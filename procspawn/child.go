@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +41,9 @@ func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 	if child == nil {
 		return nil, ErrNotChild
 	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
 	return child.inherit(ctx, opts)
 }
 
@@ -47,6 +52,8 @@ type inherited struct {
 	err   error         // why there is no pipe
 	born  time.Time     // when it was claimed
 	watch chan struct{} // closed when the watcher has ended
+
+	shield *shield
 
 	mu        sync.Mutex
 	called    bool // Inherited was
@@ -64,8 +71,14 @@ func claim() *inherited {
 		return nil
 	}
 	catchSIGPIPE()
+	if sentinel.Crash != nil {
+		// A program that sets another one has that.
+		debug.SetCrashOutput(sentinel.Crash, debug.CrashOptions{})
+		sentinel.Crash.Close()
+	}
 	c := &inherited{
 		err:    sentinel.Err,
+		shield: newShield(),
 		born:   time.Now(),
 		parent: &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
 		limit:  (*Options)(nil).exitTimeout(),
@@ -110,16 +123,26 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	}
 	c.endWatch()
 	c.setLimit(opts.exitTimeout())
+	if opts.terminalSignals() {
+		c.shield.drop()
+	}
 
 	l := newLink(c.pipe)
 	l.hangup = func(err error, _ bool) error { return c.hangup(l, err) }
 	l.lost = func() { c.linkEnded() }
-	if err := shake(ctx, l, opts); err != nil {
+	l.unlinked = c.shield.drop
+	if err := shake(ctx, l, opts, inChild); err != nil {
 		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
+	}
+	if slices.Contains(l.remote.Features, featureDetach) {
+		c.setLimit(-1)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connected = true
+	if sentinel.Stdio {
+		c.parent.Pid = l.remote.Pid // and not that of ssh, say
+	}
 	return l, nil
 }
 
@@ -181,8 +204,11 @@ func (c *inherited) armLocked() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	if c.limit >= 0 {
-		d := time.Duration(float64(c.limit) * exitShare)
-		c.timer = time.AfterFunc(time.Until(c.gone.Add(d)), func() { os.Exit(exitStatusAtEnd) })
+	if c.limit < 0 {
+		c.shield.drop() // it lives on without a parent that could end it
+		c.timer = nil
+		return
 	}
+	d := time.Duration(float64(c.limit) * exitShare)
+	c.timer = time.AfterFunc(time.Until(c.gone.Add(d)), func() { os.Exit(exitStatusAtEnd) })
 }

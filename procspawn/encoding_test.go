@@ -43,7 +43,7 @@ func TestEncodingsAgree(t *testing.T) {
 	require.NotContains(t, string(mine.append(nil)), "encoding")
 	mine.Encoding = "json"
 	sent := mine.append(nil)
-	got, err := readHello(bytes.NewReader(sent))
+	got, err := readHello(bytes.NewReader(sent), nil)
 	require.NoError(t, err)
 	require.Equal(t, mine, got)
 }
@@ -59,7 +59,7 @@ func TestEncodingName(t *testing.T) {
 	for _, name := range []string{"", long} {
 		h := newHello(nil)
 		h.Encoding = name
-		_, err := readHello(bytes.NewReader(h.append(nil)))
+		_, err := readHello(bytes.NewReader(h.append(nil)), nil)
 		require.ErrorContains(t, err, `key "encoding": name of an encoding has`)
 	}
 }

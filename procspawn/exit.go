@@ -3,28 +3,52 @@ package procspawn
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
-	"unicode"
 )
 
 // Step is a step of stopping a process, each harder than the one before.
 type Step uint8
 
 const (
-	StepNone      Step = iota // the process ended by itself
+	StepNone      Step = iota // nobody here has begun to stop it
+	StepShutdown              // it was told that there will be no more calls
 	StepCloseLink             // its link was closed
 	StepTerminate             // it was sent SIGTERM
 	StepKill                  // it was killed
 )
 
-var stepNames = [...]string{"none", "close link", "terminate", "kill"}
+var stepNames = [...]string{"none", "shutdown", "close link", "terminate", "kill"}
 
 func (s Step) String() string {
 	if int(s) < len(stepNames) {
 		return stepNames[s]
 	}
 	return fmt.Sprintf("Step(%d)", uint8(s))
+}
+
+// By says who ended a process.
+type By uint8
+
+const (
+	ByItself  By = iota // it has exited, be it by a panic
+	ByStop              // this side has stopped it: see Exit.Step
+	ByContext           // the context of its command has ended (exec.CommandContext)
+	BySignal            // a signal that this side has not sent: from elsewhere, or raised by a crash
+)
+
+var byNames = [...]string{"itself", "stop", "context", "signal"}
+
+func (b By) String() string {
+	if int(b) < len(byNames) {
+		return byNames[b]
+	}
+	return fmt.Sprintf("By(%d)", uint8(b))
+}
+
+// PendingCall is a call that was waiting for a process when that ended.
+type PendingCall struct {
+	Method string
+	For    time.Duration // how long it had been waiting
 }
 
 // Exit says why and how a process ended. It is an error, so that whatever
@@ -37,18 +61,26 @@ type Exit struct {
 	Pid      int
 	Code     int           // exit status; -1 if killed by a signal or not known
 	Signal   os.Signal     // the signal that killed it, else nil
-	Step     Step          // which step of stopping ended it
+	By       By            // who ended it
+	Step     Step          // which step of stopping had been taken when it ended
 	Lifetime time.Duration // from its start to its end; of a parent: how long this child knew it
 
-	// Stderr holds the last 64 KiB of what the process wrote to stderr, and
-	// StderrCaptured says whether it was captured at all: it is not if
-	// Cmd.Stderr was an *os.File.
-	Stderr         []byte
-	StderrCaptured bool
+	// Stderr and Stdout hold the last 64 KiB of what the process wrote there,
+	// if that was captured: Stderr is unless Cmd.Stderr was an *os.File,
+	// Stdout if Cmd.Stdout was nil. With Options.Stdio, Stdout holds what came before the hello.
+	Stderr, Stdout                 []byte
+	StderrCaptured, StdoutCaptured bool
+
+	// Crash is what the runtime of a Go program printed when it crashed: the line that names the fault and
+	// the stacks, the first MiB. Nil if it has not crashed or that is not known: see Options.CrashOutput.
+	Crash []byte
+
+	// Pending are the calls, as the layers above name them, that were waiting
+	// for the process when it ended, the oldest first.
+	Pending []PendingCall
 
 	// Cause is what went wrong besides: an error of Cmd.Wait that says more than
-	// the status, or of a writer given as Cmd.Stdout or Cmd.Stderr. (That the context of the
-	// command has ended is not known here: Cmd.Wait does not say so.) Exit does not unwrap
+	// the status, or of a writer given as Cmd.Stdout or Cmd.Stderr. Exit does not unwrap
 	// to it, or a call that failed with the process would seem to have been cancelled itself.
 	Cause error
 }
@@ -77,14 +109,27 @@ func (e *Exit) outcome(when string) string {
 	return fmt.Sprintf(" exited%s: exit status %d", when, e.Code)
 }
 
-// details says what else is known: the step, the cause, the end of stderr.
+// details says what else is known: who ended it, the cause, the calls, the crash or the end of stderr.
 func (e *Exit) details() string {
 	s := ""
-	if e.Step != StepNone {
+	switch {
+	case e.Step != StepNone:
 		s = fmt.Sprintf(" (stopped by: %v)", e.Step)
+	case e.By == ByContext:
+		s = " (the context of its command ended)"
 	}
 	if e.Cause != nil {
 		s += fmt.Sprintf(" (%v)", e.Cause)
+	}
+	switch n := len(e.Pending); n {
+	case 0:
+	case 1:
+		s += fmt.Sprintf("; pending: %s", e.Pending[0])
+	default:
+		s += fmt.Sprintf("; pending: %s and %d more", e.Pending[0], n-1)
+	}
+	if text := faultOf(e.Crash); text != "" {
+		return s + "; crash: " + text
 	}
 	if text := lastWords(e.Stderr); text != "" {
 		s += "; stderr: " + text
@@ -92,51 +137,7 @@ func (e *Exit) details() string {
 	return s
 }
 
-// lastWords picks what a person wants to see first of a process's stderr, as one
-// line: the line by which a Go program names its crash, else the last lines.
-func lastWords(stderr []byte) string {
-	const lines, size = 3, 300
-	var last []string
-	named, crash := "", ""
-	for line := range strings.Lines(string(stderr)) {
-		line = strings.TrimSpace(line)
-		if line == "" {
-			continue
-		}
-		switch {
-		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.HasPrefix(line, "SIG"):
-			named = line
-		case strings.HasPrefix(line, "goroutine "): // so it was a crash
-			if crash == "" {
-				crash = named
-			}
-		}
-		if len(last) == lines {
-			last = last[1:]
-		}
-		last = append(last, line)
-	}
-	if crash != "" {
-		last = []string{crash}
-	}
-	for i, line := range last {
-		if len(line) > size {
-			line = line[:size] + "..."
-		}
-		last[i] = printable(line)
-	}
-	return strings.Join(last, " / ")
-}
-
-// printable replaces what would not show, or upset a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
+// String returns the method and how long it had been waiting.
+func (c PendingCall) String() string {
+	return fmt.Sprintf("%s for %v", printable(c.Method), c.For.Round(time.Millisecond))
 }

@@ -29,6 +29,7 @@ func TestExitError(t *testing.T) {
 
 func TestStepString(t *testing.T) {
 	assert.Equal(t, "none", StepNone.String())
+	assert.Equal(t, "shutdown", StepShutdown.String())
 	assert.Equal(t, "close link", StepCloseLink.String())
 	assert.Equal(t, "terminate", StepTerminate.String())
 	assert.Equal(t, "kill", StepKill.String())
@@ -37,14 +38,12 @@ func TestStepString(t *testing.T) {
 
 func TestLastWords(t *testing.T) {
 	for stderr, want := range map[string]string{
-		"":                      "",
-		"\n\n \n":               "",
-		"one":                   "one",
-		"1\n2\n3\n4\n":          "2 / 3 / 4",
-		"1\r\n\n2\r\n\t3 \n\n":  "1 / 2 / 3",
-		"a\tb\x1b[1mc\xffd\x00": "a b\uFFFD[1mc\uFFFDd\uFFFD",
-		"start\npanic: oh no\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\nexit status 2\n": "panic: oh no",
-		"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1:\n\n\n1\n2\n3\n":      "fatal error: all goroutines are asleep - deadlock!",
+		"":                        "",
+		"\n\n \n":                 "",
+		"one":                     "one",
+		"1\n2\n3\n4\n":            "2 / 3 / 4",
+		"1\r\n\n2\r\n\t3 \n\n":    "1 / 2 / 3",
+		"a\tb\x1b[1mc\xffd\x00":   "a b\uFFFD[1mc\uFFFDd\uFFFD",
 		strings.Repeat("x", 1000): strings.Repeat("x", 300) + "...",
 	} {
 		assert.Equal(t, want, lastWords([]byte(stderr)))

@@ -17,18 +17,29 @@ const refusalGrace = 500 * time.Millisecond
 // same. The context and Options.HandshakeTimeout bound it. If it fails, conn
 // is closed.
 //
-// The errors to match are *VersionError, *EncodingError, *MagicError, *EchoError and those of
+// The errors to match are *VersionError, *EncodingError, *AppError, *MagicError, *EchoError and those of
 // the context; the timeout matches context.DeadlineExceeded.
 func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Link, error) {
+	if err := opts.check(); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	l := newLink(conn)
-	err := shake(ctx, l, opts)
+	if opts.stdio() {
+		l.printed = new(tail)
+	}
+	err := shake(ctx, l, opts, inNeither)
+	if err == nil {
+		return l, nil
+	}
 	if err == io.EOF {
 		err = fmt.Errorf("the other side closed the connection before its hello: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("procspawn: handshake: %w", err)
+	err = fmt.Errorf("procspawn: handshake: %w", err)
+	if printed, _ := l.printed.bytes(); len(printed) > 0 {
+		err = fmt.Errorf("%w; before that came: %s", err, lastWords(printed))
 	}
-	return l, nil
+	return nil, err
 }
 
 // noHello is how a handshake ends for which time has run out.
@@ -52,7 +63,7 @@ func (e *noHello) when() string {
 // The hello is written and read at the same time, each by a goroutine of its
 // own: on an unbuffered connection neither side could otherwise get on, and a
 // connection that Close does not wake must not hold up the caller.
-func shake(ctx context.Context, l *Link, opts *Options) error {
+func shake(ctx context.Context, l *Link, opts *Options, at side) error {
 	limit := opts.handshakeTimeout()
 	timeout := &noHello{limit: limit, ctx: []error{context.DeadlineExceeded}}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
@@ -75,6 +86,9 @@ func shake(ctx context.Context, l *Link, opts *Options) error {
 			l.version, err = chooseVersion(x.hello)
 			if err == nil && x.hello.Encoding != mine.Encoding {
 				err = &EncodingError{Local: mine.Encoding, Remote: x.hello.Encoding}
+			}
+			if err == nil {
+				err = checkApps(&mine, &x.hello, at)
 			}
 		}
 	}
@@ -102,7 +116,7 @@ func (x *exchange) write(b []byte) {
 
 func (x *exchange) readHello() {
 	defer close(x.read)
-	x.hello, x.readErr = readHello(x.link)
+	x.hello, x.readErr = readHello(x.link, x.link.printed)
 }
 
 // wait returns when both hellos are through or the exchange has failed.

@@ -31,7 +31,8 @@ type Hello struct {
 	MinVersion, MaxVersion int    // protocol versions it speaks
 	Pid                    int    // its process
 	Lang                   string // the language it is written in: "go"
-	Name, AppVersion       string // of the application; reserved, empty for now
+	Name, AppVersion       string // of the application: Options.Name and Version
+	Needs                  Needs  // what it asks of the other side's application
 	MaxMessage             uint64 // the largest message it accepts, in bytes
 	Encoding               string // of arguments and replies, as the layers above name it
 	Bodies                 []string
@@ -44,7 +45,10 @@ type Hello struct {
 
 // newHello returns this side's hello.
 func newHello(opts *Options) Hello {
+	name, version := opts.app()
 	h := Hello{
+		Name:       name,
+		AppVersion: version,
 		MinVersion: minVersion,
 		MaxVersion: maxVersion,
 		Pid:        os.Getpid(),
@@ -53,6 +57,7 @@ func newHello(opts *Options) Hello {
 		Encoding:   opts.encoding(),
 		Bodies:     opts.bodies(),
 		Features:   opts.features(),
+		Needs:      opts.needs(),
 		WordBits:   math.MaxUint>>63*32 + 32,
 		BigEndian:  binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
 	}
@@ -73,11 +78,20 @@ func (h *Hello) append(b []byte) []byte {
 	if h.BigEndian {
 		order = "big"
 	}
-	if h.Encoding == defaultEncoding {
-		b = mpack.AppendMap(b, 10)
-	} else {
-		b = mpack.AppendMap(b, 11)
+	n := 10
+	encoding, needs := h.Encoding != defaultEncoding, h.Needs != Needs{}
+	if encoding {
+		n++
+	}
+	if needs {
+		n++
+	}
+	b = mpack.AppendMap(b, n)
+	if encoding {
 		b = mpack.AppendString(mpack.AppendString(b, "encoding"), h.Encoding)
+	}
+	if needs {
+		b = appendStrings(mpack.AppendString(b, "needs"), []string{h.Needs.Name, h.Needs.MinVersion, h.Needs.MaxVersion})
 	}
 	b = mpack.AppendUint(mpack.AppendString(b, "pid"), uint64(h.Pid))
 	b = mpack.AppendString(mpack.AppendString(b, "lang"), h.Lang)
@@ -104,9 +118,18 @@ func appendStrings(b []byte, list []string) []byte {
 // readHello reads one hello and not a byte more. Of a peer whose versions are
 // none of ours it returns these with a *VersionError and does not look into
 // the map, which may be another one.
-func readHello(r io.Reader) (Hello, error) {
+//
+// If junk is not nil it takes what comes before the hello.
+func readHello(r io.Reader, junk *tail) (Hello, error) {
 	var head [helloHead]byte
-	if err := readHead(r, head[:]); err != nil {
+	n := 0
+	if junk != nil {
+		if err := skipJunk(r, junk); err != nil {
+			return Hello{}, err
+		}
+		n = copy(head[:], helloMagic)
+	}
+	if err := readHead(r, head[:], n); err != nil {
 		return Hello{}, err
 	}
 	le := binary.LittleEndian
@@ -137,11 +160,11 @@ func readHello(r io.Reader) (Hello, error) {
 	return h, nil
 }
 
-// readHead fills head, and fails at the first byte that no hello has there: a
+// readHead fills head, of which n bytes are there already, and fails at the first byte that no hello has there: a
 // peer that says something else may well say less than a head.
-func readHead(r io.Reader, head []byte) error {
+func readHead(r io.Reader, head []byte, n int) error {
 	idle := 0
-	for n := 0; n < len(head); {
+	for n < len(head) {
 		m, err := r.Read(head[n:])
 		n += m
 		if k := min(n, len(helloMagic)); string(head[:k]) != helloMagic[:k] {
@@ -229,6 +252,15 @@ func (h *Hello) set(key string, b []byte) (rest []byte, err error) {
 		h.Bodies, rest, err = readStrings(b)
 	case "features":
 		h.Features, rest, err = readStrings(b)
+	case "needs":
+		var list []string
+		list, rest, err = readStrings(b)
+		if err == nil && len(list) != 3 {
+			err = fmt.Errorf("has %d strings, 3 were expected", len(list))
+		}
+		if err == nil {
+			h.Needs = Needs{list[0], list[1], list[2]}
+		}
 	case "word":
 		h.WordBits, rest, err = readInt(b)
 	case "order":
@@ -287,34 +319,4 @@ func chooseVersion(h Hello) (int, error) {
 		return 0, &VersionError{LocalMin: minVersion, LocalMax: maxVersion, RemoteMin: h.MinVersion, RemoteMax: h.MaxVersion}
 	}
 	return v, nil
-}
-
-// VersionError reports a peer that speaks none of our protocol versions.
-type VersionError struct {
-	LocalMin, LocalMax   int
-	RemoteMin, RemoteMax int
-}
-
-func (e *VersionError) Error() string {
-	older := "this program"
-	if e.RemoteMax < e.LocalMin {
-		older = "the other program"
-	}
-	return fmt.Sprintf("the other side speaks protocol versions %d to %d, this side %d to %d: build %s with a later viaduct",
-		e.RemoteMin, e.RemoteMax, e.LocalMin, e.LocalMax, older)
-}
-
-// MagicError reports a peer whose first bytes are no hello.
-type MagicError struct{ Found []byte }
-
-func (e *MagicError) Error() string {
-	return fmt.Sprintf("the first bytes from the other side are %q, a hello beginning with %q was expected: it is no viaduct peer, or something else writes to the link",
-		e.Found, helloMagic)
-}
-
-// EchoError reports that what came back is our own hello.
-type EchoError struct{}
-
-func (*EchoError) Error() string {
-	return "our own hello came back: the connection echoes, or both its ends are the same"
 }

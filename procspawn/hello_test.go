@@ -71,7 +71,7 @@ func TestHelloGolden(t *testing.T) {
 		if name != "data+err" { // which reads ahead
 			buf.WriteString("next")
 		}
-		got, err := readHello(wrap(buf))
+		got, err := readHello(wrap(buf), nil)
 		require.NoError(t, err, name)
 		assert.Empty(t, cmp.Diff(h, got, cmp.AllowUnexported(Hello{})), name)
 		if name != "data+err" {
@@ -82,7 +82,7 @@ func TestHelloGolden(t *testing.T) {
 
 func TestHelloOfThisProcess(t *testing.T) {
 	h := newHello(&Options{MaxMessage: 12345})
-	got, err := readHello(bytes.NewReader(h.append(nil)))
+	got, err := readHello(bytes.NewReader(h.append(nil)), nil)
 	require.NoError(t, err)
 	assert.Empty(t, cmp.Diff(h, got, cmp.AllowUnexported(Hello{})))
 	assert.Equal(t, os.Getpid(), got.Pid)
@@ -203,13 +203,13 @@ func helloCases() []helloCase {
 func TestReadHello(t *testing.T) {
 	for _, tt := range helloCases() {
 		t.Run(tt.name, func(t *testing.T) {
-			h, err := readHello(bytes.NewReader(tt.bytes))
+			h, err := readHello(bytes.NewReader(tt.bytes), nil)
 			if tt.want != "" {
 				require.ErrorContains(t, err, tt.want)
 				return
 			}
 			require.NoError(t, err)
-			again, err := readHello(bytes.NewReader(h.append(nil)))
+			again, err := readHello(bytes.NewReader(h.append(nil)), nil)
 			require.NoError(t, err)
 			assert.Empty(t, cmp.Diff(h, again, cmp.AllowUnexported(Hello{})))
 		})
@@ -218,12 +218,12 @@ func TestReadHello(t *testing.T) {
 
 // A wrong first byte is noticed without waiting for the rest of the head.
 func TestReadHelloFailsEarly(t *testing.T) {
-	_, err := readHello(io.MultiReader(strings.NewReader("h"), iotest.ErrReader(errors.New("read too far"))))
+	_, err := readHello(io.MultiReader(strings.NewReader("h"), iotest.ErrReader(errors.New("read too far"))), nil)
 	var magic *MagicError
 	require.ErrorAs(t, err, &magic)
 	assert.Equal(t, "h", string(magic.Found))
 
-	_, err = readHello(idleReader{})
+	_, err = readHello(idleReader{}, nil)
 	assert.ErrorIs(t, err, io.ErrNoProgress)
 }
 
@@ -237,7 +237,7 @@ func FuzzReadHello(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)
-		h, err := readHello(r)
+		h, err := readHello(r, nil)
 		if err != nil {
 			return
 		}
@@ -245,7 +245,7 @@ func FuzzReadHello(f *testing.F) {
 		if size := int(binary.LittleEndian.Uint32(b[12:])); read != helloHead+size {
 			t.Fatalf("read %d bytes of a hello with a map of %d", read, size)
 		}
-		again, err := readHello(bytes.NewReader(h.append(nil)))
+		again, err := readHello(bytes.NewReader(h.append(nil)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,7 +311,7 @@ func TestHandshakeRefuses(t *testing.T) {
 						b.Close()
 					}
 				}()
-				_, err := readHello(b)
+				_, err := readHello(b, nil)
 				heard <- err
 			}()
 			l, err := Handshake(context.Background(), a, nil)

@@ -21,6 +21,12 @@ type Link struct {
 	// if patient.
 	hangup func(err error, patient bool) error
 
+	// printed keeps what comes before the hello of the other side; nil if nothing may.
+	printed *tail
+
+	// unlinked, in a child, is called when the link has been closed on this side.
+	unlinked func()
+
 	// lost notes, in a child, that the link has ended other than by Close; nil elsewhere.
 	lost func()
 
@@ -120,5 +126,8 @@ func (l *Link) Close() error {
 	}
 	l.ended.CompareAndSwap(endedNot, endedHere)
 	defer close(l.closed)
+	if l.unlinked != nil {
+		l.unlinked()
+	}
 	return l.conn.Close()
 }

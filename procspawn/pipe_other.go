@@ -6,21 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 )
 
 // errNoPipes is what Start returns here, before it has done anything.
 var errNoPipes = fmt.Errorf("procspawn: children are not supported on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
-func newPipes() (parent *pipeConn, childRead, childWrite *os.File, err error) {
+type childEnd = *os.File
+
+func newPipes() (parent *pipeConn, childRead, childWrite childEnd, err error) {
 	return nil, nil, nil, errNoPipes
 }
 
-func checkAccess(r, w *os.File) error                 { return errNoPipes }
-func writeNow(f *os.File, p []byte) (int, error)      { return 0, errNoWriteNow }
-func readNow(f *os.File, p []byte) (int, error)       { return 0, nil }
-func waitHangup(f *os.File) bool                      { return false }
-func isBrokenPipe(err error) bool                     { return false }
-func catchSIGPIPE()                                   {}
-func terminate(p *os.Process) error                   { return errNoPipes }
-func exitStatus(ps *os.ProcessState) (int, os.Signal) { return ps.ExitCode(), nil }
+func newStdioPipes() (parent *pipeConn, childRead, childWrite *os.File, err error) {
+	return nil, nil, nil, errNoPipes
+}
+
+func newCrashPipe() (parent *os.File, child childEnd, err error)   { return nil, nil, errNoPipes }
+func newOutPipe() (parent, child *os.File, err error)              { return nil, nil, errNoPipes }
+func handOver(*exec.Cmd, ...childEnd) (words [2]string, err error) { return words, errNoPipes }
+func checkAccess(r, w *os.File) error                              { return errNoPipes }
+func writeNow(f *os.File, p []byte) (int, error)                   { return 0, errNoWriteNow }
+func readNow(f *os.File, p []byte) (int, error)                    { return 0, nil }
+func waitHangup(f *os.File) bool                                   { return false }
+func isBrokenPipe(err error) bool                                  { return false }
+func catchSIGPIPE()                                                {}
+func exitStatus(ps *os.ProcessState) (int, os.Signal)              { return ps.ExitCode(), nil }
+
+var terminalSignals = []os.Signal{os.Interrupt}
+
+// family stands for the process of a child.
+type family struct{ cmd *exec.Cmd }
+
+func (f *family) start(*exec.Cmd, *Options) error { return errNoPipes }
+func (f *family) wait() error                     { return errNoPipes }
+func (f *family) terminate() error                { return errNoPipes }
+func (f *family) kill()                           {}

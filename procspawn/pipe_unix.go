@@ -7,26 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// newPipes makes the two pipes of a link. os.Pipe sees to it that no process
-// started meanwhile inherits them.
-func newPipes() (parent *pipeConn, childRead, childWrite *os.File, err error) {
-	pr, cw, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	cr, pw, err := os.Pipe()
-	if err != nil {
-		closeAll(pr, cw)
-		return nil, nil, nil, err
-	}
-	return &pipeConn{r: pr, w: pw}, cr, cw, nil
-}
 
 // checkAccess verifies that the ends a child was given are open for reading
 // and for writing.
@@ -130,15 +114,6 @@ func waitHangup(f *os.File) (hung bool) {
 
 // isBrokenPipe reports whether a write failed because nobody reads any more.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
-
-// catchSIGPIPE makes a write to a broken stdout or stderr fail with EPIPE, as
-// on every other descriptor, instead of killing the process: it often happens
-// just when the parent is gone and the process still has to clean up. Nobody
-// reads the channel. Unlike signal.Ignore this does not reach grandchildren.
-func catchSIGPIPE() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
-// terminate asks a process to exit.
-func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
 
 // exitStatus takes apart what the system says about the end of a process.
 func exitStatus(ps *os.ProcessState) (code int, sig os.Signal) {

@@ -2,9 +2,9 @@ package procspawn
 
 import (
 	"errors"
-	"fmt"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +19,10 @@ type Process struct {
 	link    *Link
 	pipe    *pipeConn // what link reads and writes
 	stdio   *stdio
+	family  family
 	started time.Time
+
+	cancelled atomic.Bool // the context of cmd has ended
 
 	// Closed by reap, in this order.
 	exited   chan struct{} // the system has reported the end
@@ -57,34 +60,39 @@ func (p *Process) Exit() *Exit {
 
 // reap is the goroutine that waits for the child.
 func (p *Process) reap() {
-	err := p.cmd.Wait()
+	err := p.family.wait()
 	end := time.Now()
 	step := p.lastStep()
 	close(p.exited)
 	p.pipe.expire(end.Add(grace))
 	p.stdio.finish(end.Add(grace))
 
-	p.exit = &Exit{
+	exit := &Exit{
 		Pid:      p.Pid(),
 		Code:     -1,
 		Step:     step,
 		Lifetime: end.Sub(p.started),
 	}
 	if ps := p.cmd.ProcessState; ps != nil {
-		p.exit.Code, p.exit.Signal = exitStatus(ps)
+		exit.Code, exit.Signal = exitStatus(ps)
 	}
-	if d := p.stdio.stderr; d != nil {
-		p.exit.Stderr, p.exit.StderrCaptured = d.tail.bytes(), true
+	switch {
+	case step != StepNone:
+		exit.By = ByStop
+	case p.cancelled.Load():
+		exit.By = ByContext
+	case exit.Signal != nil:
+		exit.By = BySignal
 	}
 	var status *exec.ExitError
 	if err != nil && !errors.As(err, &status) {
-		p.exit.Cause = err
+		exit.Cause = err
 	}
-	for _, d := range p.stdio.drains {
-		if failed := d.failed.Load(); failed != nil && p.exit.Cause == nil {
-			p.exit.Cause = fmt.Errorf("its output could not be written: %w", *failed)
-		}
+	p.stdio.report(exit)
+	if p.opts.Pending != nil {
+		exit.Pending = p.opts.Pending()
 	}
+	p.exit = exit
 	close(p.reported)
 	p.stdio.release()
 	close(p.done)
@@ -100,6 +108,9 @@ func (p *Process) lastStep() Step {
 	}
 	return p.step
 }
+
+// Stopping notes a step of stopping the child that the layers above are about to take, for its Exit.
+func (p *Process) Stopping(s Step) { p.take(s) }
 
 // take notes a step about to be taken.
 func (p *Process) take(s Step) {
@@ -126,6 +137,9 @@ func (p *Process) hangup(err error, patient bool) error {
 		case <-p.exited:
 			<-p.reported // within another grace
 		case <-t.C:
+			if hasExited(p.Pid()) { // and it is we who are late
+				<-p.reported
+			}
 		}
 	}
 	select {

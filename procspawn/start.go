@@ -16,16 +16,23 @@ import (
 // Options.HandshakeTimeout bound the start, not the life of the child, which
 // has exec.CommandContext for that. When Start fails no process is left.
 //
-// The fields of cmd keep their meaning and are found unchanged afterwards.
-// Two things differ from Cmd.Start: a nil Stderr is captured for the Exit, and
+// The fields of cmd keep their meaning, and ExtraFiles their numbers; all but Cancel, which is wrapped, are found unchanged afterwards.
+// Two things differ from Cmd.Start: nil Stderr and Stdout are captured for the Exit, and
 // Cmd.Wait is called for you as soon as the child exits, so that what is
 // then unread in a StdoutPipe is lost; give a writer instead.
+//
+// Where the system sends a child a signal when its parent dies (Linux and FreeBSD, unless Options.ParentDeath is Detach), the child is
+// forked in a thread that is kept for that. What is bound to the caller's thread, such as namespaces
+// entered by unshare or setns, or its CPU affinity, then does not reach the child; with Detach it does.
 //
 // If the program cannot be started the error is that of Cmd.Start. Otherwise
 // it is a *StartError. In a process that was itself started as a child and has
 // not connected to its parent it is ErrUnconnected.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) {
 	if err := child.mayStart(); err != nil {
+		return nil, err
+	}
+	if err := opts.check(); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -35,76 +42,120 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := shake(ctx, p.link, opts); err != nil {
+	if err := shake(ctx, p.link, opts, inParent); err != nil {
 		return nil, p.giveUp(ctx, err)
 	}
 	return p, nil
 }
 
-// launch starts the process. The child's ends of all pipes are closed here
-// when it returns, whatever happened.
 func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
-	pipe, childRead, childWrite, err := newPipes()
-	if err != nil {
-		return nil, err
-	}
-	defer closeAll(childRead, childWrite)
-	p, err := start(cmd, pipe, childRead, childWrite)
-	if err != nil {
-		pipe.Close()
-		return nil, err
+	p := &Process{
+		cmd:      cmd,
+		stdio:    new(stdio),
+		exited:   make(chan struct{}),
+		reported: make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	if opts != nil {
 		p.opts = *opts
 	}
-	p.link.hangup = p.hangup
+	if err := p.start(); err != nil {
+		return nil, err
+	}
 	p.stdio.run()
 	go p.reap()
 	return p, nil
 }
 
-func start(cmd *exec.Cmd, pipe *pipeConn, childRead, childWrite *os.File) (*Process, error) {
+// start starts the process with its link and its streams. If it fails nothing is left of them.
+func (p *Process) start() (err error) {
+	cmd := p.cmd
 	defer restore(cmd)()
-	// Descriptors 0 to 2 are the standard ones, those of ExtraFiles follow;
-	// the caller's keep their numbers.
-	next := 3 + len(cmd.ExtraFiles)
+	cancel := cmd.Cancel
+	defer func() {
+		if err != nil {
+			cmd.Cancel = cancel
+			p.stdio.abandon()
+			if p.pipe != nil {
+				p.pipe.Close()
+			}
+		}
+	}()
 	if len(cmd.Args) == 0 {
 		cmd.Args = []string{cmd.Path}
 	}
-	args, err := placeSentinel(cmd.Args, sentinel.Words(next, next+1))
+	if cmd.Env, err = selectEnv(cmd, p.opts.Env); err != nil {
+		return err
+	}
+	words, err := p.makeLink()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cmd.Args = args
-	cmd.ExtraFiles = append(cmd.ExtraFiles[:len(cmd.ExtraFiles):len(cmd.ExtraFiles)], childRead, childWrite)
-	streams, err := attach(cmd)
+	if cmd.Args, err = placeSentinel(cmd.Args, words); err != nil {
+		return err
+	}
+	if err := p.stdio.attach(cmd); err != nil {
+		return err
+	}
+	if cancel != nil {
+		cmd.Cancel = func() error {
+			p.cancelled.Store(true)
+			return cancel()
+		}
+	}
+	p.link = newLink(p.pipe)
+	p.link.hangup = p.hangup
+	if p.opts.Stdio {
+		p.link.printed = p.stdio.stdout
+	}
+	p.started = time.Now()
+	return p.family.start(cmd, &p.opts)
+}
+
+// makeLink makes the pipes of the link and arranges that the child gets its ends.
+func (p *Process) makeLink() (words [2]string, err error) {
+	if p.opts.Stdio {
+		return p.makeStdioLink()
+	}
+	pipe, r, w, err := newPipes()
 	if err != nil {
-		return nil, err
+		return words, err
 	}
-	p := &Process{
-		cmd:      cmd,
-		pipe:     pipe,
-		link:     newLink(pipe),
-		stdio:    streams,
-		started:  time.Now(),
-		exited:   make(chan struct{}),
-		reported: make(chan struct{}),
-		done:     make(chan struct{}),
+	p.pipe = pipe
+	p.stdio.theirs = append(p.stdio.theirs, r, w)
+	ends := []childEnd{r, w}
+	if p.opts.crashPipe(!isFile(p.cmd.Stderr)) {
+		crash, err := p.stdio.attachCrash()
+		if err != nil {
+			return words, err
+		}
+		ends = append(ends, crash)
 	}
-	if err := cmd.Start(); err != nil {
-		streams.abandon()
-		return nil, err
+	return handOver(p.cmd, ends...)
+}
+
+func (p *Process) makeStdioLink() (words [2]string, err error) {
+	if p.cmd.Stdin != nil || p.cmd.Stdout != nil {
+		return words, errors.New("procspawn: with Options.Stdio the link is the child's standard input and output: Cmd.Stdin and Cmd.Stdout must be nil")
 	}
-	return p, nil
+	pipe, r, w, err := newStdioPipes()
+	if err != nil {
+		return words, err
+	}
+	p.pipe = pipe
+	p.stdio.theirs = append(p.stdio.theirs, r, w)
+	p.stdio.stdout = new(tail)
+	p.cmd.Stdin, p.cmd.Stdout = r, w
+	return sentinel.StdioWords(), nil
 }
 
 // restore returns a function that gives cmd its fields back as they are now:
 // they are the caller's, who may print them or compare.
 func restore(cmd *exec.Cmd) func() {
-	args, files := cmd.Args, cmd.ExtraFiles
+	args, env, files, attr := cmd.Args, cmd.Env, cmd.ExtraFiles, cmd.SysProcAttr
 	in, out, err := cmd.Stdin, cmd.Stdout, cmd.Stderr
 	return func() {
-		cmd.Args, cmd.ExtraFiles = args, files
+		cmd.Args, cmd.Env, cmd.ExtraFiles, cmd.SysProcAttr = args, env, files, attr
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, err
 	}
 }
@@ -158,21 +209,31 @@ type StartError struct {
 func (e *StartError) Unwrap() []error { return []error{e.Err, e.Exit} }
 
 func (e *StartError) Error() string {
-	text := fmt.Sprintf("procspawn: start %s: ", e.Program)
+	return fmt.Sprintf("procspawn: start %s: %s%s%s", e.Program, e.what(), e.printed(), e.hint())
+}
+
+func (e *StartError) what() string {
 	var late *noHello
 	var exit *Exit
 	switch {
 	case e.exited():
-		return text + fmt.Sprintf("child %d%s", e.Exit.Pid, e.Exit.outcome(" before its hello")) + e.Exit.details() + e.hint()
+		return fmt.Sprintf("child %d%s%s", e.Exit.Pid, e.Exit.outcome(" before its hello"), e.Exit.details())
 	case e.Err == io.EOF:
-		return text + "the link was closed before a hello came through it, and the child lived on: is it a viaduct program, or run by one that closes inherited descriptors? " +
-			e.Exit.Error() + e.hint()
+		return fmt.Sprintf("the link was closed before a hello came through it, and the child lived on: is it a viaduct program, or run by one that closes inherited descriptors? %v", e.Exit)
 	case errors.As(e.Err, &late):
-		return text + fmt.Sprintf("no hello from child %d%s: is it a viaduct program that calls rpcpipe.Connect? %v", e.Exit.Pid, late.when(), e.Exit) + e.hint()
+		return fmt.Sprintf("no hello from child %d%s: is it a viaduct program that calls rpcpipe.Connect? %v", e.Exit.Pid, late.when(), e.Exit)
 	case errors.As(e.Err, &exit):
-		return text + e.Err.Error()
+		return e.Err.Error()
 	}
-	return text + fmt.Sprintf("%v; %v", e.Err, e.Exit)
+	return fmt.Sprintf("%v; %v", e.Err, e.Exit)
+}
+
+// printed shows the end of what came through standard output.
+func (e *StartError) printed() string {
+	if text := lastWords(e.Exit.Stdout); text != "" {
+		return "; stdout: " + text
+	}
+	return ""
 }
 
 // exited reports whether the child's end is all that went wrong. It may have
@@ -184,7 +245,8 @@ func (e *StartError) exited() bool {
 
 // hint is for the usual mistake of programs that start themselves.
 func (e *StartError) hint() string {
-	if !e.self {
+	late := new(noHello)
+	if !e.self || !e.exited() && e.Err != io.EOF && !errors.As(e.Err, &late) {
 		return ""
 	}
 	return "; the program started itself: " + branchHint

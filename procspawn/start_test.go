@@ -78,7 +78,7 @@ var _ = helper("raw", func(args []string) {
 			h := newHello(nil)
 			w.Write(h.append(nil))
 		case "await": // the parent's hello
-			h, err := readHello(r)
+			h, err := readHello(r, nil)
 			fmt.Fprintln(os.Stderr, "heard", h.MinVersion, h.MaxVersion, err)
 		case "echo":
 			io.Copy(w, r)
@@ -177,7 +177,7 @@ func badStarts(t *testing.T) []badStart {
 		{name: "kills itself", cmd: raw("kill"), limit: soon,
 			want: []string{"ended before its hello: signal: killed"}, exit: killed(StepNone)},
 		{name: "panics", cmd: raw("panic=help"), limit: soon,
-			want: []string{"exit status 2; stderr: panic: help"}, exit: code(2, StepNone)},
+			want: []string{"exit status 2; crash: panic: help"}, exit: code(2, StepNone)},
 		{name: "closes the link, then exits", cmd: raw("close", "say=bye", "exit=4"), limit: soon,
 			want: []string{"exited before its hello: exit status 4; stderr: bye"}, exit: code(4, StepNone)},
 		{name: "closes the link and lives on", cmd: raw("close", "say=here I am", "hang"), limit: 2 * time.Second,
@@ -347,7 +347,7 @@ func TestManyAtOnce(t *testing.T) {
 		buf := make([]byte, 64<<10)
 		n, err := p.Link().Read(buf)
 		if assert.NoError(t, err) && openFiles() != nil {
-			assert.Equal(t, inherited+2, pipesIn(buf[:n]), "%s", buf[:n])
+			assert.Equal(t, inherited+3, pipesIn(buf[:n]), "%s", buf[:n])
 		}
 		wg.Go(func() { p.Stop() })
 	}

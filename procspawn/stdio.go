@@ -1,12 +1,11 @@
 package procspawn
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"reflect"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,56 +21,60 @@ const (
 )
 
 // stdio is our half of those standard streams of a child for which the caller
-// gave no file. os/exec has copying goroutines of its own, but Wait waits for
+// gave no file, and of the pipe for its crash output. os/exec has copying goroutines of its own, but Wait waits for
 // these until a grandchild that holds the stream is gone, too; and its
 // remedy, Cmd.WaitDelay, would change what the end of the command's context
 // means.
 type stdio struct {
-	stderr *drain // nil if the caller's file took it
 	drains []*drain
-	feed   *feed      // stdin; nil if there is nothing to feed
-	theirs []*os.File // the child's ends, for the time of the start
+	feed   *feed       // stdin; nil if there is nothing to feed
+	theirs []io.Closer // the child's ends, for the time of the start
+
+	// What is kept for the report, each nil if the caller's file took it, or nothing asks for it.
+	stderr, stdout *tail
+	faults         *faultLines
+	crash          *head
 }
 
-// attach puts pipes into cmd's standard streams.
-func attach(cmd *exec.Cmd) (*stdio, error) {
-	s := new(stdio)
-	err := s.attachOut(cmd)
+// attach puts pipes into those of cmd's standard streams that are no files.
+func (s *stdio) attach(cmd *exec.Cmd) error {
+	err := s.attachErr(cmd)
+	if err == nil {
+		err = s.attachOut(cmd)
+	}
 	if err == nil {
 		err = s.attachIn(cmd)
 	}
-	if err != nil {
-		s.abandon()
-		return nil, err
-	}
-	return s, nil
+	return err
 }
 
-func (s *stdio) attachOut(cmd *exec.Cmd) error {
-	out, err := cmd.Stdout, cmd.Stderr
-	if !isFile(err) {
-		w, e := s.drainTo(err, new(tail))
-		if e != nil {
-			return e
-		}
-		cmd.Stderr = w
-		s.stderr = s.drains[0]
-		// As os/exec promises: a writer given for both is called by one
-		// goroutine at a time.
-		if out != nil && sameWriter(out, err) {
-			cmd.Stdout = w
-			return nil
-		}
-	}
-	if out == nil || isFile(out) {
+func (s *stdio) attachErr(cmd *exec.Cmd) error {
+	if isFile(cmd.Stderr) {
 		return nil
 	}
-	w, e := s.drainTo(out, nil)
-	if e != nil {
-		return e
+	s.stderr, s.faults = new(tail), new(faultLines)
+	w, err := s.drainTo(cmd.Stderr, s.stderr, s.faults)
+	if err != nil {
+		return err
 	}
-	cmd.Stdout = w
+	// As os/exec promises: a writer given for both is called by one
+	// goroutine at a time.
+	if cmd.Stdout != nil && sameWriter(cmd.Stdout, cmd.Stderr) {
+		cmd.Stdout = w
+	}
+	cmd.Stderr = w
 	return nil
+}
+
+func (s *stdio) attachOut(cmd *exec.Cmd) (err error) {
+	switch {
+	case cmd.Stdout == nil:
+		s.stdout = new(tail)
+		cmd.Stdout, err = s.drainTo(nil, s.stdout)
+	case !isFile(cmd.Stdout):
+		cmd.Stdout, err = s.drainTo(cmd.Stdout)
+	}
+	return err
 }
 
 func (s *stdio) attachIn(cmd *exec.Cmd) error {
@@ -88,14 +91,42 @@ func (s *stdio) attachIn(cmd *exec.Cmd) error {
 	return nil
 }
 
-func (s *stdio) drainTo(to io.Writer, t *tail) (*os.File, error) {
-	r, w, err := os.Pipe()
+// attachCrash makes the pipe for crash output and returns the child's end.
+func (s *stdio) attachCrash() (childEnd, error) {
+	r, w, err := newCrashPipe()
+	if err != nil {
+		return w, err
+	}
+	s.crash = new(head)
+	s.drain(r, w, nil, s.crash)
+	return w, nil
+}
+
+// drainTo makes a pipe whose content goes to a writer, if there is one, and to keepers.
+func (s *stdio) drainTo(to io.Writer, keep ...keeper) (*os.File, error) {
+	r, w, err := newOutPipe()
 	if err != nil {
 		return nil, err
 	}
-	s.theirs = append(s.theirs, w)
-	s.drains = append(s.drains, &drain{r: r, to: to, tail: t, done: make(chan struct{})})
+	s.drain(r, w, to, keep...)
 	return w, nil
+}
+
+func (s *stdio) drain(ours *os.File, theirs io.Closer, to io.Writer, keep ...keeper) {
+	s.theirs = append(s.theirs, theirs)
+	s.drains = append(s.drains, &drain{r: ours, to: to, keep: keep, done: make(chan struct{})})
+}
+
+// report fills in what has been kept. When a drain is not done it is what has come so far.
+func (s *stdio) report(e *Exit) {
+	e.Stderr, e.StderrCaptured = s.stderr.bytes()
+	e.Stdout, e.StdoutCaptured = s.stdout.bytes()
+	e.Crash = crash(s.crash.bytes(), s.faults.last(), e.Stderr)
+	for _, d := range s.drains {
+		if failed := d.failed.Load(); failed != nil && e.Cause == nil {
+			e.Cause = fmt.Errorf("its output could not be written: %w", *failed)
+		}
+	}
 }
 
 func isFile(w io.Writer) bool {
@@ -110,7 +141,7 @@ func sameWriter(a, b io.Writer) bool {
 
 // abandon closes everything: the start has failed.
 func (s *stdio) abandon() {
-	closeAll(s.theirs...)
+	s.handedOver()
 	for _, d := range s.drains {
 		d.r.Close()
 	}
@@ -119,10 +150,17 @@ func (s *stdio) abandon() {
 	}
 }
 
+// handedOver closes the child's ends: it has them, or there is no child.
+func (s *stdio) handedOver() {
+	for _, end := range s.theirs {
+		end.Close()
+	}
+	s.theirs = nil
+}
+
 // run begins to copy; the child has its ends.
 func (s *stdio) run() {
-	closeAll(s.theirs...)
-	s.theirs = nil
+	s.handedOver()
 	for _, d := range s.drains {
 		go d.run()
 	}
@@ -144,12 +182,16 @@ func (s *stdio) finish(deadline time.Time) {
 	s.wait(time.Until(deadline))
 	// Only a caller's writer may keep us from the rest now. Without one a
 	// drain that has not ended just waits for its turn, on a busy machine.
-	if s.stderr != nil && !s.stderr.writing.Load() {
-		t := time.NewTimer(writerGrace)
-		defer t.Stop()
+	t := time.NewTimer(writerGrace)
+	defer t.Stop()
+	for _, d := range s.drains {
+		if len(d.keep) == 0 || d.writing.Load() {
+			continue
+		}
 		select {
-		case <-s.stderr.done:
+		case <-d.done:
 		case <-t.C:
+			return
 		}
 	}
 }
@@ -185,43 +227,6 @@ func (s *stdio) release() {
 	}
 }
 
-// drain empties a stream of the child, whatever becomes of the writer.
-type drain struct {
-	r    *os.File
-	to   io.Writer     // nil: nobody
-	tail *tail         // nil: not kept
-	gone atomic.Bool   // the writer is not to be called any more
-	done chan struct{} // closed by run
-	late lateReader    // owned by run
-
-	failed  atomic.Pointer[error] // of to
-	writing atomic.Bool           // run is in the caller's writer
-}
-
-func (d *drain) run() {
-	defer close(d.done)
-	defer d.r.Close()
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := d.r.Read(buf)
-		if os.IsTimeout(err) {
-			n, err = d.late.read(d.r, buf, err)
-		}
-		d.tail.add(buf[:n])
-		if n > 0 && d.to != nil && !d.gone.Load() {
-			d.writing.Store(true)
-			if _, err := d.to.Write(buf[:n]); err != nil {
-				d.to = nil // the child must not block because a log is full
-				d.failed.Store(&err)
-			}
-			d.writing.Store(false)
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
 // feed copies the caller's reader to the child's stdin.
 type feed struct {
 	w    *os.File
@@ -233,35 +238,4 @@ func (f *feed) run() {
 	defer close(f.done)
 	defer f.w.Close()
 	io.Copy(f.w, f.from) // a child need not read it all
-}
-
-// tailSize is how much of a child's stderr is kept.
-const tailSize = 64 << 10
-
-// tail keeps the end of a stream. A nil tail keeps nothing.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte // at most 2 * tailSize, so that moving is rare
-}
-
-func (t *tail) add(p []byte) {
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.buf)+len(p) > 2*tailSize {
-		keep := max(0, tailSize-len(p))
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-min(keep, len(t.buf)):]...)
-	}
-	t.buf = append(t.buf, p[max(0, len(p)-tailSize):]...)
-}
-
-func (t *tail) bytes() []byte {
-	if t == nil {
-		return nil
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]byte(nil), t.buf[max(0, len(t.buf)-tailSize):]...)
 }

@@ -14,7 +14,7 @@ var errUnkillable = errors.New("killed, but the system has not reported its end:
 
 // Stop ends the child, step by step: it closes the link, which makes a child
 // of viaduct exit; after Options.CloseTimeout it sends SIGTERM, where there is
-// such a thing; after Options.TermTimeout it kills. It waits for the child and
+// such a thing (and SIGCONT, to wake it); after Options.TermTimeout it kills. It waits for the child and
 // returns how it ended, and at which step. Calls beyond the first wait with it.
 //
 // Stop always returns. For a process that even then does not end, Exit.Cause
@@ -26,7 +26,7 @@ func (p *Process) Stop() *Exit {
 			return
 		}
 		p.take(StepTerminate)
-		if terminate(p.cmd.Process) == nil && p.waitExit(p.opts.termTimeout()) {
+		if p.family.terminate() == nil && p.waitExit(p.opts.termTimeout()) {
 			return
 		}
 		p.kill()
@@ -37,7 +37,7 @@ func (p *Process) Stop() *Exit {
 // kill kills the child at once. An error would mean that it has just exited.
 func (p *Process) kill() {
 	p.take(StepKill)
-	p.cmd.Process.Kill()
+	p.family.kill()
 }
 
 // waitExit waits for the child's end, and says whether it came in time.

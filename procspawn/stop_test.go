@@ -70,13 +70,15 @@ func TestStopLadder(t *testing.T) {
 			assert.GreaterOrEqual(t, exit.Lifetime, opts.CloseTimeout+opts.TermTimeout)
 		})
 	})
-	t.Run("kill a stopped process", func(t *testing.T) {
+	t.Run("terminate a stopped process", func(t *testing.T) {
 		noLeaks(t)
 		p := startChild(t, selfCmd("echo"), opts)
 		require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
 		awaitStop(t, p.Pid())
 		within(t, 500*time.Millisecond, "Stop", func() {
-			assert.Equal(t, StepKill, p.Stop().Step)
+			exit := p.Stop()
+			assert.Equal(t, StepTerminate, exit.Step) // it was woken, or could not have heard of it
+			assert.Equal(t, syscall.SIGTERM, exit.Signal)
 		})
 	})
 	t.Run("no patience", func(t *testing.T) {
@@ -134,7 +136,7 @@ func TestExitReport(t *testing.T) {
 	}{
 		{"return", 0, nil, "exited: exit status 0; stderr: dying"},
 		{"exit", 5, nil, "exited: exit status 5; stderr: dying"},
-		{"panic", 2, nil, "exited: exit status 2; stderr: panic: moo"},
+		{"panic", 2, nil, "exited: exit status 2; crash: panic: moo"},
 		{"abort", 2, nil, "exited: exit status 2"}, // the runtime prints all stacks
 	}
 	for _, tt := range tests {

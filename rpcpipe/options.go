@@ -30,7 +30,7 @@ type Options struct {
 	// Limits and choices of the layers below. Codec.Server and Codec.Logger
 	// default to the two above. The largest message is Duplex.MaxMessage:
 	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Duplex.NoStreams and NoShutdown,
-	// Process.Bodies, Features and Encoding are set by what both sides say in the hello.
+	// Process.Bodies, Features, Encoding and Pending are set by rpcpipe.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options

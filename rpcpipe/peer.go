@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/rpc"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-go/viaduct"
@@ -45,12 +46,23 @@ type Peer struct {
 // nil means that the end of what the child prints there is kept for the error.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	full := opts.withDefaults()
+	var peer atomic.Pointer[Peer] // the child may end before there is one
+	full.Process.Pending = func() (pending []procspawn.PendingCall) {
+		if p := peer.Load(); p != nil {
+			for _, call := range p.endpoint.Pending() {
+				pending = append(pending, procspawn.PendingCall(call))
+			}
+		}
+		return pending
+	}
 	process, err := procspawn.Start(ctx, cmd, full.Process)
 	if err != nil {
 		return nil, err
 	}
 	full.agree(process.Link().Remote())
-	return newPeer(process.Link(), process, full), nil
+	p := newPeer(process.Link(), process, full)
+	peer.Store(p)
+	return p, nil
 }
 
 // Connect connects a child to the parent that started it. ctx bounds the

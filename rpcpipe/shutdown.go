@@ -2,7 +2,12 @@ package rpcpipe
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn"
 )
 
 // Shutdown ends the link in order. From now on neither side begins calls, one-way calls or streams: they
@@ -11,9 +16,10 @@ import (
 // one-way calls have been handled and all streams have ended and been read, offers included, in both directions, the link is closed as by Close: in the parent
 // the child is then waited for.
 //
-// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, the link is closed at once,
+// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, or in the parent
+// Options.Process.ShutdownTimeout (30 s) has passed, the link is closed at once,
 // and in the parent the child is stopped and waited for, as by Close. Shutdown returns nil after an orderly
-// end, ctx.Err(), or why the link has ended otherwise.
+// end, ctx.Err(), an error that is context.DeadlineExceeded if the timeout has passed, or why the link has ended otherwise.
 //
 // A stream is waited for until both sides have ended their halves and what has come was read, not until who has read it
 // has done with it: who wants to know that ends its half by CloseWrite and reads until the other side, being done, ends its own.
@@ -32,14 +38,15 @@ func (p *Peer) Shutdown(ctx context.Context) error {
 				rest, cancel = context.WithDeadline(rest, deadline)
 				defer cancel()
 			}
-			if err := p.conn.Shutdown(rest); err != nil && p.opts.Logger != nil {
+			if err := p.drain(rest); err != nil && p.opts.Logger != nil {
 				p.opts.Logger.Warn("viaduct: a shutdown begun by a method was cut short", "error", err)
 			}
 		})
 		return nil
 	}
-	err := p.conn.Shutdown(ctx)
-	if err == nil || err == ctx.Err() {
+	err := p.drain(ctx)
+	var late *shutdownError
+	if err == nil || err == ctx.Err() || errors.As(err, &late) {
 		p.Close()
 		return err
 	}
@@ -47,6 +54,38 @@ func (p *Peer) Shutdown(ctx context.Context) error {
 	p.Close()
 	return p.Err()
 }
+
+// drain has the link end in order. In the parent it notes the steps for the child's Exit.
+func (p *Peer) drain(ctx context.Context) error {
+	if p.process == nil {
+		return p.conn.Shutdown(ctx)
+	}
+	limited := ctx
+	if limit := p.opts.Process.ShutdownLimit(); limit >= 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	p.process.Stopping(procspawn.StepShutdown)
+	err := p.conn.Shutdown(limited)
+	if err == nil {
+		return nil
+	}
+	p.process.Stopping(procspawn.StepCloseLink)
+	if err == context.DeadlineExceeded && ctx.Err() == nil {
+		err = &shutdownError{p.opts.Process.ShutdownLimit()}
+	}
+	return err
+}
+
+// shutdownError reports a Shutdown that has taken too long.
+type shutdownError struct{ limit time.Duration }
+
+func (e *shutdownError) Error() string {
+	return fmt.Sprintf("rpcpipe: what was going on has not ended within Options.Process.ShutdownTimeout (%v) and was cut short", e.limit)
+}
+
+func (*shutdownError) Unwrap() error { return context.DeadlineExceeded }
 
 // shutdowns are those that methods have begun.
 type shutdowns struct {

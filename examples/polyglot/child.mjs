@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A child of a viaduct parent, in Node.js 18 or later, with the package @msgpack/msgpack (which reads integers beyond
 // 2^53 as the nearest number). Peer, and Link in frames.mjs, are PROTOCOL.md, to be copied. The service is an example.
-import { fstatSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeMulti, encode } from '@msgpack/msgpack'
 import { CALL, check, Link, ONEWAY, REPLY, URGENT, WHOLE } from './frames.mjs'
@@ -12,11 +12,12 @@ function inherited() {
     const [version, place] = process.argv.slice(i, i + 2)
     if (!/^viaduct\.[0-9]+$/.test(version) || !/^[a-z]+:/.test(place)) continue
     process.argv.splice(i, 2)
-    const match = /^fd:([1-9][0-9]*),([1-9][0-9]*)$/.exec(place)
+    const match = /^fd:([1-9][0-9]*),([1-9][0-9]*)(?:,([1-9][0-9]*))?$/.exec(place)
     check(version === 'viaduct.1' && match, `cannot use ${version} ${place}`)
-    const fds = match.slice(1).map(Number)
+    const fds = match.slice(1, 3).map(Number)
     check(Math.min(...fds) > 2 && fds[0] !== fds[1], `cannot use ${place}`)
     check(fds.every((fd) => fstatSync(fd).isFIFO()), `${place} are not two pipes`)
+    if (match[3]) closeSync(Number(match[3])) // for the crashes of Go programs
     // Node cannot make them close-on-exec, but does so when it starts, for the first 16 descriptors at least.
     return fds
   }

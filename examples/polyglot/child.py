@@ -24,14 +24,14 @@ def inherited():
         version, place = sys.argv[i:i + 2]
         if re.fullmatch(r"viaduct\.[0-9]+", version) and re.match("[a-z]+:", place):
             del sys.argv[i:i + 2]
-            match = re.fullmatch("fd:([1-9][0-9]*),([1-9][0-9]*)", place)
+            match = re.fullmatch("fd:([1-9][0-9]*),([1-9][0-9]*)(?:,([1-9][0-9]*))?", place)
             check(version == "viaduct.1" and match, f"cannot use {version} {place}")
-            fds = [int(n) for n in match.groups()]
-            check(min(fds) > 2 and fds[0] != fds[1], f"cannot use {place}")
-            check(all(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in fds), f"{place} are not two pipes")
+            fds = [int(n) for n in match.groups() if n]  # a third one is for the crashes of Go programs
+            check(min(fds) > 2 and len(set(fds)) == len(fds), f"cannot use {place}")
+            check(all(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in fds), f"{place} are not pipes")
             for fd in fds:
                 os.set_inheritable(fd, False)  # programs that we start do not get them
-            return fds
+            return fds[:2]
     return None
 
 

@@ -4,6 +4,11 @@ package sentinel
 
 import "os"
 
-func claim(r, w int) (rf, wf *os.File, err error) {
-	return nil, nil, sentinelError("this system has no pipes that a child could inherit")
+const (
+	inheritedKind = kindHandle
+	leastNumber   = 1
+)
+
+func claim(ends) (r, w, crash *os.File, err error) {
+	return nil, nil, nil, sentinelError("this system has no pipes that a child could inherit")
 }

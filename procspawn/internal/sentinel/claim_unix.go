@@ -7,33 +7,57 @@ import (
 	"syscall"
 )
 
-// claim makes files of the descriptors r and w. If either is not an open pipe
-// both stay as they are: they belong to somebody else.
-func claim(r, w int) (rf, wf *os.File, err error) {
-	problem := check(r, "read")
-	if p := check(w, "write"); p != "" {
+const (
+	inheritedKind = kindFd
+	leastNumber   = 3
+)
+
+// claim makes files of the descriptors of e. If either end of the link is not an open pipe
+// all stay as they are: they belong to somebody else.
+func claim(e ends) (r, w, crash *os.File, err error) {
+	problem := check(e.r, "read", e.kind)
+	if p := check(e.w, "write", e.kind); p != "" {
 		if problem != "" {
 			problem += ", and "
 		}
 		problem += p
 	}
 	if problem != "" {
-		return nil, nil, sentinelError(problem + ": were this program's inherited descriptors closed or replaced on the way from its parent?")
+		return nil, nil, nil, sentinelError(problem + hint(e.kind))
 	}
-	rf, err = file(r, "read")
-	if err != nil {
-		return nil, nil, err
+	if e.kind == kindStdio {
+		if e.r, e.w, err = moveStdio(); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	wf, err = file(w, "write")
-	if err != nil {
-		rf.Close()
-		return nil, nil, err
+	// Without close-on-exec a grandchild that outlives us would keep the
+	// parent from seeing the end of the link.
+	syscall.CloseOnExec(e.r)
+	syscall.CloseOnExec(e.w)
+	if r, err = file(e.r, "read"); err != nil {
+		return nil, nil, nil, err
 	}
-	return rf, wf, nil
+	if w, err = file(e.w, "write"); err != nil {
+		r.Close()
+		return nil, nil, nil, err
+	}
+	if e.crash != 0 && check(e.crash, "crash", e.kind) == "" {
+		// It stays blocking: the runtime that prints to it does not try again.
+		syscall.CloseOnExec(e.crash)
+		crash = os.NewFile(uintptr(e.crash), "crash output")
+	}
+	return r, w, crash, nil
+}
+
+func hint(kind string) string {
+	if kind == kindStdio {
+		return ": was this program started without a pipe there, or on a terminal (ssh -T, docker exec -i without -t)?"
+	}
+	return ": were this program's inherited descriptors closed or replaced on the way from its parent?"
 }
 
 // check returns what is wrong with descriptor fd, "" if it is an open pipe.
-func check(fd int, name string) string {
+func check(fd int, name, kind string) string {
 	var st syscall.Stat_t
 	who := "descriptor " + itoa(fd) + " (the link's " + name + " end) "
 	err := syscall.Fstat(fd, &st)
@@ -54,6 +78,9 @@ func check(fd int, name string) string {
 	case syscall.S_IFDIR:
 		return who + "is a directory, not a pipe"
 	case syscall.S_IFSOCK:
+		if kind == kindStdio { // of a remote shell's daemon, or a container's
+			return ""
+		}
 		return who + "is a socket, not a pipe"
 	case syscall.S_IFCHR:
 		return who + "is a character device, not a pipe"
@@ -61,14 +88,43 @@ func check(fd int, name string) string {
 	return who + "is not a pipe"
 }
 
-// file sets both flags before os.NewFile looks at the descriptor: a blocking
+// file makes the descriptor non-blocking before os.NewFile looks at it: a blocking
 // one would stay off the poller, and then Close wakes no blocked Read and
-// every wake-up costs three times as much. Without close-on-exec a grandchild
-// that outlives us would keep the parent from seeing the end of the link.
+// every wake-up costs three times as much.
 func file(fd int, name string) (*os.File, error) {
-	syscall.CloseOnExec(fd)
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, sentinelError("descriptor " + itoa(fd) + " (the link's " + name + " end) cannot be made non-blocking: " + err.Error())
 	}
 	return os.NewFile(uintptr(fd), "link "+name+" end"), nil
+}
+
+// moveStdio takes the link from descriptors 0 and 1 and returns where it is
+// now. What the program reads from standard input is empty from now on, and
+// what it prints to standard output goes to standard error, or nowhere if there is none.
+func moveStdio() (r, w int, err error) {
+	null, err := syscall.Open(os.DevNull, syscall.O_RDWR, 0)
+	if err != nil {
+		return 0, 0, sentinelError("cannot open " + os.DevNull + " for standard input: " + err.Error())
+	}
+	// If there was no standard error, null is it now: the lowest number that is free.
+	if r, err = syscall.Dup(0); err == nil {
+		w, err = syscall.Dup(1)
+	}
+	if err == nil {
+		err = dup2(null, 0)
+	}
+	if err == nil {
+		err = dup2(2, 1)
+	}
+	if err != nil {
+		return 0, 0, moved(err)
+	}
+	if null > 2 {
+		syscall.Close(null)
+	}
+	return r, w, nil
+}
+
+func moved(err error) error {
+	return sentinelError("the link cannot be taken from standard input and output: " + err.Error())
 }

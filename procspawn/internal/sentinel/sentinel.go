@@ -22,6 +22,8 @@ var (
 	Err   error    // why it cannot be used: no descriptor was touched then
 	Read  *os.File // the child's read end
 	Write *os.File // the child's write end
+	Crash *os.File // where the runtime is to print when the program crashes; nil: nowhere else
+	Stdio bool     // the link was standard input and output
 )
 
 func init() {
@@ -33,16 +35,44 @@ func init() {
 	args := make([]string, 0, len(os.Args)-2)
 	os.Args = append(append(args, os.Args[:i]...), os.Args[i+2:]...)
 	Found = true
-	var r, w int
-	if r, w, Err = parse(first, second); Err == nil {
-		Read, Write, Err = claim(r, w)
+	var e ends
+	if e, Err = parse(first, second); Err == nil {
+		Stdio = e.kind == kindStdio
+		Read, Write, Crash, Err = claim(e)
 	}
 }
 
-// Words returns the sentinel that hands the child descriptor r to read from
-// and w to write to.
-func Words(r, w int) [2]string {
-	return [2]string{prefix + Major, "fd:" + itoa(r) + "," + itoa(w)}
+// ends is what a second word says.
+type ends struct {
+	kind  string
+	r, w  int
+	crash int // 0: none
+}
+
+// What a second word begins with.
+const (
+	kindFd     = "fd"     // two or three descriptors that the child inherits beside the standard ones
+	kindHandle = "handle" // the same on Windows
+	kindStdio  = "stdio"  // standard input and output
+)
+
+// Words returns the sentinel that hands the child descriptors, on Windows
+// handles: one to read from, one to write to and, if there is a third, one for crash output.
+func Words(fds ...int) [2]string { return words(inheritedKind, fds...) }
+
+// StdioWords returns the sentinel of a link over standard input and output.
+func StdioWords() [2]string { return words(kindStdio, 0, 1) }
+
+func words(kind string, fds ...int) [2]string {
+	second := kind
+	for i, fd := range fds {
+		sep := ","
+		if i == 0 {
+			sep = ":"
+		}
+		second += sep + itoa(fd)
+	}
+	return [2]string{prefix + Major, second}
 }
 
 // Find returns the index of the first word of the first sentinel behind the
@@ -90,28 +120,47 @@ type sentinelError string
 
 func (e sentinelError) Error() string { return string(e) }
 
-func parse(first, second string) (r, w int, err error) {
+func parse(first, second string) (e ends, err error) {
 	if m := major(first); m != Major {
-		return 0, 0, sentinelError("the parent starts children by version " + m + " of the sentinel, this program knows version " +
+		return e, sentinelError("the parent starts children by version " + m + " of the sentinel, this program knows version " +
 			Major + ": build both with the same major version of viaduct")
 	}
-	bad := sentinelError("the word behind " + first + " is damaged: " + second + " was found, fd:R,W (two different descriptor numbers of 3 or more) was expected")
-	k := kind(second)
-	if k == "handle" {
-		return 0, 0, sentinelError("the link came as " + second + ": handles belong to Windows, and this program does not run there")
+	bad := sentinelError("the word behind " + first + " is damaged: " + second + " was found, " + inheritedKind +
+		":R,W or " + inheritedKind + ":R,W,C (different numbers of " + itoa(leastNumber) + " or more) or stdio:0,1 was expected")
+	e.kind = kind(second)
+	switch {
+	case e.kind == kindStdio && second != "stdio:0,1":
+		return e, bad
+	case e.kind == kindStdio:
+		return ends{kindStdio, 0, 1, 0}, nil
+	case e.kind != inheritedKind && e.kind == kindHandle:
+		return e, sentinelError("the link came as " + second + ": handles belong to Windows, and this program does not run there")
+	case e.kind != inheritedKind && e.kind == kindFd:
+		return e, sentinelError("the link came as " + second + ": descriptors belong to Unix, and this program does not run there")
+	case e.kind != inheritedKind:
+		return e, bad
 	}
-	if k != "fd" {
-		return 0, 0, bad
+	rest := second[len(e.kind):]
+	var list [3]int
+	n := 0
+	for ; n < len(list) && rest != ""; n++ {
+		sep, ok := byte(','), false
+		if n == 0 {
+			sep = ':'
+		}
+		if rest[0] != sep {
+			return e, bad
+		}
+		list[n], rest, ok = number(rest[1:])
+		if !ok || list[n] < leastNumber || n > 0 && list[n] == list[0] || n == 2 && list[2] == list[1] {
+			return e, bad
+		}
 	}
-	r, rest, ok := number(second[len("fd:"):])
-	if !ok || rest == "" || rest[0] != ',' {
-		return 0, 0, bad
+	if n < 2 || rest != "" {
+		return e, bad
 	}
-	w, rest, ok = number(rest[1:])
-	if !ok || rest != "" || r < 3 || w < 3 || r == w {
-		return 0, 0, bad
-	}
-	return r, w, nil
+	e.r, e.w, e.crash = list[0], list[1], list[2]
+	return e, nil
 }
 
 // number reads a decimal number as itoa writes it.

@@ -37,10 +37,18 @@ func TestWords(t *testing.T) {
 			assert.Regexp(t, `^[A-Za-z0-9_.,:]+$`, word)
 		}
 		assert.Equal(t, 1, Find([]string{"prog", words[0], words[1]}))
-		r, w, err := parse(words[0], words[1])
+		e, err := parse(words[0], words[1])
 		assert.NoError(t, err)
-		assert.Equal(t, fds, [2]int{r, w})
+		assert.Equal(t, ends{"fd", fds[0], fds[1], 0}, e)
 	}
+	e, err := parse("viaduct.1", "fd:3,4,5")
+	assert.NoError(t, err)
+	assert.Equal(t, ends{"fd", 3, 4, 5}, e)
+	assert.Equal(t, [2]string{"viaduct.1", "fd:3,4,5"}, Words(3, 4, 5))
+	e, err = parse("viaduct.1", "stdio:0,1")
+	assert.NoError(t, err)
+	assert.Equal(t, ends{"stdio", 0, 1, 0}, e)
+	assert.Equal(t, [2]string{"viaduct.1", "stdio:0,1"}, StdioWords())
 	assert.Equal(t, [2]string{"viaduct.1", "fd:3,4"}, Words(3, 4))
 }
 
@@ -76,23 +84,23 @@ func TestFind(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, second := range []string{
-		"fd:", "fd:3", "fd:3,", "fd:,3", "fd:3,4,", "fd:3,4,5", "fd:3;4", "fd:-3,4", "fd:+3,4", "fd: 3,4", "fd:3, 4",
+		"fd:", "fd:3", "fd:3,", "fd:,3", "fd:3,4,", "fd:3,4,5,6", "fd:3,4,4", "fd:3,4,3", "fd:3,4,2", "fd:3,4,", "stdio:", "stdio:1,0", "stdio:0,1,2", "fd:3;4", "fd:-3,4", "fd:+3,4", "fd: 3,4", "fd:3, 4",
 		"fd:2,3", "fd:3,2", "fd:3,3", "fd:03,4", "fd:3,04", "fd:00,1", "fd:0x3,4", "fd:1234567890,4", "fd:99999999999999999999,4", "pipe:3,4",
 	} {
-		_, _, err := parse("viaduct.1", second)
+		_, err := parse("viaduct.1", second)
 		if assert.Error(t, err, second) {
 			assert.Contains(t, err.Error(), second)
 			assert.Contains(t, err.Error(), "fd:R,W")
 		}
 	}
-	_, _, err := parse("viaduct.2", "fd:3,4")
+	_, err := parse("viaduct.2", "fd:3,4")
 	assert.ErrorContains(t, err, "version 2 of the sentinel, this program knows version 1")
-	_, _, err = parse("viaduct.1", "handle:3,4")
+	_, err = parse("viaduct.1", "handle:3,4")
 	assert.ErrorContains(t, err, "handle:3,4")
 }
 
 func FuzzSentinel(f *testing.F) {
-	for _, second := range []string{"fd:3,4", "fd:3,", "fd:03,4", "fd:4,4", "fd:999999999,3", "fd:99999999999,3", "handle:1,2", ":", "fd", "FD:3,4"} {
+	for _, second := range []string{"fd:3,4", "fd:3,", "fd:03,4", "fd:4,4", "fd:999999999,3", "fd:99999999999,3", "handle:1,2", "fd:3,4,5", "stdio:0,1", ":", "fd", "FD:3,4"} {
 		f.Add("viaduct.1", second)
 	}
 	f.Add("viaduct.2", "fd:3,4")
@@ -102,8 +110,15 @@ func FuzzSentinel(f *testing.F) {
 		if Find([]string{"prog", first, second}) < 0 {
 			return
 		}
-		if r, w, err := parse(first, second); err == nil {
-			assert.Equal(t, Words(r, w), [2]string{first, second})
+		e, err := parse(first, second)
+		switch {
+		case err != nil:
+		case e.kind == kindStdio:
+			assert.Equal(t, StdioWords(), [2]string{first, second})
+		case e.crash == 0:
+			assert.Equal(t, Words(e.r, e.w), [2]string{first, second})
+		default:
+			assert.Equal(t, Words(e.r, e.w, e.crash), [2]string{first, second})
 		}
 	})
 }
