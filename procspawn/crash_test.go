@@ -1,0 +1,194 @@
+package procspawn
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func overflow(n int) int { return overflow(n+1) + 1 }
+
+// crashes are ways for a Go program to crash.
+var crashes = map[string]func(){
+	"panic": func() { panic("first line\nsecond line") },
+	"nil": func() {
+		var p *int
+		*p = 1
+	},
+	"stack": func() { overflow(0) },
+	"map": func() {
+		m := make(map[int]int)
+		for range 4 {
+			go func() {
+				for {
+					m[1] = 1
+				}
+			}()
+		}
+		select {}
+	},
+	"memory": func() { fmt.Fprint(os.Stderr, len(make([]byte, 1<<46))) },
+	"goroutines": func() { // the trace is longer than what is kept of stderr
+		block := make(chan int)
+		for range 2000 {
+			go func() { <-block }()
+		}
+		m := make(map[int]int)
+		for range 4 {
+			go func() {
+				for {
+					m[1] = 1
+				}
+			}()
+		}
+		<-block
+	},
+}
+
+// crash crashes, once the parent has said so; early does before it connects.
+var (
+	_ = helper("crash", func(args []string) {
+		l := connect(nil)
+		l.Read(make([]byte, 1))
+		fmt.Fprintln(os.Stderr, "fatal error: not this one, and no crash")
+		crashes[args[0]]()
+	})
+	_ = helper("early", func(args []string) { crashes[args[0]]() })
+)
+
+// crashed runs a child that crashes.
+func crashed(t *testing.T, opts *Options, stderr *os.File, env, kind string) *Exit {
+	t.Helper()
+	cmd := selfCmd("crash", kind)
+	if stderr != nil {
+		cmd.Stderr = stderr
+	}
+	cmd.Env = append(os.Environ(), env)
+	p := startChild(t, cmd, opts)
+	_, err := p.Link().Write([]byte("x"))
+	require.NoError(t, err)
+	<-p.Done()
+	return p.Exit()
+}
+
+func TestCrash(t *testing.T) {
+	for _, tt := range []struct {
+		kind, env string
+		begin     string // of the report
+		fault     string // in the text
+		contains  []string
+	}{
+		{"panic", "A=", "panic: first line\n", "panic: first line", []string{"second line", "goroutine 1 [running]", "crash_test.go"}},
+		{"nil", "A=", "panic: runtime error: invalid memory", "panic: runtime error: invalid memory address or nil pointer dereference", []string{"[signal SIG", "goroutine 1 [running]"}},
+		{"stack", "A=", "runtime: goroutine stack exceeds", "fatal error: stack overflow", []string{"procspawn.overflow"}},
+		{"map", "A=", "fatal error: concurrent map writes\n", "fatal error: concurrent map writes", []string{"created by"}},
+		{"goroutines", "GOTRACEBACK=all", "fatal error: concurrent map writes\n", "fatal error: concurrent map writes", []string{"chan receive"}},
+	} {
+		t.Run(tt.kind, func(t *testing.T) {
+			noLeaks(t)
+			exit := crashed(t, nil, nil, tt.env, tt.kind)
+			got := string(exit.Crash)
+			assert.True(t, strings.HasPrefix(got, tt.begin), "%.300s", got)
+			for _, text := range tt.contains {
+				assert.Contains(t, got, text)
+			}
+			assert.Contains(t, exit.Error(), "crash: "+tt.fault)
+			assert.NotContains(t, exit.Error(), "\n")
+			if tt.kind == "goroutines" {
+				assert.Greater(t, strings.Count(got, "\ngoroutine "), 2000) // none is missing
+				assert.Greater(t, len(got), tailSize)
+			}
+		})
+	}
+}
+
+// TestCrashWithoutCapture: stderr is the caller's file.
+func TestCrashWithoutCapture(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	assert.Nil(t, crashed(t, nil, null, "A=", "panic").Crash)
+	exit := crashed(t, &Options{CrashOutput: On}, null, "A=", "panic")
+	assert.True(t, bytes.HasPrefix(exit.Crash, []byte("panic: first line\n")))
+	assert.False(t, exit.StderrCaptured)
+	assert.Contains(t, exit.Error(), "crash: panic: first line")
+}
+
+// TestCrashFromStderr: there is no pipe for it.
+func TestCrashFromStderr(t *testing.T) {
+	exit := crashed(t, &Options{CrashOutput: Off}, nil, "A=", "map")
+	assert.True(t, bytes.HasPrefix(exit.Crash, []byte("fatal error: concurrent map writes\n")), "%.100s", exit.Crash)
+}
+
+func TestCrashBeforeConnect(t *testing.T) {
+	noLeaks(t)
+	_, err := Start(t.Context(), selfCmd("early", "map"), nil)
+	var start *StartError
+	require.ErrorAs(t, err, &start)
+	assert.True(t, bytes.HasPrefix(start.Exit.Crash, []byte("fatal error: concurrent map writes\n")))
+	assert.ErrorContains(t, err, "crash: fatal error: concurrent map writes")
+}
+
+// TestNoCrash: a program that just exits has not crashed, whatever it prints.
+func TestNoCrash(t *testing.T) {
+	noLeaks(t)
+	exit := runPrint(t, selfCmd("print", "2panic: says the log\n", "2fatal error: it says\n"))
+	assert.Nil(t, exit.Crash)
+	assert.Contains(t, exit.Error(), "stderr: panic: says the log / fatal error: it says")
+}
+
+func TestCrashIn(t *testing.T) {
+	for _, tt := range []struct{ stderr, crash, fault string }{
+		{"", "", ""},
+		{"panic: a\n", "", ""},
+		{"goroutine 1 [running]:\n", "", ""},
+		{"x\npanic: a\n\tpanic: b\n\ngoroutine 1 [running]:\ny\n", "panic: a\n\tpanic: b\n\ngoroutine 1 [running]:\ny\n", "panic: b"},
+		{"panic: old\npanic: new\n\ngoroutine 1 [running]:\n", "panic: new\n\ngoroutine 1 [running]:\n", "panic: new"},
+		{"runtime: log\nx\nruntime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "runtime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "fatal error: f"},
+		{"SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit"},
+	} {
+		got := crashIn([]byte(tt.stderr))
+		assert.Equal(t, tt.crash, string(got))
+		assert.Equal(t, tt.fault, faultOf(got))
+	}
+}
+
+func TestFaultLines(t *testing.T) {
+	text := "fatal error: old\nx\nruntime: log\ny\nruntime: 1\nruntime: 2\nfatal error: new\n\ngoroutine 1:\n" + strings.Repeat("stack\n", 100) + "fatal error: cut"
+	for size := 1; size <= len(text); size++ {
+		var f faultLines
+		for part := range slicesOf(text, size) {
+			f.add([]byte(part))
+		}
+		require.Equal(t, "runtime: 1\nruntime: 2\nfatal error: new\n", string(f.last()), "in pieces of %d", size)
+	}
+	var f faultLines
+	f.add([]byte(strings.Repeat("runtime: again\n", 1000) + "fatal error: " + strings.Repeat("x", 10000) + "\n"))
+	assert.Less(t, len(f.last()), (maxFaultLines+1)*(maxFaultLine+1))
+	assert.Nil(t, (*faultLines)(nil).last())
+}
+
+// slicesOf cuts s into pieces.
+func slicesOf(s string, size int) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := 0; i < len(s); i += size {
+			if !yield(s[i:min(i+size, len(s))]) {
+				return
+			}
+		}
+	}
+}
+
+func TestCrashHeadIsKept(t *testing.T) {
+	var h head
+	for range 3 * crashSize / 1000 {
+		h.add(bytes.Repeat([]byte{'x'}, 1000))
+	}
+	assert.Len(t, h.bytes(), crashSize)
+	assert.Nil(t, (*head)(nil).bytes())
+}

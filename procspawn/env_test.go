@@ -1,0 +1,52 @@
+package procspawn
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The env helper prints its environment.
+var _ = helper("env", func([]string) {
+	connect(nil)
+	for _, v := range os.Environ() {
+		fmt.Fprintln(os.Stderr, v)
+	}
+})
+
+func TestEnv(t *testing.T) {
+	t.Setenv("VIADUCT_ONE", "1")
+	t.Setenv("VIADUCT_TWO", "2=2")
+	for _, tt := range []struct {
+		rules, env, want []string
+	}{
+		{[]string{}, nil, nil},
+		{[]string{"VIADUCT_ONE"}, nil, []string{"VIADUCT_ONE=1"}},
+		{[]string{"VIADUCT_*"}, nil, []string{"VIADUCT_ONE=1", "VIADUCT_TWO=2=2"}},
+		{[]string{"VIADUCT_O", "NO_SUCH"}, nil, nil},
+		{[]string{"VIADUCT_TWO", "NEW=a=b"}, nil, []string{"NEW=a=b", "VIADUCT_TWO=2=2"}},
+		{[]string{"VIADUCT_ONE=x", "VIADUCT_*"}, nil, []string{"VIADUCT_ONE=x", "VIADUCT_TWO=2=2"}},
+		{[]string{"A", "VIADUCT_ONE"}, []string{"A=1", "B=2"}, []string{"A=1"}},
+		{[]string{"*"}, []string{"A=1", "B=2"}, []string{"A=1", "B=2"}},
+		{nil, []string{"A=1"}, []string{"A=1"}},
+	} {
+		cmd := selfCmd("env")
+		cmd.Env = tt.env
+		p := startChild(t, cmd, &Options{Env: tt.rules})
+		<-p.Done()
+		got := strings.Fields(string(p.Exit().Stderr))
+		slices.Sort(got)
+		assert.Equal(t, tt.want, append([]string(nil), got...), "%q", tt.rules)
+		assert.Equal(t, tt.env, cmd.Env) // as it was
+	}
+	for _, rule := range []string{"", "A*B", "*A", "=x", "A\x00"} {
+		_, err := Start(t.Context(), exec.Command("true"), &Options{Env: []string{rule}})
+		require.ErrorContains(t, err, "NAME, PREFIX* or NAME=value was expected")
+	}
+}
