@@ -2,9 +2,11 @@ package procspawn
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -19,6 +21,11 @@ func TestExitError(t *testing.T) {
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill}, "child 123: signal: killed"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Step: StepKill}, "child 123: signal: killed (stopped by: kill)"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Cause: context.Canceled}, "child 123: signal: killed (context canceled)"},
+		{Exit{Pid: 123, Code: -1, Signal: os.Kill, By: ByContext}, "child 123: signal: killed (the context of its command ended)"},
+		{Exit{Pid: 123, Code: 1, Step: StepShutdown, By: ByStop}, "child 123 exited: exit status 1 (stopped by: shutdown)"},
+		{Exit{Pid: 123, Code: 2, Crash: []byte("panic: a\n\tpanic: b\n\ngoroutine 1 [running]:\n"), Stderr: []byte("x")}, "child 123 exited: exit status 2; crash: panic: b"},
+		{Exit{Pid: 123, Pending: []PendingCall{{"A.B", 1234567 * time.Microsecond}}}, "child 123 exited: exit status 0; pending: A.B for 1.235s"},
+		{Exit{Pid: 123, Pending: []PendingCall{{"A.B\n", time.Second}, {}, {}}, Stderr: []byte("x")}, "child 123 exited: exit status 0; pending: A.B\uFFFD for 1s and 2 more; stderr: x"},
 		{Exit{Pid: 123, Code: -1}, "child 123 ended: its exit status is not known"},
 		{Exit{Pid: 77, Parent: true, Code: -1}, "parent 77 is gone"},
 	}
@@ -34,6 +41,7 @@ func TestStepString(t *testing.T) {
 	assert.Equal(t, "terminate", StepTerminate.String())
 	assert.Equal(t, "kill", StepKill.String())
 	assert.Equal(t, "Step(9)", Step(9).String())
+	assert.Equal(t, "itself stop context signal By(9)", fmt.Sprint(ByItself, ByStop, ByContext, BySignal, By(9)))
 }
 
 func TestLastWords(t *testing.T) {

@@ -54,6 +54,7 @@ func TestStopLadder(t *testing.T) {
 		within(t, 500*time.Millisecond, "Stop", func() {
 			exit := p.Stop()
 			assert.Equal(t, StepTerminate, exit.Step)
+			assert.Equal(t, ByStop, exit.By)
 			assert.Equal(t, syscall.SIGTERM, exit.Signal)
 			assert.Equal(t, -1, exit.Code)
 			assert.GreaterOrEqual(t, exit.Lifetime, opts.CloseTimeout)
@@ -154,6 +155,7 @@ func TestExitReport(t *testing.T) {
 			assert.Equal(t, tt.code, exit.Code)
 			assert.Equal(t, tt.sig, exit.Signal)
 			assert.Equal(t, StepNone, exit.Step)
+			assert.Equal(t, ByItself, exit.By)
 			assert.ErrorContains(t, exit, tt.want)
 
 			_, again := p.Link().Read(make([]byte, 1))
@@ -181,6 +183,8 @@ func TestCommandContext(t *testing.T) {
 	require.ErrorAs(t, err, &exit)
 	assert.Equal(t, os.Kill, exit.Signal)
 	assert.Equal(t, StepNone, exit.Step)
+	assert.Equal(t, ByContext, exit.By)
+	assert.Contains(t, exit.Error(), "signal: killed (the context of its command ended)")
 	assert.NotErrorIs(t, err, context.Canceled)
 	p.Stop()
 }

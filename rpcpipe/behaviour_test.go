@@ -221,6 +221,13 @@ var links = map[string]func(t testing.TB, here *Service) *rpcpipe.Peer{
 		require.NoError(t, err)
 		return p
 	},
+	"standard input and output": func(t testing.TB, here *Service) *rpcpipe.Peer {
+		opts := here.options()
+		opts.Process = &procspawn.Options{Stdio: true}
+		p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), opts)
+		require.NoError(t, err)
+		return p
+	},
 }
 
 type pipePair struct{ r, w *os.File }

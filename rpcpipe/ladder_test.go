@@ -1,0 +1,126 @@
+//go:build unix
+
+package rpcpipe_test
+
+import (
+	"context"
+	"net/rpc"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn"
+	"github.com/viaduct-go/viaduct/rpcpipe"
+)
+
+func init() {
+	// "stubborn" does not exit at the end of its link, nor, with an argument, upon SIGTERM.
+	children["stubborn"] = func(args []string) {
+		if len(args) > 0 {
+			signal.Ignore(syscall.SIGTERM)
+		}
+		s := newService()
+		opts := s.options()
+		opts.Process = &procspawn.Options{ExitTimeout: -1}
+		s.use(connect(opts))
+		select {}
+	}
+}
+
+// TestLadder: each step of stopping has its limit, and the Exit says which one it took.
+func TestLadder(t *testing.T) {
+	const short = 100 * time.Millisecond
+	limits := func(child []string) *procspawn.Options {
+		if child[0] == "service" { // it exits when it has given up the handler that never returns
+			return &procspawn.Options{ShutdownTimeout: short, CloseTimeout: time.Minute}
+		}
+		return &procspawn.Options{ShutdownTimeout: short, CloseTimeout: short, TermTimeout: short}
+	}
+	shutdown := func(p *rpcpipe.Peer) error { return p.Shutdown(context.Background()) }
+	for _, test := range []struct {
+		name  string
+		child []string
+		park  bool // a call is in flight, which never returns
+		end   func(p *rpcpipe.Peer) error
+		err   string
+		step  procspawn.Step
+		sig   os.Signal
+	}{
+		{"shutdown", []string{"service"}, false, shutdown, "", procspawn.StepShutdown, nil},
+		{"shutdown of one that is busy", []string{"service"}, true, shutdown, "within Options.Process.ShutdownTimeout (100ms) and was cut short", procspawn.StepCloseLink, nil},
+		{"close", []string{"service"}, true, (*rpcpipe.Peer).Close, "", procspawn.StepCloseLink, nil},
+		{"shutdown of one that stays", []string{"stubborn"}, false, shutdown, "", procspawn.StepTerminate, syscall.SIGTERM},
+		{"close of one that stays", []string{"stubborn"}, true, (*rpcpipe.Peer).Close, "", procspawn.StepTerminate, syscall.SIGTERM},
+		{"shutdown of one that ignores", []string{"stubborn", "term"}, true, shutdown, "cut short", procspawn.StepKill, syscall.SIGKILL},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newService()
+			opts := s.options()
+			opts.Process = limits(test.child)
+			var told *procspawn.Exit
+			opts.OnExit = func(e *procspawn.Exit) { told = e }
+			p, err := rpcpipe.Start(t.Context(), procspawn.Self(test.child...), opts)
+			require.NoError(t, err)
+			require.NoError(t, p.Call("Service.Add", Args{}, nil))
+			var parked *rpc.Call
+			if test.park {
+				parked = p.Go("Service.Park", 0, nil, nil)
+			}
+			begin := time.Now()
+			err = test.end(p)
+			require.Less(t, time.Since(begin), 3*time.Second)
+			if test.err != "" {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorContains(t, err, test.err)
+			} else {
+				require.NoError(t, err)
+			}
+			exit := p.Process().Exit()
+			require.Equal(t, test.step, exit.Step)
+			require.Equal(t, procspawn.ByStop, exit.By)
+			require.Equal(t, test.sig, exit.Signal)
+			p.Wait()
+			require.Same(t, exit, told)
+			if test.park {
+				require.Error(t, (<-parked.Done).Error)
+			}
+		})
+	}
+}
+
+// TestExitPending: the report says which calls were waiting, and for how long.
+func TestExitPending(t *testing.T) {
+	s := newService()
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), s.options())
+	require.NoError(t, err)
+	first := p.Go("Service.Park", 0, nil, nil)
+	require.NoError(t, p.Call("Service.Add", Args{}, nil)) // is not pending any more
+	second := p.Go("Service.Nobody", nothing{}, nil, nil)
+	<-second.Done // its argument cannot be sent, so it is not pending
+	ctx, cancel := context.WithCancel(t.Context())
+	cancelled := make(chan error, 1)
+	go func() { cancelled <- p.CallContext(ctx, "Service.Park", 0, nil) }()
+	cancel()
+	require.ErrorIs(t, <-cancelled, context.Canceled) // nobody waits for it any more
+	third := p.Client().Go("Service.Park", 0, nil, nil)
+	require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGKILL))
+	<-first.Done
+	<-third.Done
+	var exit *procspawn.Exit
+	require.ErrorAs(t, first.Error, &exit)
+	require.ErrorAs(t, p.Wait(), &exit)
+	require.Len(t, exit.Pending, 2)
+	require.Equal(t, "Service.Park", exit.Pending[0].Method)
+	require.GreaterOrEqual(t, exit.Pending[0].For, exit.Pending[1].For)
+	require.Positive(t, exit.Pending[1].For)
+	require.LessOrEqual(t, exit.Pending[0].For, exit.Lifetime+time.Second)
+	require.Contains(t, exit.Error(), "signal: killed; pending: Service.Park for ")
+	require.Contains(t, exit.Error(), " and 1 more")
+	require.Equal(t, procspawn.BySignal, exit.By)
+}
+
+type nothing struct{ C chan int }
