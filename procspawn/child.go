@@ -98,17 +98,13 @@ func claim() *inherited {
 // watchLink ends the process if the link ends before Inherited takes over.
 func (c *inherited) watchLink() {
 	defer close(c.watch)
-	if waitHangup(c.pipe.r) {
+	if waitHangup(c.pipe) {
 		c.linkEnded()
 	}
 }
 
 // endWatch must come before any Read: the watcher holds the lock of reading.
-func (c *inherited) endWatch() {
-	c.pipe.r.SetReadDeadline(time.Unix(1, 0))
-	<-c.watch
-	c.pipe.r.SetReadDeadline(time.Time{})
-}
+func (c *inherited) endWatch() { stopWaiting(c.pipe, c.watch) }
 
 func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	c.mu.Lock()

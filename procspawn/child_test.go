@@ -1,5 +1,3 @@
-//go:build unix
-
 package procspawn
 
 import (
@@ -29,6 +27,7 @@ var _ = helper("claim", func(args []string) {
 
 // A sentinel whose descriptors are not what it says.
 func TestBadDescriptors(t *testing.T) {
+	onlyUnix(t, "handles are another test's")
 	noLeaks(t)
 	file, err := os.Open(os.Args[0])
 	require.NoError(t, err)
@@ -93,10 +92,10 @@ func TestInheritedTwice(t *testing.T) {
 }
 
 // The family helper is a parent to be killed: it starts the helper of its
-// arguments with the test's pipe as descriptor 3, and says its pid.
+// arguments with the test's pipe as passedFile, and says its pid.
 var _ = helper("family", func(args []string) {
 	cmd := selfCmd(args[0], args[1:]...)
-	cmd.ExtraFiles = []*os.File{os.NewFile(3, "test")}
+	passFile(nil, cmd, passedFile())
 	if args[0] == "unconnected" {
 		// Start would wait for a hello.
 		p, err := launch(cmd, nil)
@@ -111,9 +110,9 @@ var _ = helper("family", func(args []string) {
 	select {}
 })
 
-// The widow helpers tell the test by descriptor 3 what they see.
+// The widow helpers tell the test by passedFile what they see.
 var _ = helper("widow", func(args []string) {
-	out := os.NewFile(3, "test")
+	out := passedFile()
 	var opts *Options
 	if len(args) > 0 && args[0] == "short" {
 		opts = &Options{ExitTimeout: 500 * time.Millisecond}
@@ -145,7 +144,7 @@ var _ = helper("widow", func(args []string) {
 })
 
 var _ = helper("unconnected", func([]string) {
-	fmt.Fprintln(os.NewFile(3, "test"), "ready")
+	fmt.Fprintln(passedFile(), "ready")
 	select {}
 })
 
@@ -154,12 +153,12 @@ var _ = helper("unconnected", func([]string) {
 // of the machine may have added beyond the limit.
 func orphan(t *testing.T, limit time.Duration, args ...string) (out string, took time.Duration) {
 	t.Helper()
-	r, w, err := os.Pipe()
+	r, w, err := newOutPipe()
 	require.NoError(t, err)
 	defer r.Close()
 	self := selfCmd("family", args...)
 	self.Args = without(self.Args, Here)
-	self.ExtraFiles = []*os.File{w}
+	passFile(t, self, w)
 	self.Stderr = os.Stderr
 	stdout, err := self.StdoutPipe()
 	require.NoError(t, err)

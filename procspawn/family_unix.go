@@ -102,3 +102,11 @@ func (f *family) kill() {
 	}
 	f.cmd.Process.Kill()
 }
+
+// status takes apart what the system says about the end of the process.
+func (f *family) status() (code int, sig os.Signal) {
+	if ws, ok := f.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return -1, ws.Signal()
+	}
+	return f.cmd.ProcessState.ExitCode(), nil
+}

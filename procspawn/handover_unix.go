@@ -36,6 +36,12 @@ func newCrashPipe() (parent *os.File, child childEnd, err error) { return os.Pip
 // newOutPipe makes a pipe for what a child prints.
 func newOutPipe() (parent, child *os.File, err error) { return os.Pipe() }
 
+// newInPipe makes a pipe for what a child reads.
+func newInPipe() (parent, child *os.File, err error) {
+	child, parent, err = os.Pipe()
+	return parent, child, err
+}
+
 // handOver has the child of cmd inherit ends, behind the caller's own files,
 // which keep their numbers, and returns the sentinel that says so.
 func handOver(cmd *exec.Cmd, ends ...childEnd) (words [2]string, err error) {

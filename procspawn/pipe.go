@@ -15,12 +15,21 @@ type pipeConn struct {
 	r, w *os.File
 	late lateReader // only after expire
 
+	// kept is what was read when the pipe was only watched for its end, where
+	// the system has no other way. Owned by the watcher, then by who reads.
+	kept []byte
+
 	// writing is held across a write, so that WriteNow can tell that it would
 	// have to wait.
 	writing sync.Mutex
 }
 
 func (c *pipeConn) Read(p []byte) (int, error) {
+	if len(c.kept) > 0 {
+		n := copy(p, c.kept)
+		c.kept = c.kept[n:]
+		return n, nil
+	}
 	n, err := c.r.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return c.late.read(c.r, p, err)
@@ -44,7 +53,7 @@ func (c *pipeConn) WriteNow(p []byte) (int, error) {
 }
 
 func (c *pipeConn) Close() error {
-	return errors.Join(c.w.Close(), c.r.Close())
+	return errors.Join(closePipe(c.w), closePipe(c.r))
 }
 
 // expire is for when the process at the other end has exited: who is blocked

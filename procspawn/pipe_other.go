@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package procspawn
 
@@ -25,14 +25,16 @@ func newStdioPipes() (parent *pipeConn, childRead, childWrite *os.File, err erro
 
 func newCrashPipe() (parent *os.File, child childEnd, err error)   { return nil, nil, errNoPipes }
 func newOutPipe() (parent, child *os.File, err error)              { return nil, nil, errNoPipes }
+func newInPipe() (parent, child *os.File, err error)               { return nil, nil, errNoPipes }
 func handOver(*exec.Cmd, ...childEnd) (words [2]string, err error) { return words, errNoPipes }
 func checkAccess(r, w *os.File) error                              { return errNoPipes }
 func writeNow(f *os.File, p []byte) (int, error)                   { return 0, errNoWriteNow }
 func readNow(f *os.File, p []byte) (int, error)                    { return 0, nil }
-func waitHangup(f *os.File) bool                                   { return false }
+func waitHangup(*pipeConn) bool                                    { return false }
+func stopWaiting(_ *pipeConn, ended <-chan struct{})               { <-ended }
+func closePipe(f *os.File) error                                   { return f.Close() }
 func isBrokenPipe(err error) bool                                  { return false }
 func catchSIGPIPE()                                                {}
-func exitStatus(ps *os.ProcessState) (int, os.Signal)              { return ps.ExitCode(), nil }
 
 var terminalSignals = []os.Signal{os.Interrupt}
 
@@ -43,3 +45,4 @@ func (f *family) start(*exec.Cmd, *Options) error { return errNoPipes }
 func (f *family) wait() error                     { return errNoPipes }
 func (f *family) terminate() error                { return errNoPipes }
 func (f *family) kill()                           {}
+func (f *family) status() (int, os.Signal)        { return -1, nil }

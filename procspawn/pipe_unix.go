@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -89,11 +90,10 @@ func retry(call func(int, []byte) (int, error), fd int, p []byte) (n int, err er
 	}
 }
 
-// waitHangup waits until nobody has the other end of the pipe f open any more
-// and returns true, or until f's read deadline passes or f is closed. It takes
-// no byte out of the pipe.
-func waitHangup(f *os.File) (hung bool) {
-	rc, err := f.SyscallConn()
+// waitHangup waits until nobody has the other end of the pipe that c reads open any more
+// and returns true, or until stopWaiting or Close of c. It takes no byte out of the pipe.
+func waitHangup(c *pipeConn) (hung bool) {
+	rc, err := c.r.SyscallConn()
 	if err != nil {
 		return false
 	}
@@ -112,13 +112,15 @@ func waitHangup(f *os.File) (hung bool) {
 	return err == nil && hung
 }
 
+// stopWaiting ends a waitHangup of c, and returns when it has ended.
+func stopWaiting(c *pipeConn, ended <-chan struct{}) {
+	c.r.SetReadDeadline(time.Unix(1, 0))
+	<-ended
+	c.r.SetReadDeadline(time.Time{})
+}
+
+// closePipe closes f and releases who reads or writes there.
+func closePipe(f *os.File) error { return f.Close() }
+
 // isBrokenPipe reports whether a write failed because nobody reads any more.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
-
-// exitStatus takes apart what the system says about the end of a process.
-func exitStatus(ps *os.ProcessState) (code int, sig os.Signal) {
-	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return -1, ws.Signal()
-	}
-	return ps.ExitCode(), nil
-}

@@ -73,8 +73,8 @@ func (p *Process) reap() {
 		Step:     step,
 		Lifetime: end.Sub(p.started),
 	}
-	if ps := p.cmd.ProcessState; ps != nil {
-		exit.Code, exit.Signal = exitStatus(ps)
+	if p.cmd.ProcessState != nil {
+		exit.Code, exit.Signal = p.family.status()
 	}
 	switch {
 	case step != StepNone:

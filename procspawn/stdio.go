@@ -81,7 +81,7 @@ func (s *stdio) attachIn(cmd *exec.Cmd) error {
 	if _, ok := cmd.Stdin.(*os.File); ok || cmd.Stdin == nil {
 		return nil
 	}
-	r, w, err := os.Pipe()
+	w, r, err := newInPipe()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package procspawn
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -51,4 +52,19 @@ func awaitStop(t testing.TB, pid int) {
 	}
 	require.NoError(t, err)
 	require.True(t, ws.Stopped())
+}
+
+// passFile has the child of cmd inherit f, which it gets from passedFile.
+func passFile(_ testing.TB, cmd *exec.Cmd, f *os.File) { cmd.ExtraFiles = []*os.File{f} }
+
+func passedFile() *os.File { return os.NewFile(3, "test") }
+
+func onlyUnix(testing.TB, string) {}
+
+const terminates = true // SIGTERM does
+
+// abort has the runtime print all stacks.
+func abort() {
+	unix.Kill(os.Getpid(), unix.SIGABRT)
+	select {}
 }

@@ -1,0 +1,67 @@
+package procspawn
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// openFiles lists this process's pipes. (The Go runtime has other handles that come and go.)
+func openFiles() []string {
+	var list []string
+	for h := windows.Handle(4); h < 4*1024; h += 4 {
+		if kind, err := windows.GetFileType(h); err == nil && kind == windows.FILE_TYPE_PIPE {
+			list = append(list, fmt.Sprintf("pipe:%d", h))
+		}
+	}
+	return list
+}
+
+// haveChildren reports whether this process has a child that runs.
+func haveChildren() bool { return len(childrenOf(os.Getpid())) > 0 }
+
+func childrenOf(pid int) (children []string) {
+	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPPROCESS, 0)
+	must(err)
+	defer windows.CloseHandle(snapshot)
+	entry := windows.ProcessEntry32{}
+	entry.Size = uint32(unsafe.Sizeof(entry))
+	for err = windows.Process32First(snapshot, &entry); err == nil; err = windows.Process32Next(snapshot, &entry) {
+		if int(entry.ParentProcessID) == pid {
+			children = append(children, windows.UTF16ToString(entry.ExeFile[:]))
+		}
+	}
+	return children
+}
+
+const passedVariable = "VIADUCT_TEST_FILE"
+
+// passFile has the child of cmd inherit f, which it gets from passedFile.
+func passFile(t testing.TB, cmd *exec.Cmd, f *os.File) {
+	t.Helper()
+	must(windows.SetHandleInformation(windows.Handle(f.Fd()), windows.HANDLE_FLAG_INHERIT, windows.HANDLE_FLAG_INHERIT))
+	cmd.SysProcAttr = &syscall.SysProcAttr{AdditionalInheritedHandles: []syscall.Handle{syscall.Handle(f.Fd())}}
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", passedVariable, f.Fd()))
+}
+
+func passedFile() *os.File {
+	h, err := strconv.Atoi(os.Getenv(passedVariable))
+	must(err)
+	return os.NewFile(uintptr(h), "test")
+}
+
+func onlyUnix(t testing.TB, why string) {
+	t.Helper()
+	t.Skip("not on Windows: " + why)
+}
+
+const terminates = false // there is no SIGTERM
+
+// abort is what a process does to itself on Unix.
+func abort() { os.Exit(2) }
