@@ -84,7 +84,7 @@ func TestCrash(t *testing.T) {
 		contains  []string
 	}{
 		{"panic", "A=", "panic: first line\n", "panic: first line", []string{"second line", "goroutine 1 [running]", "crash_test.go"}},
-		{"nil", "A=", "panic: runtime error: invalid memory", "panic: runtime error: invalid memory address or nil pointer dereference", []string{"[signal SIG", "goroutine 1 [running]"}},
+		{"nil", "A=", "panic: runtime error: invalid memory", "panic: runtime error: invalid memory address or nil pointer dereference", []string{"[signal ", "goroutine 1 [running]"}},
 		{"stack", "A=", "runtime: goroutine stack exceeds", "fatal error: stack overflow", []string{"procspawn.overflow"}},
 		{"map", "A=", "fatal error: concurrent map writes\n", "fatal error: concurrent map writes", []string{"created by"}},
 		{"goroutines", "GOTRACEBACK=all", "fatal error: concurrent map writes\n", "fatal error: concurrent map writes", []string{"chan receive"}},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -22,11 +23,13 @@ var _ = helper("chatty", func([]string) {
 	fmt.Println("after")
 	in, err := io.ReadAll(os.Stdin)
 	fmt.Printf("stdin: %q %v\n", in, err)
-	cmd := exec.Command("cat")
+	cmd := exec.Command(os.Args[0], "helper:copy")
 	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 	must(cmd.Run())
 	io.Copy(l, l)
 })
+
+var _ = helper("copy", func([]string) { io.Copy(os.Stdout, os.Stdin) })
 
 var stdio1 = &Options{Stdio: true}
 
@@ -50,6 +53,7 @@ func TestStdio(t *testing.T) {
 
 // TestStdioBehindEnv: others have printed, and have closed every other descriptor.
 func TestStdioBehindEnv(t *testing.T) {
+	onlyUnix(t, "no env and no sh")
 	for _, tt := range []struct {
 		name, script, printed string
 	}{
@@ -81,6 +85,7 @@ func TestStdioRefused(t *testing.T) {
 		{"a terminal", exec.Command("sh", "-c", `exec "$@" </dev/null`, "sh", selfCmd("echo").Path, Here, "helper:echo"), []string{"descriptor 0 (the link's read end) is a character device", "ssh -T"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			onlyUnix(t, "no sh")
 			noLeaks(t)
 			_, err := Start(t.Context(), tt.cmd, stdio1)
 			for _, text := range tt.want {
@@ -103,14 +108,17 @@ func TestStdioRefused(t *testing.T) {
 // TestStdioChildDies: the link says how, as any other does.
 func TestStdioChildDies(t *testing.T) {
 	noLeaks(t)
-	p := startChild(t, wrapped("", "echo"), stdio1)
+	cmd := selfCmd("echo")
+	if runtime.GOOS != "windows" {
+		cmd = wrapped("", "echo")
+	}
+	p := startChild(t, cmd, stdio1)
 	echo(t, p, "hello")
 	require.NoError(t, p.cmd.Process.Kill())
 	_, err := readEnd(p)
 	var exit *Exit
 	require.ErrorAs(t, err, &exit)
-	assert.Equal(t, os.Kill, exit.Signal)
-	assert.Equal(t, BySignal, exit.By)
+	assertKilled(t, exit)
 }
 
 // TestHandshakeJunk: Handshake passes over what comes before the hello, however it is cut.

@@ -2,6 +2,7 @@ package procspawn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -142,8 +143,9 @@ func TestExitReport(t *testing.T) {
 			assert.Same(t, exit, again)
 			_, werr := p.Link().Write([]byte{1})
 			assert.Same(t, exit, werr)
-			_, werr = p.Link().WriteNow([]byte{1})
-			assert.Same(t, exit, werr)
+			if _, werr = p.Link().WriteNow([]byte{1}); !errors.Is(werr, errors.ErrUnsupported) {
+				assert.Same(t, exit, werr)
+			}
 			assert.Same(t, exit, p.Stop())
 		})
 	}
@@ -161,10 +163,9 @@ func TestCommandContext(t *testing.T) {
 	_, err := readEnd(p)
 	var exit *Exit
 	require.ErrorAs(t, err, &exit)
-	assert.Equal(t, os.Kill, exit.Signal)
-	assert.Equal(t, StepNone, exit.Step)
+	assertKilled(t, exit)
 	assert.Equal(t, ByContext, exit.By)
-	assert.Contains(t, exit.Error(), "signal: killed (the context of its command ended)")
+	assert.Contains(t, exit.Error(), " (the context of its command ended)")
 	assert.NotErrorIs(t, err, context.Canceled)
 	p.Stop()
 }

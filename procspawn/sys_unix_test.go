@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -67,4 +68,12 @@ const terminates = true // SIGTERM does
 func abort() {
 	unix.Kill(os.Getpid(), unix.SIGABRT)
 	select {}
+}
+
+// assertKilled verifies that the process was killed by somebody else than Stop.
+func assertKilled(t *testing.T, exit *Exit) {
+	t.Helper()
+	assert.Equal(t, -1, exit.Code)
+	assert.Equal(t, os.Kill, exit.Signal)
+	assert.Equal(t, StepNone, exit.Step)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/stretchr/testify/assert"
 	"golang.org/x/sys/windows"
 )
 
@@ -43,8 +44,7 @@ func childrenOf(pid int) (children []string) {
 const passedVariable = "VIADUCT_TEST_FILE"
 
 // passFile has the child of cmd inherit f, which it gets from passedFile.
-func passFile(t testing.TB, cmd *exec.Cmd, f *os.File) {
-	t.Helper()
+func passFile(_ testing.TB, cmd *exec.Cmd, f *os.File) {
 	must(windows.SetHandleInformation(windows.Handle(f.Fd()), windows.HANDLE_FLAG_INHERIT, windows.HANDLE_FLAG_INHERIT))
 	cmd.SysProcAttr = &syscall.SysProcAttr{AdditionalInheritedHandles: []syscall.Handle{syscall.Handle(f.Fd())}}
 	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", passedVariable, f.Fd()))
@@ -65,3 +65,12 @@ const terminates = false // there is no SIGTERM
 
 // abort is what a process does to itself on Unix.
 func abort() { os.Exit(2) }
+
+// assertKilled verifies that the process was killed by somebody else than Stop,
+// which shows as a code alone.
+func assertKilled(t *testing.T, exit *Exit) {
+	t.Helper()
+	assert.Equal(t, killedCode, exit.Code)
+	assert.Nil(t, exit.Signal)
+	assert.Equal(t, StepNone, exit.Step)
+}

@@ -39,18 +39,21 @@ func TestWords(t *testing.T) {
 		assert.Equal(t, 1, Find([]string{"prog", words[0], words[1]}))
 		e, err := parse(words[0], words[1])
 		assert.NoError(t, err)
-		assert.Equal(t, ends{"fd", fds[0], fds[1], 0}, e)
+		assert.Equal(t, ends{inheritedKind, fds[0], fds[1], 0}, e)
 	}
-	e, err := parse("viaduct.1", "fd:3,4,5")
+	e, err := parse("viaduct.1", inherited("fd:3,4,5"))
 	assert.NoError(t, err)
-	assert.Equal(t, ends{"fd", 3, 4, 5}, e)
-	assert.Equal(t, [2]string{"viaduct.1", "fd:3,4,5"}, Words(3, 4, 5))
+	assert.Equal(t, ends{inheritedKind, 3, 4, 5}, e)
+	assert.Equal(t, [2]string{"viaduct.1", inherited("fd:3,4,5")}, Words(3, 4, 5))
 	e, err = parse("viaduct.1", "stdio:0,1")
 	assert.NoError(t, err)
 	assert.Equal(t, ends{"stdio", 0, 1, 0}, e)
 	assert.Equal(t, [2]string{"viaduct.1", "stdio:0,1"}, StdioWords())
-	assert.Equal(t, [2]string{"viaduct.1", "fd:3,4"}, Words(3, 4))
+	assert.Equal(t, [2]string{"viaduct.1", inherited("fd:3,4")}, Words(3, 4))
 }
+
+// inherited is a second word as this system has it.
+func inherited(word string) string { return strings.Replace(word, "fd:", inheritedKind+":", 1) }
 
 func TestFind(t *testing.T) {
 	tests := []struct {
@@ -83,20 +86,26 @@ func TestFind(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, second := range []string{
-		"fd:", "fd:3", "fd:3,", "fd:,3", "fd:3,4,", "fd:3,4,5,6", "fd:3,4,4", "fd:3,4,3", "fd:3,4,2", "fd:3,4,", "stdio:", "stdio:1,0", "stdio:0,1,2", "fd:3;4", "fd:-3,4", "fd:+3,4", "fd: 3,4", "fd:3, 4",
-		"fd:2,3", "fd:3,2", "fd:3,3", "fd:03,4", "fd:3,04", "fd:00,1", "fd:0x3,4", "fd:1234567890,4", "fd:99999999999999999999,4", "pipe:3,4",
-	} {
+	words := []string{
+		"fd:", "fd:3", "fd:3,", "fd:,3", "fd:3,4,", "fd:3,4,5,6", "fd:3,4,4", "fd:3,4,3", "fd:3,4,0", "stdio:", "stdio:1,0", "stdio:0,1,2", "fd:3;4", "fd:-3,4", "fd:+3,4", "fd: 3,4", "fd:3, 4",
+		"fd:0,3", "fd:3,0", "fd:3,3", "fd:03,4", "fd:3,04", "fd:00,1", "fd:0x3,4", "fd:1234567890,4", "fd:99999999999999999999,4", "pipe:3,4",
+	}
+	if inheritedKind == kindFd {
+		words = append(words, "fd:2,3", "fd:3,2", "fd:3,4,2")
+	}
+	for _, word := range words {
+		second := inherited(word)
 		_, err := parse("viaduct.1", second)
 		if assert.Error(t, err, second) {
 			assert.Contains(t, err.Error(), second)
-			assert.Contains(t, err.Error(), "fd:R,W")
+			assert.Contains(t, err.Error(), inherited("fd:R,W"))
 		}
 	}
-	_, err := parse("viaduct.2", "fd:3,4")
+	_, err := parse("viaduct.2", inherited("fd:3,4"))
 	assert.ErrorContains(t, err, "version 2 of the sentinel, this program knows version 1")
-	_, err = parse("viaduct.1", "handle:3,4")
-	assert.ErrorContains(t, err, "handle:3,4")
+	other := map[string]string{kindFd: "handle:3,4", kindHandle: "fd:3,4"}[inheritedKind]
+	_, err = parse("viaduct.1", other)
+	assert.ErrorContains(t, err, "came as "+other)
 }
 
 func FuzzSentinel(f *testing.F) {
