@@ -8,6 +8,7 @@ import "syscall"
 // dies. SIGCONT does nothing but wake one that is stopped, so that it can see the end of its link.
 func setDeathSignal(attr *syscall.SysProcAttr, what ParentDeath) error {
 	switch {
+	case attr.Ptrace: // the tracer is the thread that forks, which has to be the caller's
 	case what == KillWithParent:
 		attr.Pdeathsig = syscall.SIGKILL
 	case what == EndWithParent && attr.Pdeathsig == 0:

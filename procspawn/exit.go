@@ -112,10 +112,10 @@ func (e *Exit) outcome(when string) string {
 // details says what else is known: who ended it, the cause, the calls, the crash or the end of stderr.
 func (e *Exit) details() string {
 	s := ""
-	switch {
-	case e.Step != StepNone:
+	switch e.By {
+	case ByStop:
 		s = fmt.Sprintf(" (stopped by: %v)", e.Step)
-	case e.By == ByContext:
+	case ByContext:
 		s = " (the context of its command ended)"
 	}
 	if e.Cause != nil {

@@ -19,7 +19,7 @@ func TestExitError(t *testing.T) {
 		{Exit{Pid: 123}, "child 123 exited: exit status 0"},
 		{Exit{Pid: 123, Code: 2, Stderr: []byte("one\ntwo\n\n")}, "child 123 exited: exit status 2; stderr: one / two"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill}, "child 123: signal: killed"},
-		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Step: StepKill}, "child 123: signal: killed (stopped by: kill)"},
+		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Step: StepKill, By: ByStop}, "child 123: signal: killed (stopped by: kill)"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Cause: context.Canceled}, "child 123: signal: killed (context canceled)"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, By: ByContext}, "child 123: signal: killed (the context of its command ended)"},
 		{Exit{Pid: 123, Code: 1, Step: StepShutdown, By: ByStop}, "child 123 exited: exit status 1 (stopped by: shutdown)"},
@@ -31,6 +31,29 @@ func TestExitError(t *testing.T) {
 	}
 	for _, tt := range tests {
 		assert.EqualError(t, &tt.exit, tt.want)
+	}
+}
+
+func TestEndedBy(t *testing.T) {
+	for _, tt := range []struct {
+		exit      Exit
+		cancelled bool
+		want      By
+	}{
+		{Exit{}, false, ByItself},
+		{Exit{Crash: []byte("panic: x")}, false, ByItself},
+		{Exit{Signal: os.Kill}, false, BySignal},
+		{Exit{Signal: os.Kill}, true, ByContext},
+		{Exit{}, true, ByContext},
+		{Exit{Step: StepShutdown}, false, ByStop},
+		{Exit{Step: StepCloseLink, Code: 3}, false, ByStop},
+		{Exit{Step: StepCloseLink, Signal: os.Kill}, false, BySignal}, // which we have not sent
+		{Exit{Step: StepCloseLink, Signal: os.Kill}, true, ByContext},
+		{Exit{Step: StepShutdown, Code: 2, Crash: []byte("panic: x")}, false, ByItself},
+		{Exit{Step: StepTerminate, Signal: os.Interrupt}, false, ByStop},
+		{Exit{Step: StepKill, Signal: os.Kill}, true, ByStop},
+	} {
+		assert.Equal(t, tt.want, endedBy(&tt.exit, tt.cancelled), "%+v", tt)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,27 +18,35 @@ import (
 )
 
 // The grand helper starts a program that keeps the first of its extra files
-// open, and ignores what it can, with its own standard streams and "before" even before it connects.
+// open, and ignores what it can, with its own standard streams, "before" even before it connects, and
+// "init" before main.
 var _ = helper("grand", func(args []string) {
 	var link *Link
-	start := func() {
-		cmd := exec.Command("sh", "-c", "trap '' TERM HUP INT; echo $$ >&3; exec sleep 1000")
-		cmd.ExtraFiles = []*os.File{os.NewFile(3, "out")}
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		must(cmd.Start())
-	}
-	if args[0] == "before" {
-		start()
+	switch args[0] {
+	case "before":
+		startGrandchild()
 		link = connect(nil)
-	} else {
+	case "after":
 		link = connect(nil)
-		start()
-	}
-	if len(args) > 1 {
-		signal.Ignore(syscall.SIGTERM)
+		startGrandchild()
+	case "init":
+		link = connect(nil)
 	}
 	io.Copy(link, link)
 })
+
+func init() {
+	if len(os.Args) > 2 && os.Args[1] == "helper:grand" && os.Args[2] == "init" {
+		startGrandchild()
+	}
+}
+
+func startGrandchild() {
+	cmd := exec.Command("sh", "-c", "trap '' TERM HUP INT; echo $$ >&3; exec sleep 1000")
+	cmd.ExtraFiles = []*os.File{os.NewFile(3, "out")}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	must(cmd.Start())
+}
 
 // startGrand starts a child with a child of its own; out ends when that has ended.
 func startGrand(t *testing.T, opts *Options, args ...string) (p *Process, pid int, out *bufio.Reader) {
@@ -104,9 +111,9 @@ func TestGroup(t *testing.T) {
 	})
 }
 
-// TestGrandchildDelaysNobody: it holds stderr and stdout, be it that it was started before the child connected.
+// TestGrandchildDelaysNobody: it holds stderr and stdout, be it that it was started before main.
 func TestGrandchildDelaysNobody(t *testing.T) {
-	for _, when := range []string{"before", "after"} {
+	for _, when := range []string{"init", "before", "after"} {
 		t.Run(when, func(t *testing.T) {
 			noLeaks(t)
 			p, pid, out := startGrand(t, nil, when)

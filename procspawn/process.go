@@ -76,19 +76,12 @@ func (p *Process) reap() {
 	if p.cmd.ProcessState != nil {
 		exit.Code, exit.Signal = p.family.status()
 	}
-	switch {
-	case step != StepNone:
-		exit.By = ByStop
-	case p.cancelled.Load():
-		exit.By = ByContext
-	case exit.Signal != nil:
-		exit.By = BySignal
-	}
 	var status *exec.ExitError
 	if err != nil && !errors.As(err, &status) {
 		exit.Cause = err
 	}
 	p.stdio.report(exit)
+	exit.By = endedBy(exit, p.cancelled.Load())
 	if p.opts.Pending != nil {
 		exit.Pending = p.opts.Pending()
 	}
@@ -96,6 +89,20 @@ func (p *Process) reap() {
 	close(p.reported)
 	p.stdio.release()
 	close(p.done)
+}
+
+// endedBy says who has ended a process of which all else is known. The first steps of
+// stopping neither send a signal nor make a program crash.
+func endedBy(e *Exit, cancelled bool) By {
+	switch {
+	case e.Step > StepCloseLink, e.Step > StepNone && e.Signal == nil && e.Crash == nil:
+		return ByStop
+	case cancelled:
+		return ByContext
+	case e.Signal != nil:
+		return BySignal
+	}
+	return ByItself
 }
 
 // lastStep says which step ended the child, and keeps it so.

@@ -6,3 +6,6 @@ import "time"
 
 // slack is how long d may take.
 func slack(d time.Duration) time.Duration { return d }
+
+// manyChildren is how many are started at the same time.
+const manyChildren = 200

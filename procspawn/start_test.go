@@ -333,12 +333,12 @@ func TestManyAtOnce(t *testing.T) {
 	out, err := exec.Command(os.Args[0], "helper:files").Output()
 	require.NoError(t, err)
 	inherited := pipesIn(out)
-	ps := make([]*Process, 20)
+	ps := make([]*Process, manyChildren)
 	var wg sync.WaitGroup
 	for i := range ps {
 		wg.Go(func() {
 			var err error
-			if ps[i], err = Start(context.Background(), selfCmd("files"), nil); err != nil {
+			if ps[i], err = Start(context.Background(), selfCmd("files"), &Options{HandshakeTimeout: time.Minute}); err != nil {
 				t.Error(err)
 			}
 		})

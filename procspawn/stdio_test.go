@@ -63,6 +63,22 @@ func TestStderrIsCaptured(t *testing.T) {
 	assert.Equal(t, "one\ntwo", string(exit.Stderr))
 }
 
+// TestStdoutIsCaptured: as nobody takes it, it is drained and its end kept.
+func TestStdoutIsCaptured(t *testing.T) {
+	noLeaks(t)
+	exit := runPrint(t, selfCmd("print", "1one\n", "2not this\n", "1two"))
+	assert.True(t, exit.StdoutCaptured)
+	assert.Equal(t, "one\ntwo", string(exit.Stdout))
+	exit = runPrint(t, selfCmd("print", "1"+strings.Repeat("x", 100_000)))
+	assert.Len(t, exit.Stdout, tailSize)
+
+	cmd := selfCmd("print", "1one")
+	cmd.Stdout = io.Discard
+	exit = runPrint(t, cmd)
+	assert.False(t, exit.StdoutCaptured)
+	assert.Nil(t, exit.Stdout)
+}
+
 func TestStderrTail(t *testing.T) {
 	noLeaks(t)
 	for _, n := range []int{tailSize - 1, tailSize, tailSize + 1, 1 << 20} {

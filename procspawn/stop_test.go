@@ -170,6 +170,36 @@ func TestCommandContext(t *testing.T) {
 	p.Stop()
 }
 
+// TestCancelAndWaitDelay: the caller's own way to end the process, and the time it is given, stay.
+func TestCancelAndWaitDelay(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	self := selfCmd("stubborn", "ignore")
+	cmd := exec.CommandContext(ctx, self.Path, self.Args[1:]...)
+	called := make(chan struct{})
+	cmd.Cancel = func() error {
+		close(called)
+		return cmd.Process.Signal(syscall.SIGTERM) // which it ignores
+	}
+	cmd.WaitDelay = 50 * time.Millisecond // and then it is killed
+	p := startChild(t, cmd, nil)
+	_, err := io.ReadFull(p.Link(), make([]byte, 5))
+	require.NoError(t, err)
+	cancel()
+	within(t, time.Second, "the end", func() { <-p.Done() })
+	<-called
+	assert.Equal(t, os.Kill, p.Exit().Signal)
+	assert.Equal(t, ByContext, p.Exit().By)
+
+	// A start that fails leaves Cancel as it was.
+	cmd = exec.CommandContext(ctx, "/no/such/program")
+	cmd.Cancel = nil
+	_, err = Start(t.Context(), cmd, nil)
+	require.Error(t, err)
+	assert.Nil(t, cmd.Cancel)
+}
+
 // The context of Start bounds the start alone.
 func TestStartContextDoesNotBoundTheLife(t *testing.T) {
 	noLeaks(t)

@@ -75,7 +75,8 @@
 // # Lifetimes
 //
 // The end of the link, whatever the reason, is the end of the child: a parent stops
-// a child that does not exit by itself within 2 s with SIGTERM, and 2 s later kills it.
+// a child that does not exit by itself within 2 s with SIGTERM, and 2 s later kills it. A parent that is killed
+// leaves no child behind, be that stopped or busy. Options.Process has the limits, and other choices.
 //
 // When the child ends, however it ends, every pending call in the parent fails
 // with an error that says how, Options.OnExit is called, and [Peer.Wait] returns.
@@ -105,7 +106,8 @@
 //	workers              calls        250 ms without work        run handlers
 //	supervisor           Start, ...   Wait                       the order of the end, below
 //	waiter (parent)      Start        the child                  waits for the process
-//	drains (parent)      Start        the child                  read its stderr, and what else the Cmd has writers for
+//	drains (parent)      Start        the child                  read its stderr, stdout and crash output
+//	starter (parent)     Start        the last child             a thread that forks: parent-death signals follow it
 //	reporter             Logger       a moment later             tells the Logger, which may be slow
 //
 // The order of the end: the link ends; senders that wait for room are released,

@@ -7,6 +7,7 @@ import (
 	"net/rpc"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -124,3 +125,24 @@ func TestExitPending(t *testing.T) {
 }
 
 type nothing struct{ C chan int }
+
+// TestReaperLatency: the parent hears of its child's end within 50 ms, in most cases, on a machine that has other work; and once.
+func TestReaperLatency(t *testing.T) {
+	var took []time.Duration
+	for range 9 {
+		s := newService()
+		opts := s.options()
+		called := make(chan time.Time, 2)
+		opts.OnExit = func(*procspawn.Exit) { called <- time.Now() }
+		p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), opts)
+		require.NoError(t, err)
+		require.NoError(t, p.Call("Service.Add", Args{}, nil))
+		begin := time.Now()
+		require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGKILL))
+		took = append(took, (<-called).Sub(begin))
+		p.Wait()
+		require.Empty(t, called)
+	}
+	slices.Sort(took)
+	require.Less(t, took[len(took)/2], 50*time.Millisecond, "%v", took)
+}
