@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -121,8 +122,11 @@ func badStarts(t *testing.T) []badStart {
 	raw := func(args ...string) func() *exec.Cmd {
 		return func() *exec.Cmd { return selfCmd("raw", args...) }
 	}
-	noExec := filepath.Join(t.TempDir(), "data")
-	require.NoError(t, os.WriteFile(noExec, []byte("#!/bin/sh\n"), 0o644))
+	noExec := "no-such-program"
+	if runtime.GOOS != "windows" { // what cannot be run is not found there
+		noExec = filepath.Join(t.TempDir(), "data")
+		require.NoError(t, os.WriteFile(noExec, []byte("#!/bin/sh\n"), 0o644))
+	}
 	code := func(code int, step Step) func(*testing.T, *Exit) {
 		return func(t *testing.T, e *Exit) {
 			assert.Equal(t, code, e.Code)

@@ -1,5 +1,3 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
@@ -7,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -57,7 +54,7 @@ func TestKeepaliveStopped(t *testing.T) {
 	ended := block(p)
 	call := p.Go("Service.Park", 0, nil, nil)
 	require.NoError(t, p.Call("Service.Add", Args{}, nil))
-	require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGSTOP))
+	suspend(t, p.Process().Pid())
 	begin := time.Now()
 	require.ErrorIs(t, (<-call.Done).Error, duplex.ErrUnresponsive)
 	for range blocked {
@@ -68,7 +65,7 @@ func TestKeepaliveStopped(t *testing.T) {
 	require.ErrorIs(t, p.Err(), duplex.ErrUnresponsive)
 	var exit *procspawn.Exit
 	require.ErrorAs(t, p.Wait(), &exit) // it had to be woken
-	require.Equal(t, syscall.SIGTERM, exit.Signal)
+	require.Equal(t, terminationSignal(), exit.Signal)
 	before.requireSame(t)
 }
 
@@ -88,7 +85,7 @@ func TestKeepaliveParentStopped(t *testing.T) {
 		cmd.Process.Kill()
 		p.Wait()
 	}()
-	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	suspend(t, p.Process().Pid())
 	line, err := out.ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "true\n", line)

@@ -1,5 +1,3 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
@@ -81,6 +79,9 @@ func TestLadder(t *testing.T) {
 				require.NoError(t, err)
 			}
 			exit := p.Process().Exit()
+			if test.step == procspawn.StepTerminate && !terminates {
+				test.step, test.sig = procspawn.StepKill, os.Kill
+			}
 			require.Equal(t, test.step, exit.Step)
 			require.Equal(t, procspawn.ByStop, exit.By)
 			require.Equal(t, test.sig, exit.Signal)
@@ -108,7 +109,7 @@ func TestExitPending(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-cancelled, context.Canceled) // nobody waits for it any more
 	third := p.Client().Go("Service.Park", 0, nil, nil)
-	require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGKILL))
+	kill(t, p)
 	<-first.Done
 	<-third.Done
 	var exit *procspawn.Exit
@@ -119,9 +120,16 @@ func TestExitPending(t *testing.T) {
 	require.GreaterOrEqual(t, exit.Pending[0].For, exit.Pending[1].For)
 	require.Positive(t, exit.Pending[1].For)
 	require.LessOrEqual(t, exit.Pending[0].For, exit.Lifetime+time.Second)
-	require.Contains(t, exit.Error(), "signal: killed; pending: Service.Park for ")
+	requireKilled(t, exit)
+	require.Contains(t, exit.Error(), "; pending: Service.Park for ")
 	require.Contains(t, exit.Error(), " and 1 more")
-	require.Equal(t, procspawn.BySignal, exit.By)
+}
+
+func kill(t *testing.T, p *rpcpipe.Peer) {
+	t.Helper()
+	process, err := os.FindProcess(p.Process().Pid())
+	require.NoError(t, err)
+	require.NoError(t, process.Kill())
 }
 
 type nothing struct{ C chan int }
@@ -138,7 +146,7 @@ func TestReaperLatency(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, p.Call("Service.Add", Args{}, nil))
 		begin := time.Now()
-		require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGKILL))
+		kill(t, p)
 		took = append(took, (<-called).Sub(begin))
 		p.Wait()
 		require.Empty(t, called)

@@ -1,5 +1,3 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
@@ -23,16 +21,13 @@ import (
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
-// inherited is the first of ExtraFiles, in a child.
-func inherited() *os.File { return os.NewFile(3, "inherited") }
-
 func init() {
 	// middle is a parent for the test to kill. It hands its file on to a child
 	// of its own, which writes to it what it sees.
 	children["middle"] = func(args []string) {
 		connect(nil)
 		cmd := procspawn.Self(args...)
-		cmd.ExtraFiles = []*os.File{inherited()}
+		passFile(cmd, inherited())
 		cmd.Stderr = os.Stderr
 		if _, err := rpcpipe.Start(context.Background(), cmd, nil); err != nil {
 			fmt.Fprintln(inherited(), err)
@@ -71,7 +66,7 @@ func startMiddle(t *testing.T, middle, child string) (cmd *exec.Cmd, p *rpcpipe.
 	require.NoError(t, err)
 	t.Cleanup(func() { r.Close() })
 	cmd = procspawn.Self(middle, child)
-	cmd.ExtraFiles = []*os.File{w}
+	passFile(cmd, w)
 	p, err = rpcpipe.Start(t.Context(), cmd, nil)
 	require.NoError(t, err)
 	w.Close()

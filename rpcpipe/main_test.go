@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
@@ -28,6 +29,10 @@ func TestMain(m *testing.M) {
 		os.Stdout.Write([]byte{1})
 		os.Exit(0)
 	}
+	if len(os.Args) == 2 && os.Args[1] == sleeper {
+		time.Sleep(5 * time.Second)
+		os.Exit(0)
+	}
 	// A program with the race detector sleeps for a second in os.Exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	os.Exit(m.Run())
@@ -35,6 +40,9 @@ func TestMain(m *testing.M) {
 
 // oneByte is the argument of a program that is no child: see BenchmarkStart.
 const oneByte = "one byte"
+
+// sleeper is the argument of another one, which lives for a while.
+const sleeper = "sleep"
 
 // connect is Connect for children, which have nobody to return an error to.
 func connect(opts *rpcpipe.Options) *rpcpipe.Peer {

@@ -1,12 +1,8 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
 	"context"
 	"net/rpc"
-	"os"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,16 +21,14 @@ func TestPing(t *testing.T) {
 	require.Positive(t, d)
 	cancel()
 
-	child, err := os.FindProcess(p.Process().Pid())
-	require.NoError(t, err)
-	require.NoError(t, child.Signal(syscall.SIGSTOP))
+	suspend(t, p.Process().Pid())
 	for err == nil { // it may take a moment to stop
 		soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		_, err = p.Ping(soon)
 		cancel()
 	}
 	require.Equal(t, context.DeadlineExceeded, err)
-	require.NoError(t, child.Signal(syscall.SIGCONT))
+	resume(t, p.Process().Pid())
 	_, err = p.Ping(t.Context())
 	require.NoError(t, err)
 	p.Close()

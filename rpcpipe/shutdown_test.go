@@ -1,5 +1,3 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
@@ -302,7 +300,7 @@ func TestShutdownChildKilled(t *testing.T) {
 	require.NoError(t, process.Kill())
 	var exit *procspawn.Exit
 	require.ErrorAs(t, <-ended, &exit)
-	require.Equal(t, os.Kill, exit.Signal)
+	requireKilled(t, exit)
 	require.ErrorAs(t, (<-call.Done).Error, &exit)
 	require.ErrorAs(t, <-inOnExit, &exit)
 	require.ErrorAs(t, p.Call("Service.Add", Args{}, nil), &exit)

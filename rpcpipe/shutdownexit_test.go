@@ -1,5 +1,3 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
@@ -30,7 +28,7 @@ func init() {
 	children["notifier"] = func([]string) {
 		connect(nil)
 		cmd := procspawn.Self("recorder")
-		cmd.ExtraFiles = []*os.File{inherited()}
+		passFile(cmd, inherited())
 		p, err := rpcpipe.Start(context.Background(), cmd, nil)
 		if err != nil {
 			fmt.Fprintln(inherited(), err)
@@ -95,7 +93,7 @@ func TestShutdownThenExit(t *testing.T) {
 		require.NoError(t, err)
 		defer r.Close()
 		cmd := procspawn.Self("notifier")
-		cmd.ExtraFiles = []*os.File{w}
+		passFile(cmd, w)
 		p, err := rpcpipe.Start(t.Context(), cmd, nil)
 		require.NoError(t, err)
 		w.Close()

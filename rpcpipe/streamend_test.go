@@ -1,5 +1,3 @@
-//go:build unix
-
 package rpcpipe_test
 
 import (
@@ -77,7 +75,7 @@ func TestStreamsChildKilled(t *testing.T) {
 			end := <-ended
 			var exit *procspawn.Exit
 			require.ErrorAs(t, end.err, &exit, end.name)
-			require.Equal(t, os.Kill, exit.Signal, end.name)
+			requireKilled(t, exit)
 			require.ErrorAs(t, end.err, new(*net.OpError), end.name)
 		}
 		fastest = min(fastest, time.Since(begin))
@@ -129,7 +127,7 @@ func init() {
 		connect(nil)
 		s := newService()
 		cmd := procspawn.Self(args...)
-		cmd.ExtraFiles = []*os.File{inherited()}
+		passFile(cmd, inherited())
 		p, err := rpcpipe.Start(context.Background(), cmd, s.options())
 		if err != nil {
 			fmt.Fprintln(inherited(), err)
