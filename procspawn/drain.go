@@ -34,7 +34,7 @@ func (d *drain) run() {
 	defer d.r.Close()
 	buf := make([]byte, minDrain)
 	for {
-		n, err := d.r.Read(buf)
+		n, err := readPipe(d.r, buf)
 		if os.IsTimeout(err) {
 			n, err = d.late.read(d.r, buf, err)
 		}

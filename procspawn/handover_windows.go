@@ -50,7 +50,7 @@ func newPipe(way uint32, childFlags uint32) (parent *os.File, child childEnd, er
 	if way == toChild {
 		access = windows.GENERIC_READ | windows.FILE_WRITE_ATTRIBUTES
 	}
-	client, err := windows.CreateFile(name, access, 0, nil, windows.OPEN_EXISTING, childFlags|windows.SECURITY_SQOS_PRESENT|windows.SECURITY_ANONYMOUS, 0)
+	client, err := windows.CreateFile(name, access, 0, nil, windows.OPEN_EXISTING, childFlags, 0)
 	if err != nil {
 		windows.CloseHandle(server)
 		return nil, 0, os.NewSyscallError("CreateFile", err)

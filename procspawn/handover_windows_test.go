@@ -245,3 +245,21 @@ func TestCloseSynchronous(t *testing.T) {
 		w.Close()
 	}
 }
+
+// TestEmptyWrite: it is not the end.
+func TestEmptyWrite(t *testing.T) {
+	noLeaks(t)
+	end, c := linked(t)
+	read := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(c)
+		read <- string(all)
+	}()
+	for _, text := range []string{"", "one", "", "", "two", ""} {
+		_, err := end.w.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	end.Close()
+	assert.Equal(t, "onetwo", <-read)
+	c.Close()
+}

@@ -30,7 +30,7 @@ func (c *pipeConn) Read(p []byte) (int, error) {
 		c.kept = c.kept[n:]
 		return n, nil
 	}
-	n, err := c.r.Read(p)
+	n, err := readPipe(c.r, p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return c.late.read(c.r, p, err)
 	}

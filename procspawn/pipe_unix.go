@@ -45,6 +45,9 @@ func checkAccess(r, w *os.File) error {
 	return nil
 }
 
+// readPipe reads from the pipe f.
+func readPipe(f *os.File, p []byte) (int, error) { return f.Read(p) }
+
 // writeNow writes what fits into the pipe f, 0 bytes if it is full.
 func writeNow(f *os.File, p []byte) (n int, err error) {
 	rc, err := f.SyscallConn()

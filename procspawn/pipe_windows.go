@@ -67,6 +67,40 @@ func grantedAccess(h windows.Handle) (uint32, error) {
 	return info.access, nil
 }
 
+// readPipe reads from the pipe f. Somebody's empty write ends a read, too: package os takes
+// that for the end of the pipe.
+func readPipe(f *os.File, p []byte) (int, error) {
+	for {
+		n, err := f.Read(p)
+		if err != io.EOF || hasEnded(f) {
+			return n, err
+		}
+	}
+}
+
+// hasEnded reports whether nothing will come out of the pipe f any more.
+func hasEnded(f *os.File) (ended bool) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = rc.Control(func(fd uintptr) {
+		_, perr := peek(windows.Handle(fd))
+		ended = perr != nil
+	})
+	return err != nil || ended
+}
+
+// peek returns how many bytes lie in a pipe.
+func peek(h windows.Handle) (int, error) {
+	var there uint32
+	ok, _, err := procPeekNamedPipe.Call(uintptr(h), 0, 0, 0, uintptr(unsafe.Pointer(&there)), 0)
+	if ok == 0 {
+		return 0, err
+	}
+	return int(there), nil
+}
+
 // writeNow would write what fits into the pipe f. A pipe of Windows takes all of a write or makes
 // it wait.
 func writeNow(f *os.File, p []byte) (n int, err error) { return 0, errNoWriteNow }
@@ -91,12 +125,11 @@ func readNow(f *os.File, p []byte) (n int, err error) {
 
 // readThere reads what lies in an overlapped pipe.
 func readThere(h windows.Handle, p []byte) (int, error) {
-	var there uint32
-	ok, _, err := procPeekNamedPipe.Call(uintptr(h), 0, 0, 0, uintptr(unsafe.Pointer(&there)), 0)
-	if ok == 0 {
+	there, err := peek(h)
+	if err != nil {
 		return 0, err
 	}
-	if p = p[:min(len(p), int(there))]; len(p) == 0 {
+	if p = p[:min(len(p), there)]; len(p) == 0 {
 		return 0, nil
 	}
 	event, err := windows.CreateEvent(nil, 1, 0, nil)
@@ -130,7 +163,7 @@ func readThere(h windows.Handle, p []byte) (int, error) {
 func waitHangup(c *pipeConn) bool {
 	buf := make([]byte, 1024)
 	for len(c.kept) < pipeSize {
-		n, err := c.r.Read(buf)
+		n, err := readPipe(c.r, buf)
 		c.kept = append(c.kept, buf[:n]...)
 		if err != nil {
 			return err == io.EOF || isBrokenPipe(err)
