@@ -17,13 +17,17 @@ import (
 )
 
 // The print helper writes its arguments, "1text" to stdout and "2text" to
-// stderr, and then as much to stderr as the number in "flood=".
+// stderr, and then as much to stderr as the number in "flood=", to stdout as in "fill=".
 var _ = helper("print", func(args []string) {
 	connect(nil)
 	for _, arg := range args {
 		var n int
 		if _, err := fmt.Sscanf(arg, "flood=%d", &n); err == nil {
 			flood(n)
+			continue
+		}
+		if _, err := fmt.Sscanf(arg, "fill=%d", &n); err == nil {
+			os.Stdout.Write(floodBytes(n))
 			continue
 		}
 		out := os.Stdout
@@ -69,7 +73,7 @@ func TestStdoutIsCaptured(t *testing.T) {
 	exit := runPrint(t, selfCmd("print", "1one\n", "2not this\n", "1two"))
 	assert.True(t, exit.StdoutCaptured)
 	assert.Equal(t, "one\ntwo", string(exit.Stdout))
-	exit = runPrint(t, selfCmd("print", "1"+strings.Repeat("x", 100_000)))
+	exit = runPrint(t, selfCmd("print", "1x", "fill=100000"))
 	assert.Len(t, exit.Stdout, tailSize)
 
 	cmd := selfCmd("print", "1one")

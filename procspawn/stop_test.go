@@ -189,7 +189,7 @@ func TestCancelAndWaitDelay(t *testing.T) {
 	cancel()
 	within(t, time.Second, "the end", func() { <-p.Done() })
 	<-called
-	assert.Equal(t, os.Kill, p.Exit().Signal)
+	assertKilled(t, p.Exit())
 	assert.Equal(t, ByContext, p.Exit().By)
 
 	// A start that fails leaves Cancel as it was.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -15,9 +16,13 @@ import (
 
 // openFiles lists this process's pipes. (The Go runtime has other handles that come and go.)
 func openFiles() []string {
-	var list []string
-	for h := windows.Handle(4); h < 4*1024; h += 4 {
-		if kind, err := windows.GetFileType(h); err == nil && kind == windows.FILE_TYPE_PIPE {
+	list := []string{}
+	const nameInformation, last = 1, 4 * 1024 // far more than there are
+	for h := uintptr(4); h < last; h += 4 {
+		var buf [1024]byte
+		status, _, _ := procNtQueryObject.Call(h, nameInformation, uintptr(unsafe.Pointer(&buf)), unsafe.Sizeof(buf), 0)
+		name := (*windows.NTUnicodeString)(unsafe.Pointer(&buf))
+		if status == 0 && strings.HasPrefix(name.String(), `\Device\NamedPipe\`) {
 			list = append(list, fmt.Sprintf("pipe:%d", h))
 		}
 	}

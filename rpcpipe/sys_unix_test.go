@@ -20,6 +20,15 @@ func requireNoZombies(t *testing.T) {
 	require.Equal(t, syscall.ECHILD, err, "a child is left: pid %d", pid)
 }
 
+// openFiles counts this process's descriptors, where there is a way to.
+func openFiles() int {
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0 // not Linux
+	}
+	return len(list)
+}
+
 // passFile has the child of cmd inherit f, which it gets from inherited.
 func passFile(cmd *exec.Cmd, f *os.File) { cmd.ExtraFiles = []*os.File{f} }
 

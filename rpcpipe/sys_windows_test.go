@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
@@ -16,6 +18,21 @@ import (
 
 // requireNoZombies has nothing to find: there are none here.
 func requireNoZombies(*testing.T) {}
+
+var procQueryObject = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtQueryObject")
+
+// openFiles counts this process's pipes. (The Go runtime has other handles that come and go.)
+func openFiles() (n int) {
+	const nameInformation, last = 1, 4 * 1024 // far more than there are
+	for h := uintptr(4); h < last; h += 4 {
+		var buf [1024]byte
+		status, _, _ := procQueryObject.Call(h, nameInformation, uintptr(unsafe.Pointer(&buf)), unsafe.Sizeof(buf), 0)
+		if status == 0 && strings.HasPrefix((*windows.NTUnicodeString)(unsafe.Pointer(&buf)).String(), `\Device\NamedPipe\`) {
+			n++
+		}
+	}
+	return n
+}
 
 const inheritedVariable = "VIADUCT_TEST_FILE"
 
