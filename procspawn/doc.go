@@ -14,7 +14,7 @@
 // Whatever runs the program for us (env, sh, python3) must hand on arguments
 // and descriptors; Here says which place among the arguments reaches the child.
 // One that hands on standard input and output alone (ssh, docker exec -i) needs Options.Stdio.
-// Pipes need Unix: elsewhere Start fails with errors.ErrUnsupported, and
+// Children need Unix or Windows: elsewhere Start fails with errors.ErrUnsupported, and
 // Handshake works over any connection.
 //
 // # What it promises to a parent
@@ -69,11 +69,38 @@
 //
 // # When the parent dies
 //
-//	Options.ParentDeath   Linux, FreeBSD                                   macOS, other Unix
-//	EndWithParent         end of the link; SIGCONT wakes a stopped child   end of the link
-//	KillWithParent        SIGKILL from the system                          Start fails
-//	Detach                the child lives on                               the child lives on
+//	Options.ParentDeath   Linux, FreeBSD                                   macOS, other Unix    Windows
+//	EndWithParent         end of the link; SIGCONT wakes a stopped child   end of the link      end of the link
+//	KillWithParent        SIGKILL from the system                          Start fails          its job is closed, which kills it
+//	Detach                the child lives on                               the child lives on   the child lives on
 //
 // The signals come when the process dies that called Start. A program in between that starts the child by fork (most exec instead)
 // gets them itself, and one that changes its user (sudo) loses them.
+//
+// # What differs on Windows
+//
+//	                        Unix                                    Windows
+//	pipes                   anonymous                               named at random; nobody else can open them
+//	sentinel                viaduct.1 fd:3,4,5                      viaduct.1 handle:280,284,288
+//	what reaches the child  descriptors 3 and up, behind            a list of handles, behind those of
+//	                        Cmd.ExtraFiles                          SysProcAttr.AdditionalInheritedHandles
+//	Cmd.ExtraFiles          keep their numbers                      Start fails, as Cmd.Start does
+//	SysProcAttr             Pgid and Group: one of them             not CmdLine; and but for Options.Stdio neither
+//	                                                                NoInheritHandles nor ParentProcess
+//	terminate               SIGTERM, then SIGCONT                   there is no such step: kill follows close link
+//	Exit of one that we     Code -1, Signal SIGKILL                 the same
+//	have killed
+//	... that somebody else  Code -1, Signal SIGKILL, By BySignal    the exit code he gave, mostly 1; By ByItself,
+//	has killed                                                      or ByContext if it was Cmd.Cancel
+//	Options.Group           a process group; Ctrl-C does not        a job; nothing leaves it; Ctrl-C reaches it
+//	                        reach it
+//	a suspended child whose Linux, FreeBSD: SIGCONT wakes it        stays, but for KillWithParent
+//	parent dies
+//	terminal signals        SIGINT, SIGHUP                          Ctrl-C and Ctrl-Break (os.Interrupt); the end of
+//	                                                                the console or session (SIGTERM): 5 s are left then
+//	printing to a broken    SIGPIPE, which is caught                an error
+//	stdout
+//	before Inherited        the link is watched for its end         the parent's hello is read ahead, and watched behind it
+//	Link.WriteNow           writes what fits                        errors.ErrUnsupported
+//	Options.Stdio           sockets may take the place of pipes     pipes only
 package procspawn

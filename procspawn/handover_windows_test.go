@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -122,6 +123,32 @@ func TestCallersHandles(t *testing.T) {
 	assert.Same(t, attr, cmd.SysProcAttr)
 	assert.Len(t, attr.AdditionalInheritedHandles, 1)
 	p.Stop()
+}
+
+var procHandleInformation = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetHandleInformation")
+
+// The flags helper sends the flags of the link's handles.
+var _ = helper("flags", func([]string) {
+	l := connect(nil)
+	for _, f := range []*os.File{child.pipe.r, child.pipe.w} {
+		rc, err := f.SyscallConn()
+		must(err)
+		flags := ^uint32(0)
+		must(rc.Control(func(fd uintptr) { procHandleInformation.Call(fd, uintptr(unsafe.Pointer(&flags))) }))
+		fmt.Fprintln(l, flags)
+	}
+	l.Close()
+})
+
+// Programs that the child starts would get its handles only by another way than os/exec, which names what it passes on.
+func TestLinkIsNotInheritable(t *testing.T) {
+	noLeaks(t)
+	for _, opts := range []*Options{nil, stdio1} {
+		p := startChild(t, selfCmd("flags"), opts)
+		b, _ := readLink(p.Link())
+		assert.Equal(t, "0\n0\n", string(b))
+		p.Stop()
+	}
 }
 
 // Programs started at the same time by the caller, with handles of his own, do not get those of a link.

@@ -77,7 +77,7 @@ type Options struct {
 	CloseTimeout time.Duration
 
 	// TermTimeout is how long Stop leaves a child to exit upon SIGTERM before
-	// it is killed. Default: 2 s; negative: no time at all.
+	// it is killed. Default: 2 s; negative: no time at all. Windows has no such signal.
 	TermTimeout time.Duration
 
 	// TerminalSignals is for the child: while it is linked, SIGINT and SIGHUP (Ctrl-C, the end of a terminal), which reach the
