@@ -28,8 +28,9 @@ var (
 	})
 	_ = helper("forever", func([]string) {
 		fmt.Fprintln(passedFile(), os.Getpid())
-		r, _, err := os.Pipe() // in a select alone the runtime would find a deadlock
+		r, w, err := os.Pipe() // in a select alone the runtime would find a deadlock
 		must(err)
+		defer w.Close()
 		io.Copy(io.Discard, r)
 	})
 )
