@@ -87,6 +87,7 @@ func TestNoJob(t *testing.T) {
 			noLeaks(t)
 			p, heir, out := startHeirs(t, &Options{ParentDeath: death})
 			within(t, time.Second, "Stop", func() { assert.Equal(t, StepCloseLink, p.Stop().Step) })
+			require.False(t, hasExited(heir.Pid))
 			require.NoError(t, heir.Kill())
 			_, err := io.ReadAll(out)
 			require.NoError(t, err)
