@@ -6,8 +6,8 @@ import "log/slog"
 // times, levels, messages, sources (as an attribute with the key [slog.SourceKey]) and attributes. opts may be nil. ReplaceAttr is called
 // for attributes alone: the other fields are the other side's to show. If the other side has no LogHandler, or the link has ended, it is not enabled.
 //
-// It never waits, whatever the other side does. A record is sent at once if the pipe takes it, so that one
-// logged just before the process ends arrives; otherwise it is queued. 1 MiB of records are queued here, and 1 MiB there (where each
+// It never waits, whatever the other side does. A record is written at once if the pipe takes it and nothing else is just
+// being written, so that what is logged last before a crash arrives; otherwise it is queued. 1 MiB of records are queued here, and 1 MiB there (where each
 // message counts with 128 bytes on top); those beyond are dropped. As soon as there is room again the other side's handler is told how
 // many, by a record of level Warn with the attribute "dropped"; see also [Peer.LogDrops]. While the link is shutting down only what is logged while a
 // method is served goes out.
