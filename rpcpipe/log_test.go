@@ -101,6 +101,15 @@ func logPair(t *testing.T, handler slog.Handler) *rpcpipe.Peer {
 	return b
 }
 
+// logMany logs n records and returns how long that took.
+func logMany(log *slog.Logger, n int) time.Duration {
+	begin := time.Now()
+	for i := range n {
+		log.Info("something has happened", "i", i, "name", "of some length", "took", time.Second)
+	}
+	return time.Since(begin)
+}
+
 // TestLogAsSlogWants: what package slog asks of a handler.
 func TestLogAsSlogWants(t *testing.T) {
 	var book *logbook

@@ -46,14 +46,6 @@ func (l *Logs) Log(n int, took *time.Duration) error {
 	return nil
 }
 
-func logMany(log *slog.Logger, n int) time.Duration {
-	begin := time.Now()
-	for i := range n {
-		log.Info("something has happened", "i", i, "name", "of some length", "took", time.Second)
-	}
-	return time.Since(begin)
-}
-
 // Drops returns what LogDrops does.
 func (l *Logs) Drops(_ int, drops *[2]uint64) error {
 	<-l.up
