@@ -25,7 +25,8 @@ import (
 type logbook struct {
 	mu      sync.Mutex // guards what follows
 	records []slog.Record
-	dropped int // what the library says of others
+	dropped int   // what the library says of others
+	before  []int // how many had come or were dropped before each record
 	came    chan struct{}
 }
 
@@ -46,6 +47,7 @@ func (l *logbook) Handle(_ context.Context, r slog.Record) error {
 		}
 		l.dropped += int(attrsOf(r)["dropped"].(uint64))
 	} else {
+		l.before = append(l.before, len(l.records)+l.dropped)
 		l.records = append(l.records, r)
 	}
 	select {
@@ -66,6 +68,18 @@ func (l *logbook) waitFor(n int) []slog.Record {
 		}
 		<-l.came
 	}
+}
+
+// gap returns an error if drops are not reported where the records are missing that logMany has numbered.
+func (l *logbook) gap() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, r := range l.records {
+		if i := attrsOf(r)["i"].(int64); int(i) != l.before[k] {
+			return fmt.Errorf("record %d came behind %d, those dropped included", i, l.before[k])
+		}
+	}
+	return nil
 }
 
 // attrsOf returns the attributes of r, groups as maps.

@@ -56,7 +56,7 @@ func (l *Logs) Drops(_ int, drops *[2]uint64) error {
 // Count waits for n records, those dropped included, and returns how many have come.
 func (l *Logs) Count(n int, got *int) error {
 	*got = len(l.book.waitFor(n))
-	return nil
+	return l.book.gap()
 }
 
 // A Crash is how a child ends when it has logged N records.
@@ -103,12 +103,7 @@ func TestLogBlockedHandler(t *testing.T) {
 	require.Equal(t, n, len(records)+book.dropped)
 	require.NotZero(t, book.dropped)
 	require.Greater(t, len(records), 1000)
-	last := int64(-1)
-	for _, r := range records {
-		i := attrsOf(r)["i"].(int64)
-		require.Greater(t, i, last)
-		last = i
-	}
+	require.NoError(t, book.gap())
 	_, in := p.LogDrops()
 	require.EqualValues(t, book.dropped, in)
 	var there [2]uint64
@@ -127,7 +122,7 @@ func TestLogBlockedHandler(t *testing.T) {
 func TestLogStoppedPeer(t *testing.T) {
 	const n = 100_000
 	p := startChild(t, "logs")
-	var got int
+	var got, n1 int
 	require.NoError(t, p.Call("Logs.Count", 0, &got))
 	process, err := os.FindProcess(p.Process().Pid())
 	require.NoError(t, err)
@@ -142,6 +137,9 @@ func TestLogStoppedPeer(t *testing.T) {
 	require.EqualValues(t, n, uint64(got)+there[1])
 	require.NotZero(t, out)
 	t.Logf("%v a record; %d of %d dropped, %d of them here", took/n, there[1], n, out)
+	slog.New(p.LogHandler(nil)).Info("and on it goes", "i", n)
+	require.NoError(t, p.Call("Logs.Count", n+1, &n1))
+	require.Equal(t, got+1, n1)
 	require.NoError(t, p.Shutdown(t.Context()))
 	require.NoError(t, p.Wait())
 }

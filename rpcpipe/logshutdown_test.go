@@ -40,7 +40,8 @@ func TestLogShutdown(t *testing.T) {
 				log.Info("served")
 				return nil
 			})))
-			a, b := rpcpipe.Pair(&rpcpipe.Options{LogHandler: gated(book, logGate)}, &rpcpipe.Options{Server: server})
+			other := newLogbook()
+			a, b := rpcpipe.Pair(&rpcpipe.Options{LogHandler: gated(book, logGate)}, &rpcpipe.Options{Server: server, LogHandler: other})
 			log = slog.New(b.LogHandler(nil))
 			const n = 3000
 			logMany(log, n)
@@ -56,9 +57,13 @@ func TestLogShutdown(t *testing.T) {
 			log.Info("too late")
 			out, _ := b.LogDrops()
 			require.EqualValues(t, 1, out)
+			slog.New(a.LogHandler(nil)).Info("the handler is no method")
+			out, _ = a.LogDrops()
+			require.EqualValues(t, 1, out)
 			close(logGate)
 			require.NoError(t, <-ended)
 			require.Equal(t, n+1, len(book.records)+book.dropped)
+			require.Empty(t, other.records)
 			require.Equal(t, "served", book.records[len(book.records)-1].Message)
 			require.NoError(t, a.Wait())
 			require.NoError(t, b.Wait())
