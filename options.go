@@ -55,7 +55,7 @@ type Options struct {
 	Encoding Encoding
 
 	// LogHandler gets the records that the other side logs through its [Endpoint.LogHandler], one at a time. Their
-	// context has the values of Context. Default: there are none. An Endpoint heeds it.
+	// context has the values of Context. A panic in it ends the process, as in a method. Default: none are taken. An Endpoint heeds it.
 	LogHandler slog.Handler
 
 	// LogPeer says that the other side has a LogHandler, as its hello does. rpcpipe sets it.

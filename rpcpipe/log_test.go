@@ -171,7 +171,7 @@ func TestLogValues(t *testing.T) {
 		"empty":         {"", ""},
 		"int":           {-5, int64(-5)},
 		"large int":     {int64(1) << 62, int64(1) << 62},
-		"int of 32":     {1 << 32, int64(1) << 32},
+		"int of 32":     {int64(1) << 32, int64(1) << 32},
 		"small uint":    {uint8(5), uint64(5)},
 		"large uint":    {^uint64(0), ^uint64(0)},
 		"float":         {1.5, 1.5},
