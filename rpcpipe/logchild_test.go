@@ -46,6 +46,13 @@ func (l *Logs) Log(n int, took *time.Duration) error {
 	return nil
 }
 
+// Enabled reports whether somebody wants what is logged.
+func (l *Logs) Enabled(_ int, yes *bool) error {
+	<-l.up
+	*yes = l.log.Enabled(context.Background(), slog.LevelError)
+	return nil
+}
+
 // Drops returns what LogDrops does.
 func (l *Logs) Drops(_ int, drops *[2]uint64) error {
 	<-l.up
@@ -122,6 +129,9 @@ func TestLogBlockedHandler(t *testing.T) {
 func TestLogStoppedPeer(t *testing.T) {
 	const n = 100_000
 	p := startChild(t, "logs")
+	var enabled bool
+	require.NoError(t, p.Call("Logs.Enabled", 0, &enabled))
+	require.False(t, enabled, "this side has no LogHandler")
 	var got, n1 int
 	require.NoError(t, p.Call("Logs.Count", 0, &got))
 	process, err := os.FindProcess(p.Process().Pid())
