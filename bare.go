@@ -105,6 +105,17 @@ func (l *bareLink) Send(ctx context.Context, msg []byte, _ bool) error {
 	}
 }
 
+// TrySend queues msg if there is room, and nobody else waits for it.
+func (l *bareLink) TrySend(msg []byte) (bool, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+		return l.put(msg, bareQueue)
+	default:
+		return false, nil
+	}
+}
+
 // SendUrgent queues msg, a cancel, however much is queued: it is shorter than
 // the request that it is about, which had to find room.
 func (l *bareLink) SendUrgent(msg []byte) error {
@@ -184,9 +195,10 @@ func (l *bareLink) end(err error) error {
 // Release does nothing: a bare connection has no credit to give.
 func (l *bareLink) Release(int, bool) {}
 
-// Working and Draining are for orderly ends, which bare connections have not.
-func (l *bareLink) Working(int)     {}
-func (l *bareLink) Draining() error { return nil }
+// Working, Serving and Draining are for orderly ends, which bare connections have not.
+func (l *bareLink) Working(int)      {}
+func (l *bareLink) Serving(int) bool { return true }
+func (l *bareLink) Draining() error  { return nil }
 
 // Fail ends the link at once.
 func (l *bareLink) Fail(reason error) { l.end(reason) }

@@ -47,12 +47,14 @@ type dispatcher struct {
 }
 
 // job is one thing for a worker to do: serve request, or answer one that has
-// been cancelled, or decode the reply of call, or handle the notifications that wait.
+// been cancelled, or decode the reply of call, or handle the notifications that wait, or run a part of
+// the Endpoint's own.
 type job struct {
 	request   *served
 	cancelled *served
 	call      *pendingCall
 	notes     bool
+	own       func()
 }
 
 func (d *dispatcher) init(e *Endpoint) {
@@ -141,6 +143,17 @@ func (d *dispatcher) run(j job) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.runLocked(j)
+}
+
+// runOpen is run, unless the link has ended: then nobody might wait for the worker.
+func (d *dispatcher) runOpen(j job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.runLocked(j)
+	return true
 }
 
 func (d *dispatcher) runLocked(j job) {

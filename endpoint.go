@@ -30,6 +30,9 @@ type Endpoint struct {
 	pending    pendingCalls
 	dispatcher dispatcher
 	reporter   reporter
+	logSender  logSender
+	logTaker   logTaker
+	logHolds   atomic.Int32 // what these two have an orderly end wait for
 
 	ending  sync.Once
 	deaf    atomic.Bool     // what still comes in is dropped
@@ -48,13 +51,15 @@ type Endpoint struct {
 // behind ended, which is called once, deliver is not called any more.
 type link interface {
 	Send(ctx context.Context, msg []byte, oneWay bool) error
+	TrySend(msg []byte) (sent bool, err error) // one way, if it need not wait
 	MaxSend() int
 	SendUrgent(msg []byte) error // behind what has been sent, without waiting
 	Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgent func(msg []byte), ended func(error))
 	Release(n int, oneWay bool)
-	Working(delta int) // one-way messages released that are still being handled: an orderly end waits for them
-	Draining() error   // why nothing may be begun but what serves the calls in flight
-	Fail(reason error) // ends the link at once, out of order
+	Working(delta int)    // one-way messages released that are still being handled: an orderly end waits for them
+	Serving(own int) bool // anything but own, which Working has counted
+	Draining() error      // why nothing may be begun but what serves the calls in flight
+	Fail(reason error)    // ends the link at once, out of order
 	Close() error
 }
 
@@ -77,6 +82,8 @@ func NewEndpoint(client, server io.ReadWriteCloser, opts *Options) *Endpoint {
 		e.reporter.log = opts.Logger
 	}
 	e.dispatcher.init(e)
+	e.logSender.init(e)
+	e.logTaker.init(e)
 	e.out = e.linkOf(client)
 	if server == nil {
 		e.in = e.out
@@ -182,8 +189,8 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if serviceMethod == cancelMethod {
-		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), errCancelName}
+	if err := ownName(serviceMethod); err != nil {
+		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
 	}
 	msg := getBuffer()
 	defer putBuffer(msg)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log"
+	"log/slog"
 	"math"
 	"net/rpc"
 	"os"
@@ -194,7 +195,10 @@ func FuzzStream(f *testing.F) {
 	}
 	log.SetOutput(io.Discard) // net/rpc says what it has been sent
 	f.Cleanup(func() { log.SetOutput(os.Stderr) })
-	opts := &Options{Server: server, MaxMessage: 4 << 20, MaxDepth: 100}
+	for _, test := range logParams {
+		add(append(appendNotification(nil, logMethod), unhex(f, test.hex)...))
+	}
+	opts := &Options{Server: server, MaxMessage: 4 << 20, MaxDepth: 100, LogHandler: slog.NewJSONHandler(io.Discard, nil)}
 	f.Fuzz(func(t *testing.T, b []byte, chunk uint16) {
 		conn := func() *scripted { return &scripted{rest: b, chunk: int(chunk) + 1, closed: make(chan struct{})} }
 		opts.ServeConn(conn())

@@ -99,13 +99,34 @@ func (m *message) parameter() ([]byte, error) {
 	return nil, nil
 }
 
-// cancelMethod is the notification that nobody waits for a reply any more.
-const cancelMethod = "$/cancel"
+// The notifications that are the protocol's own.
+const (
+	cancelMethod = "$/cancel" // nobody waits for a reply any more
+	logMethod    = "$/log"    // log records
+)
 
-var errCancelName = errors.New("this name is the protocol's own: to cancel a call end the context that was given to CallContext")
+var (
+	errCancelName = errors.New("this name is the protocol's own: to cancel a call end the context that was given to CallContext")
+	errLogName    = errors.New("this name is the protocol's own: to log use LogHandler")
+)
+
+// ownName reports why a user's notification may not have this name.
+func ownName(method string) error {
+	switch method {
+	case cancelMethod:
+		return errCancelName
+	case logMethod:
+		return errLogName
+	}
+	return nil
+}
 
 func (m *message) isCancel() bool {
 	return m.kind == typeNotification && string(m.method) == cancelMethod
+}
+
+func (m *message) isLog() bool {
+	return m.kind == typeNotification && string(m.method) == logMethod
 }
 
 // cancelled returns the msgid that a cancel is about.

@@ -54,6 +54,13 @@ type Options struct {
 	// those of a Peer make sure, on a bare connection it is up to you. Default: [MessagePack].
 	Encoding Encoding
 
+	// LogHandler gets the records that the other side logs through its [Endpoint.LogHandler], one at a time. Their
+	// context has the values of Context. A panic in it ends the process, as in a method. Default: none are taken. An Endpoint heeds it.
+	LogHandler slog.Handler
+
+	// LogPeer says that the other side has a LogHandler, as its hello does. rpcpipe sets it.
+	LogPeer bool
+
 	// Logger is told of what would otherwise vanish: one-way calls that fail,
 	// replies nobody waits for any more. Default: nobody is told.
 	Logger *slog.Logger

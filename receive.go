@@ -17,6 +17,9 @@ func (e *Endpoint) receive(msg []byte, _ bool) (taken bool) {
 	case m.isCancel():
 		e.receiveCancel(m)
 		return true
+	case m.isLog() && e.logTaker.handler != nil:
+		e.logTaker.take(m)
+		return true
 	default:
 		return e.dispatcher.accept(m)
 	}
@@ -70,6 +73,9 @@ func (e *Endpoint) receiveCall(msg []byte, oneWay bool) (taken bool) {
 		return true
 	case (oneWay != (m.kind == typeNotification) || m.isCancel()) && !e.dispatcher.bare: // its credit would go to another class
 		e.end(&ProtocolError{fmt.Sprintf("message of type %d came in the class of another", m.kind), nil})
+		return true
+	case m.isLog() && e.logTaker.handler != nil:
+		e.logTaker.take(m)
 		return true
 	default:
 		return e.dispatcher.accept(m)

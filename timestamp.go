@@ -12,18 +12,20 @@ import (
 
 // encodeTime writes a MessagePack timestamp.
 func encodeTime(e *encoder, v reflect.Value) error {
-	t := v.Interface().(time.Time)
+	e.b = appendTime(e.b, v.Interface().(time.Time))
+	return nil
+}
+
+func appendTime(b []byte, t time.Time) []byte {
 	secs, nano := t.Unix(), t.Nanosecond()
 	switch {
 	case uint64(secs)>>34 != 0:
-		e.b = binary.BigEndian.AppendUint32(append(e.b, 0xc7, 12, 0xff), uint32(nano))
-		e.b = binary.BigEndian.AppendUint64(e.b, uint64(secs))
+		b = binary.BigEndian.AppendUint32(append(b, 0xc7, 12, 0xff), uint32(nano))
+		return binary.BigEndian.AppendUint64(b, uint64(secs))
 	case nano != 0 || secs > math.MaxUint32:
-		e.b = binary.BigEndian.AppendUint64(append(e.b, 0xd7, 0xff), uint64(nano)<<34|uint64(secs))
-	default:
-		e.b = binary.BigEndian.AppendUint32(append(e.b, 0xd6, 0xff), uint32(secs))
+		return binary.BigEndian.AppendUint64(append(b, 0xd7, 0xff), uint64(nano)<<34|uint64(secs))
 	}
-	return nil
+	return binary.BigEndian.AppendUint32(append(b, 0xd6, 0xff), uint32(secs))
 }
 
 // decodeTime reads a MessagePack timestamp.

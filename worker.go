@@ -34,6 +34,8 @@ func (w *worker) do(j job) {
 		w.d.e.finishAsync(call, w.d.e.result(j.call, call.Reply))
 	case j.notes:
 		w.doNotes()
+	case j.own != nil:
+		j.own()
 	case j.cancelled != nil:
 		w.d.endContext(j.cancelled)
 		w.d.e.answerError(j.cancelled, errCancelled)

@@ -85,6 +85,13 @@ func (l *Lane) Send(ctx context.Context, msg []byte, isOneWay bool) error {
 	return l.c.endErr(err)
 }
 
+// TrySend is Send of a one-way message, on a client lane, if that needs no waiting: for credit, for room, or, with more
+// than 32 KiB, for the grant of its rest. Otherwise it returns false, and nothing of msg is sent.
+func (l *Lane) TrySend(msg []byte) (sent bool, err error) {
+	sent, err = l.c.writer.trySend(oneWay, msg)
+	return sent, l.c.endErr(err)
+}
+
 // SendUrgent sends msg, on a client lane, without waiting for credit: it is
 // queued behind what has been sent. It has 64 bytes at most. It is meant for messages about calls
 // that have been sent, one for each: nothing else bounds how many are queued.

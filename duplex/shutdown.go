@@ -105,6 +105,13 @@ func (l *Lane) Working(delta int) {
 	}
 }
 
+// Serving reports whether anything that the other side has sent is being worked on, besides own, which is
+// how much the caller has counted by Working: while the link is draining, only that may begin more.
+func (l *Lane) Serving(own int) bool {
+	k := &l.c.work
+	return k.served.Load() > 0 || k.notes.Load() > int64(own)
+}
+
 // settle has the writer look whether the link is idle now, if anybody wants to know.
 func (c *Conn) settle() {
 	if c.work.draining.Load() {

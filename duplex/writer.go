@@ -84,15 +84,11 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 		w.mu.Unlock()
 		return err
 	}
-	oc := &w.classes[c]
-	if len(data) <= maxPayload && len(oc.waiting) == 0 && oc.mayStart(c) && len(w.queue) < w.maxQueue && !w.crowded && w.err == nil {
-		oc.credit -= cost(len(data))
-		w.begun++
-		w.notes = w.notes || c == oneWay
-		w.queue = appendWhole(w.buffer(w.queue, headerSize+len(data)), c, data)
+	if w.putNow(c, data) {
 		w.unlockAndWrite(busy)
 		return nil
 	}
+	oc := &w.classes[c]
 	m := &outMsg{class: c, of: oc, data: data, sent: make(chan struct{})}
 	oc.waiting = append(oc.waiting, m)
 	w.unlockAndWrite(busy)
@@ -104,6 +100,39 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) erro
 	case <-w.done:
 		return w.abandon(m, errEnded)
 	}
+}
+
+// trySend is send of a message that begins something, or nothing if it would have to wait.
+func (w *writer) trySend(c class, data []byte) (sent bool, err error) {
+	switch {
+	case len(data) == 0:
+		return false, errEmpty
+	case len(data) > w.maxSend:
+		return false, &SizeError{Size: len(data), Limit: w.maxSend}
+	}
+	w.mu.Lock()
+	if err = w.mayBegin(); err == nil {
+		sent = w.putNow(c, data)
+	}
+	if !sent {
+		w.mu.Unlock()
+		return false, err
+	}
+	w.unlockAndWrite(false)
+	return true, nil
+}
+
+// putNow queues data as a message of class c if it need not wait for anything. mu is held.
+func (w *writer) putNow(c class, data []byte) bool {
+	oc := &w.classes[c]
+	if len(data) > maxPayload || len(oc.waiting) > 0 || !oc.mayStart(c) || len(w.queue) >= w.maxQueue || w.crowded || w.err != nil {
+		return false
+	}
+	oc.credit -= cost(len(data))
+	w.begun++
+	w.notes = w.notes || c == oneWay
+	w.queue = appendWhole(w.buffer(w.queue, headerSize+len(data)), c, data)
+	return true
 }
 
 // abandon takes m back. It returns nil if m was sent after all.

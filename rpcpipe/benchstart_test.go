@@ -14,6 +14,12 @@ import (
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
+const oneByte = "one byte"
+
+func init() {
+	programs[oneByte] = func([]string) { os.Stdout.Write([]byte{1}) }
+}
+
 // BenchmarkStart measures the time from the start of a child to its first reply, and to the first
 // byte that the same program writes from main, in turns.
 func BenchmarkStart(b *testing.B) {

@@ -61,6 +61,18 @@
 //
 // where ctx is the context that the method's argument was given. [FromContext] returns the Peer that has called.
 //
+// # Logs
+//
+// What one side logs can go to a handler of the other, without ever waiting for it:
+//
+//	// parent                                       // child
+//	opts := &rpcpipe.Options{                       peer, err := rpcpipe.Connect(ctx, nil)
+//		LogHandler: slog.Default().Handler(),       slog.SetDefault(slog.New(peer.LogHandler(nil)))
+//	}
+//	peer, err := rpcpipe.Start(ctx, cmd, opts)
+//
+// Records that a slow handler, or a stopped process, leaves no room for are dropped, and the handler is told how many; see [Peer.LogHandler].
+//
 // # Errors of a call
 //
 //   - [rpc.ServerError]: the method failed, or there is no such method, or its argument was not understood there.
@@ -103,7 +115,7 @@
 //	goroutine            started by   ends with                  does
 //	duplex reader        New          the link                   reads frames, hands messages over, never waits
 //	duplex writer        New          the link                   writes what callers could not write themselves
-//	workers              calls        250 ms without work        run handlers
+//	workers              calls, logs  250 ms without work        run handlers, feed the LogHandler, send log records that had to wait
 //	supervisor           Start, ...   Wait                       the order of the end, below
 //	waiter (parent)      Start        the child                  waits for the process
 //	drains (parent)      Start        the child                  read its stderr, stdout and crash output

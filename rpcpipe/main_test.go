@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
@@ -14,6 +13,9 @@ import (
 // children are the programs that this test binary plays when it is started as
 // a child: the first argument names one. Each stands beside its test.
 var children = map[string]func(args []string){}
+
+// programs are what it plays when it is started as something else.
+var programs = map[string]func(args []string){}
 
 func TestMain(m *testing.M) {
 	if rpcpipe.IsChild() {
@@ -25,24 +27,14 @@ func TestMain(m *testing.M) {
 		run(os.Args[2:])
 		os.Exit(0)
 	}
-	if len(os.Args) == 2 && os.Args[1] == oneByte {
-		os.Stdout.Write([]byte{1})
-		os.Exit(0)
-	}
-	if len(os.Args) == 2 && os.Args[1] == sleeper {
-		time.Sleep(5 * time.Second)
+	if len(os.Args) > 1 && programs[os.Args[1]] != nil {
+		programs[os.Args[1]](os.Args[2:])
 		os.Exit(0)
 	}
 	// A program with the race detector sleeps for a second in os.Exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	os.Exit(m.Run())
 }
-
-// oneByte is the argument of a program that is no child: see BenchmarkStart.
-const oneByte = "one byte"
-
-// sleeper is the argument of another one, which lives for a while.
-const sleeper = "sleep"
 
 // connect is Connect for children, which have nobody to return an error to.
 func connect(opts *rpcpipe.Options) *rpcpipe.Peer {

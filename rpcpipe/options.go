@@ -27,9 +27,14 @@ type Options struct {
 	// replies nobody waits for any more, handlers that never return. Default: nobody is told.
 	Logger *slog.Logger
 
-	// Limits and choices of the layers below. Codec.Server and Codec.Logger
-	// default to the two above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Duplex.NoStreams and NoShutdown,
+	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a time. Whatever it does, it holds up
+	// nothing else: what it is too slow for is counted and then reported to it. Their context is one for [FromContext]. A panic in
+	// it ends the process, as in a method. Default: none are asked for, and the other side's LogHandler is not enabled.
+	LogHandler slog.Handler
+
+	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
+	// default to those above. The largest message is Duplex.MaxMessage:
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer and LogPeer, Duplex.NoStreams and NoShutdown,
 	// Process.Bodies, Features, Encoding and Pending are set by rpcpipe.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
@@ -52,6 +57,9 @@ func (o *Options) withDefaults() Options {
 	if codec.Logger == nil {
 		codec.Logger = full.Logger
 	}
+	if codec.LogHandler == nil {
+		codec.LogHandler = full.LogHandler
+	}
 	full.Codec = &codec
 	var link duplex.Options
 	if full.Duplex != nil {
@@ -68,6 +76,9 @@ func (o *Options) withDefaults() Options {
 	process.MaxMessage = link.MaxMessage
 	process.Bodies = []string{"msgpack", bodyGob}
 	process.Features = []string{featureStreams, featureShutdown}
+	if codec.LogHandler != nil {
+		process.Features = append(process.Features, featureLog)
+	}
 	process.Encoding = viaduct.MessagePack.Name()
 	if codec.Encoding != nil {
 		if process.Encoding = codec.Encoding.Name(); process.Encoding == "" {
@@ -81,10 +92,11 @@ func (o *Options) withDefaults() Options {
 // bodyGob is what a Go program lists in its hello: it reads ext values with gob in them.
 const bodyGob = "gob"
 
-// What duplex can do and another implementation need not.
+// What this side can do and another implementation, or Peer, need not.
 const (
 	featureStreams  = "streams"
 	featureShutdown = "shutdown"
+	featureLog      = "log" // it has a LogHandler
 )
 
 // agree takes over what the other side has said of itself.
@@ -93,6 +105,7 @@ func (o *Options) agree(remote procspawn.Hello) {
 		o.Duplex.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}
 	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
+	o.Codec.LogPeer = slices.Contains(remote.Features, featureLog)
 	o.Duplex.NoStreams = !slices.Contains(remote.Features, featureStreams)
 	o.Duplex.NoShutdown = !slices.Contains(remote.Features, featureShutdown)
 }

@@ -22,8 +22,9 @@ import (
 )
 
 func init() {
+	programs["sleep"] = func([]string) { time.Sleep(5 * time.Second) }
 	children["service with grandchild"] = func(args []string) {
-		cmd := exec.Command(os.Args[0], sleeper) // has our stderr
+		cmd := exec.Command(os.Args[0], "sleep") // has our stderr
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
 			os.Exit(5)

@@ -1,0 +1,61 @@
+package duplex
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTrySend: it sends what need not wait, in order with the rest, and otherwise nothing of it.
+func TestTrySend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t, &Options{Window: 100, MaxMessage: 1 << 20, MaxSend: 1 << 20})
+		lane := a.ClientLane()
+		synctest.Wait() // the credit has come
+		try := func(n int) bool {
+			sent, err := lane.TrySend(body(n, 50))
+			require.NoError(t, err)
+			return sent
+		}
+		sent, err := lane.TrySend(body(1, maxPayload+1))
+		require.NoError(t, err)
+		require.False(t, sent, "a long message waits for its grant")
+		for i := range 2 {
+			require.True(t, try(i))
+		}
+		require.False(t, try(2), "the credit is used up")
+		waiting := make(chan error, 1)
+		go func() { waiting <- lane.Send(t.Context(), body(2, 50), true) }()
+		synctest.Wait()
+		require.False(t, try(3))
+		in := receive(b.ServerLane(), false)
+		require.NoError(t, <-waiting)
+		synctest.Wait()
+		require.True(t, try(3))
+		for i, msg := range in.wait(t, 4) {
+			require.Equal(t, i, checkBody(t, msg))
+		}
+		_, err = lane.TrySend(nil)
+		require.Equal(t, errEmpty, err)
+		var size *SizeError
+		_, err = lane.TrySend(make([]byte, 1<<20+1))
+		require.ErrorAs(t, err, &size)
+
+		lane.Working(1)
+		b.Drain()
+		synctest.Wait()
+		require.False(t, lane.Serving(1))
+		require.True(t, lane.Serving(0))
+		require.True(t, try(4), "something is being worked on")
+		lane.Working(-1)
+		require.False(t, lane.Serving(0))
+		_, err = lane.TrySend(body(5, 50))
+		require.Equal(t, ErrShutdown, err)
+		require.NoError(t, b.Shutdown(t.Context()))
+		<-a.Done()
+		_, err = lane.TrySend(body(5, 50))
+		require.ErrorIs(t, err, ErrPeerClosed)
+		require.Equal(t, 4, checkBody(t, in.wait(t, 1)[0]))
+	})
+}

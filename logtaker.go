@@ -1,0 +1,155 @@
+package viaduct
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// logTaker takes the log records that come in, for a worker to give them to
+// the handler one by one, which may take its time: what finds no room meanwhile is counted.
+type logTaker struct {
+	e       *Endpoint
+	handler slog.Handler // nil: records are not taken
+	ctx     context.Context
+
+	mu     sync.Mutex // guards what follows
+	queue  []logArrival
+	bytes  int           // of queue, and of what the worker is at
+	full   bool          // until half of the queue is free again
+	lost   uint64        // records dropped behind those of queue, here or there: the handler does not know
+	giving bool          // a worker is at the queue
+	total  atomic.Uint64 // dropped, ever
+
+	now logArrival // what the worker is at; owned by it
+}
+
+// logArrival is what has come in one message.
+type logArrival struct {
+	lost    uint64 // records dropped before these
+	n       int
+	records []byte
+	cost    int
+}
+
+func (t *logTaker) init(e *Endpoint) {
+	if t.e = e; e.opts != nil {
+		t.handler = e.opts.LogHandler
+	}
+	// With what it holds, without its end: the last records are handled after that of the link.
+	t.ctx = context.WithoutCancel(e.up)
+}
+
+func (t *logTaker) dropped() uint64 { return t.total.Load() }
+
+// take takes a message in. It is called from the goroutine that reads the link, and does not block.
+func (t *logTaker) take(m message) {
+	n, lost, records, err := readLogHead(m.body)
+	if err != nil {
+		n, lost = 0, 1
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.Add(lost)
+	t.lost += lost
+	cost := m.size + noteCost
+	switch {
+	case n == 0:
+	case t.full || t.bytes+cost > logQueue:
+		t.full = true
+		t.lost += uint64(n)
+		t.total.Add(uint64(n))
+	default:
+		t.queue = append(t.queue, logArrival{t.lost, n, records, cost})
+		t.bytes += cost
+		t.lost = 0
+	}
+	if !t.giving {
+		t.giving = true
+		t.e.holdForLogs(1) // an orderly end waits for the handler
+		t.e.dispatcher.run(job{own: t.run})
+	}
+}
+
+// run gives the handler what is queued, until there is nothing more. A worker runs it.
+func (t *logTaker) run() {
+	finished := false
+	defer func() {
+		if !finished {
+			t.e.dispatcher.run(job{own: t.run}) // the handler has ended its goroutine, not the queue
+		}
+	}()
+	for t.give() || t.next() {
+	}
+	finished = true
+}
+
+// next makes now what comes next. It reports false if there is nothing.
+func (t *logTaker) next() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bytes -= t.now.cost; t.bytes <= logQueue/2 {
+		t.full = false
+	}
+	t.now = logArrival{}
+	switch {
+	case len(t.queue) > 0:
+		t.now = t.queue[0]
+		t.queue[0] = logArrival{}
+		t.queue = t.queue[1:]
+	case t.lost > 0:
+		t.now.lost, t.lost = t.lost, 0
+	default:
+		t.queue, t.giving = nil, false
+		t.e.holdForLogs(-1)
+		return false
+	}
+	return true
+}
+
+// give gives the handler the first of what there is in now. It reports false if there is nothing.
+func (t *logTaker) give() bool {
+	now := &t.now
+	switch {
+	case now.lost > 0:
+		r := slog.NewRecord(time.Now(), slog.LevelWarn, "viaduct: log records of the other side were dropped", 0)
+		r.AddAttrs(slog.Uint64("dropped", now.lost))
+		now.lost = 0
+		t.handle(r)
+	case now.n > 0:
+		b, rest, err := nextLogRecord(now.records)
+		if err != nil { // where would the next one begin?
+			t.lose(now.n)
+			now.n = 0
+			break
+		}
+		now.records = rest
+		now.n--
+		r, err := decodeLogRecord(b)
+		if err != nil {
+			t.lose(1)
+			break
+		}
+		t.handle(r)
+	default:
+		return false
+	}
+	return true
+}
+
+// lose counts records that cannot be understood.
+func (t *logTaker) lose(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.Add(uint64(n))
+	t.lost += uint64(n)
+}
+
+// handle does as slog.Logger does. A panic ends the process, as that of a method does.
+func (t *logTaker) handle(r slog.Record) {
+	if t.handler.Enabled(t.ctx, r.Level) {
+		_ = t.handler.Handle(t.ctx, r)
+	}
+}
