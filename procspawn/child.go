@@ -78,7 +78,6 @@ func claim() *inherited {
 	}
 	c := &inherited{
 		err:    sentinel.Err,
-		shield: newShield(),
 		born:   time.Now(),
 		parent: &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
 		limit:  (*Options)(nil).exitTimeout(),
@@ -90,6 +89,7 @@ func claim() *inherited {
 	if c.err != nil {
 		return c
 	}
+	c.shield = newShield()
 	c.pipe = &pipeConn{r: sentinel.Read, w: sentinel.Write}
 	go c.watchLink()
 	return c

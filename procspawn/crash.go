@@ -2,12 +2,16 @@ package procspawn
 
 import (
 	"bytes"
+	"regexp"
 	"sync"
 )
 
 // crashSize is how much of a crash is kept: its beginning, which names the
 // fault and shows the goroutine that met it.
 const crashSize = 1 << 20
+
+// crashCode is the exit status of a Go program that has crashed, unless GOTRACEBACK has it end by a signal.
+const crashCode = 2
 
 // head keeps the beginning of a stream.
 type head struct {
@@ -30,109 +34,97 @@ func (h *head) bytes() []byte {
 	return bytes.Clone(h.buf)
 }
 
-// faultLines picks out of a program's stderr the lines by which the Go runtime
-// names a fatal error. Unlike those of a panic they go nowhere else, and all
-// the stacks come behind them, so that the end of stderr need not hold them.
-type faultLines struct {
+// crashScan keeps of a program's stderr what comes from the last line on by which
+// the Go runtime may have begun to say why the program ends. Of fatal errors that line goes nowhere
+// else, and the stacks behind it can be longer than the end of stderr that is kept.
+type crashScan struct {
 	mu    sync.Mutex
-	lines [][]byte // of the last fault: those that begin with "runtime: ", then "fatal error: "
-	whole bool     // lines ends with the latter
-	line  []byte   // the beginning of the current one
+	text  []byte // at most crashSize
+	group []byte // lines that begin with "runtime: ", which may belong to what follows
+	line  []byte // the current one
 }
 
 const (
-	maxFaultLine  = 300
-	maxFaultLines = 8
+	maxScanLine  = 64 << 10
+	maxScanGroup = 4 << 10
 )
 
-func (f *faultLines) add(p []byte) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for len(p) > 0 {
-		n := bytes.IndexByte(p, '\n')
-		part := p
-		if n >= 0 {
-			part, p = p[:n], p[n+1:]
-		} else {
-			p = nil
-		}
-		f.line = append(f.line, part[:min(len(part), maxFaultLine-len(f.line))]...)
-		if n >= 0 {
-			f.endLocked()
+func (c *crashScan) add(p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for line := range bytes.Lines(p) {
+		c.line = append(c.line, line[:min(len(line), maxScanLine-len(c.line))]...)
+		if line[len(line)-1] == '\n' {
+			c.endLocked()
 		}
 	}
 }
 
 // endLocked looks at a line that is complete.
-func (f *faultLines) endLocked() {
-	fatal := bytes.HasPrefix(f.line, []byte("fatal error: "))
-	if fatal || bytes.HasPrefix(f.line, []byte("runtime: ")) {
-		if f.whole || len(f.lines) == maxFaultLines {
-			f.lines, f.whole = nil, false
-		}
-		f.lines = append(f.lines, bytes.Clone(f.line))
-		f.whole = fatal
-	} else if !f.whole {
-		f.lines = nil // the runtime has said something else than why it ends
+func (c *crashScan) endLocked() {
+	switch {
+	case namesCrash(c.line):
+		c.text = append(append(c.text[:0], c.group...), c.line...)
+		c.group = nil
+	case bytes.HasPrefix(c.line, []byte("runtime: ")) && len(c.group)+len(c.line) <= maxScanGroup:
+		c.group = append(c.group, c.line...)
+		c.keepLocked()
+	default:
+		c.group = nil
+		c.keepLocked()
 	}
-	f.line = f.line[:0]
+	c.line = c.line[:0]
 }
 
-// last returns the lines that name the last fault, nil if there was none.
-func (f *faultLines) last() []byte {
-	if f == nil {
+func (c *crashScan) keepLocked() {
+	if len(c.text) > 0 {
+		c.text = append(c.text, c.line[:min(len(c.line), crashSize-len(c.text))]...)
+	}
+}
+
+func (c *crashScan) bytes() []byte {
+	if c == nil {
 		return nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.whole {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.text) == 0 {
 		return nil
 	}
-	return append(bytes.Join(f.lines, []byte("\n")), '\n')
+	return append(bytes.Clone(c.text), c.line[:min(len(c.line), crashSize-len(c.text))]...)
 }
 
 // crash returns the whole of a crash of which out came through the crash pipe, without
-// the lines that name a fatal error. Without that pipe it looks for it in the end of stderr.
-func crash(out, faults, stderr []byte) []byte {
+// the lines that name a fatal error. If nothing did, it is what was found in stderr, provided that
+// the program has ended like one that crashes, and that there are stacks.
+func crash(out, found []byte, crashed bool) []byte {
 	switch {
-	case len(out) == 0:
-		return crashIn(stderr)
-	case out[0] != '\n':
+	case len(out) > 0 && out[0] == '\n':
+		return append(crashHead(found), out...)
+	case len(out) > 0:
 		return out
+	case crashed && bytes.Contains(found, []byte("\ngoroutine ")):
+		return found
 	}
-	return append(faults, out...)
+	return nil
 }
 
-// crashIn returns what stderr holds from the lines on by which the Go runtime
-// names a crash, nil if there are none with stacks behind them.
-func crashIn(stderr []byte) []byte {
-	const none = -1
-	begin, group, at := none, none, 0
-	for line := range bytes.Lines(stderr) {
-		switch {
-		case namesCrash(line):
-			if begin = at; group != none {
-				begin = group
-			}
-			group = none
-		case bytes.HasPrefix(line, []byte("runtime: ")):
-			if group == none {
-				group = at
-			}
-		case begin != none && bytes.HasPrefix(line, []byte("goroutine ")):
-			return stderr[begin:]
-		default:
-			group = none
+// crashHead returns the lines of a crash that name it.
+func crashHead(found []byte) []byte {
+	n := 0
+	for line := range bytes.Lines(found) {
+		n += len(line)
+		if namesCrash(line) {
+			return bytes.Clone(found[:n])
 		}
-		at += len(line)
 	}
 	return nil
 }
 
 // namesCrash reports whether the Go runtime begins so to say why a program ends.
-func namesCrash(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) || bytes.HasPrefix(line, []byte("SIG"))
-}
+func namesCrash(line []byte) bool { return crashLine.Match(line) }
+
+var crashLine = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z0-9]+): `)
 
 // faultOf returns the line that names the fault of a crash: the last one before the stacks, as a
 // panic may have met another.

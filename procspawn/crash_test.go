@@ -3,7 +3,9 @@ package procspawn
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -37,7 +39,6 @@ var crashes = map[string]func(){
 		}
 		select {}
 	},
-	"memory": func() { fmt.Fprint(os.Stderr, len(make([]byte, 1<<46))) },
 	"goroutines": func() { // the trace is longer than what is kept of stderr
 		block := make(chan int)
 		for range 2000 {
@@ -62,6 +63,14 @@ var (
 		l.Read(make([]byte, 1))
 		fmt.Fprintln(os.Stderr, "fatal error: not this one, and no crash")
 		crashes[args[0]]()
+	})
+	_ = helper("handled", func([]string) {
+		func() {
+			defer func() { fmt.Fprintf(os.Stderr, "panic: %v\n%s", recover(), debug.Stack()) }()
+			panic("handled")
+		}()
+		l := connect(nil)
+		io.Copy(l, l)
 	})
 	_ = helper("early", func(args []string) { crashes[args[0]]() })
 )
@@ -147,7 +156,26 @@ func TestNoCrash(t *testing.T) {
 	assert.Contains(t, exit.Error(), "stderr: panic: says the log / fatal error: it says")
 }
 
-func TestCrashIn(t *testing.T) {
+// TestPanicThatWasHandled: it is no crash, although stderr looks like it.
+func TestPanicThatWasHandled(t *testing.T) {
+	noLeaks(t)
+	p := startChild(t, selfCmd("handled"), nil)
+	echo(t, p, "alive")
+	exit := p.Stop()
+	assert.Contains(t, string(exit.Stderr), "panic: handled\ngoroutine ")
+	assert.Nil(t, exit.Crash)
+	assert.Equal(t, ByStop, exit.By)
+}
+
+// TestCrashOverStdio: there is no pipe, and the trace is longer than what is kept of stderr.
+func TestCrashOverStdio(t *testing.T) {
+	exit := crashed(t, &Options{Stdio: true}, nil, "GOTRACEBACK=all", "goroutines")
+	assert.True(t, bytes.HasPrefix(exit.Crash, []byte("fatal error: concurrent map writes\n")), "%.100s", exit.Crash)
+	assert.Greater(t, bytes.Count(exit.Crash, []byte("\ngoroutine ")), 2000)
+	assert.Contains(t, exit.Error(), "crash: fatal error: concurrent map writes")
+}
+
+func TestCrashScan(t *testing.T) {
 	for _, tt := range []struct{ stderr, crash, fault string }{
 		{"", "", ""},
 		{"panic: a\n", "", ""},
@@ -156,26 +184,30 @@ func TestCrashIn(t *testing.T) {
 		{"panic: old\npanic: new\n\ngoroutine 1 [running]:\n", "panic: new\n\ngoroutine 1 [running]:\n", "panic: new"},
 		{"runtime: log\nx\nruntime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "runtime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "fatal error: f"},
 		{"SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit"},
+		{"SIGNALS are no crash\ngoroutine 0 [idle]:", "", ""},
 	} {
-		got := crashIn([]byte(tt.stderr))
-		assert.Equal(t, tt.crash, string(got))
-		assert.Equal(t, tt.fault, faultOf(got))
-	}
-}
-
-func TestFaultLines(t *testing.T) {
-	text := "fatal error: old\nx\nruntime: log\ny\nruntime: 1\nruntime: 2\nfatal error: new\n\ngoroutine 1:\n" + strings.Repeat("stack\n", 100) + "fatal error: cut"
-	for size := 1; size <= len(text); size++ {
-		var f faultLines
-		for part := range slicesOf(text, size) {
-			f.add([]byte(part))
+		for size := 1; size <= len(tt.stderr); size++ {
+			var c crashScan
+			for part := range slicesOf(tt.stderr, size) {
+				c.add([]byte(part))
+			}
+			got := crash(nil, c.bytes(), true)
+			require.Equal(t, tt.crash, string(got), "in pieces of %d", size)
+			require.Equal(t, tt.fault, faultOf(got))
+			require.Nil(t, crash(nil, c.bytes(), false))
 		}
-		require.Equal(t, "runtime: 1\nruntime: 2\nfatal error: new\n", string(f.last()), "in pieces of %d", size)
 	}
-	var f faultLines
-	f.add([]byte(strings.Repeat("runtime: again\n", 1000) + "fatal error: " + strings.Repeat("x", 10000) + "\n"))
-	assert.Less(t, len(f.last()), (maxFaultLines+1)*(maxFaultLine+1))
-	assert.Nil(t, (*faultLines)(nil).last())
+	assert.Equal(t, "\nx", string(crash([]byte("\nx"), nil, true)))
+	assert.Equal(t, "runtime: a\nfatal error: b\n\nx", string(crash([]byte("\nx"), []byte("runtime: a\nfatal error: b\n\ngoroutine 1:"), true)))
+	assert.Equal(t, "panic: x", string(crash([]byte("panic: x"), []byte("fatal error: b\n\ngoroutine 1:"), true)))
+	var c crashScan
+	c.add([]byte(strings.Repeat("runtime: again\n", 1000) + "fatal error: " + strings.Repeat("x", 100_000) + "\n"))
+	assert.Less(t, len(c.bytes()), maxScanGroup+maxScanLine+1)
+	for range 30 {
+		c.add([]byte(strings.Repeat("x", 100_000) + "\n"))
+	}
+	assert.Len(t, c.bytes(), crashSize)
+	assert.Nil(t, (*crashScan)(nil).bytes())
 }
 
 // slicesOf cuts s into pieces.

@@ -2,10 +2,12 @@ package procspawn
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"strconv"
@@ -17,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
 // The middle helper is a parent for the test to kill. It hands the first of its
@@ -226,3 +230,43 @@ func TestDetachedForksHere(t *testing.T) {
 	}()
 	<-done
 }
+
+func TestPtraceIsRefused(t *testing.T) {
+	noLeaks(t)
+	cmd := selfCmd("echo")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	_, err := Start(t.Context(), cmd, &Options{HandshakeTimeout: 100 * time.Millisecond})
+	require.ErrorContains(t, err, "Ptrace")
+}
+
+// TestSocketHalfClosed: a child behind sshd, which has not connected yet, sees the end of its standard input, a socket.
+func TestSocketHalfClosed(t *testing.T) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	theirs := os.NewFile(uintptr(fds[1]), "theirs")
+	defer syscall.Close(fds[0])
+	words := sentinel.StdioWords()
+	cmd := exec.Command(selfCmd("").Path, words[0], words[1], "helper:forever")
+	cmd.Stdin, cmd.Stdout = theirs, theirs
+	cmd.Stderr = new(bytes.Buffer)
+	require.NoError(t, cmd.Start())
+	theirs.Close()
+	within(t, 2*time.Second, "the end of the child", func() {
+		require.NoError(t, syscall.Shutdown(fds[0], syscall.SHUT_WR))
+		assert.NoError(t, cmd.Wait(), "%v", cmd.Stderr)
+	})
+}
+
+var _ = helper("forever", func([]string) { select {} })
+
+// TestInterruptWithoutLink: a child that has no link, as it cannot be used, dies of SIGINT as any program does.
+func TestInterruptWithoutLink(t *testing.T) {
+	cmd := exec.Command(selfCmd("").Path, "viaduct.1", "fd:50,51", "helper:interrupts itself")
+	err := cmd.Run()
+	require.ErrorContains(t, err, "signal: interrupt")
+}
+
+var _ = helper("interrupts itself", func([]string) {
+	syscall.Kill(os.Getpid(), syscall.SIGINT)
+	select {}
+})

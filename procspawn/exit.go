@@ -83,6 +83,8 @@ type Exit struct {
 	// the status, or of a writer given as Cmd.Stdout or Cmd.Stderr. Exit does not unwrap
 	// to it, or a call that failed with the process would seem to have been cancelled itself.
 	Cause error
+
+	alive bool // it has not ended, whatever was done
 }
 
 // Error returns a line such as
@@ -102,6 +104,9 @@ func (e *Exit) outcome(when string) string {
 			when = " ended" + when
 		}
 		return fmt.Sprintf("%s: signal: %v", when, e.Signal)
+	}
+	if e.alive {
+		return fmt.Sprintf(" has not ended%s", when)
 	}
 	if e.Code < 0 {
 		return fmt.Sprintf(" ended%s: its exit status is not known", when)

@@ -33,7 +33,7 @@ func (f *family) start(cmd *exec.Cmd, opts *Options) error {
 		return &os.PathError{Op: "chdir", Path: cmd.Dir, Err: errors.Unwrap(err)}
 	}
 	if f.group = opts.group(); f.group {
-		if attr.Setpgid && attr.Pgid != 0 {
+		if attr.Pgid != 0 {
 			return fmt.Errorf("procspawn: Options.Group gives the child a process group of its own, and SysProcAttr.Pgid puts it into group %d: set one of them", attr.Pgid)
 		}
 		attr.Setpgid = !attr.Setsid // whose leader has one, too
@@ -49,20 +49,26 @@ func (f *family) start(cmd *exec.Cmd, opts *Options) error {
 	return cmd.Start()
 }
 
-// wait is Cmd.Wait. What is left of the group then is killed.
-func (f *family) wait() error {
-	pid := f.cmd.Process.Pid
-	killed := f.group && awaitExit(pid) // it keeps its number, and so the group's
-	if killed {
-		f.signalGroup(syscall.SIGKILL)
+// wait is Cmd.Wait. It calls exited as soon as the process has, and kills what is left of the group then.
+func (f *family) wait(exited func()) error {
+	early := awaitExit(f.cmd.Process.Pid) // and the process keeps its number, which is the group's
+	if early {
+		if f.group {
+			f.signalGroup(syscall.SIGKILL)
+		}
+		exited()
 	}
-	f.mu.Lock()
-	f.gone = true
-	f.mu.Unlock()
+	if early || !f.group {
+		f.leave()
+	}
 	err := f.cmd.Wait()
-	if f.group && !killed {
-		// The number of a group is not given out again while it has members.
-		syscall.Kill(-pid, syscall.SIGKILL)
+	if !early {
+		if f.group {
+			// The number of a group is not given out again while it has members.
+			syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL)
+			f.leave()
+		}
+		exited()
 	}
 	if f.bound {
 		starter.release()
@@ -70,12 +76,18 @@ func (f *family) wait() error {
 	return err
 }
 
+func (f *family) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = true
+}
+
 // signalGroup sends sig to the group while that is ours.
 func (f *family) signalGroup(sig syscall.Signal) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.gone {
-		return errors.New("procspawn: the child has exited")
+		return os.ErrProcessDone
 	}
 	return syscall.Kill(-f.cmd.Process.Pid, sig)
 }
@@ -95,12 +107,12 @@ func (f *family) terminate() error {
 	return f.cmd.Process.Signal(syscall.SIGCONT)
 }
 
-// kill ends the child at once. An error would mean that it has just exited.
-func (f *family) kill() {
+// kill ends the child at once.
+func (f *family) kill() error {
 	if f.group {
 		f.signalGroup(syscall.SIGKILL)
 	}
-	f.cmd.Process.Kill()
+	return f.cmd.Process.Kill()
 }
 
 // status takes apart what the system says about the end of the process.

@@ -103,9 +103,10 @@ func enterJob(job windows.Handle, pid int, resume bool) error {
 	return nil
 }
 
-// wait is Cmd.Wait. What is left of the group then is killed.
-func (f *family) wait() error {
+// wait is Cmd.Wait. It calls exited as soon as the process has, and kills what is left of the group then.
+func (f *family) wait(exited func()) error {
 	err := f.cmd.Wait()
+	defer exited()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.job != 0 {
@@ -127,14 +128,15 @@ func (f *family) terminate() error {
 const killedCode = 1
 
 // kill ends the child at once.
-func (f *family) kill() {
+func (f *family) kill() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// An error would mean that it has just exited.
-	f.killed = f.cmd.Process.Kill() == nil || f.killed
+	err := f.cmd.Process.Kill()
+	f.killed = err == nil || f.killed
 	if f.job != 0 && f.group {
 		windows.TerminateJobObject(f.job, killedCode)
 	}
+	return err
 }
 
 // status says how the process has ended. An exit code does not tell that it was killed.

@@ -95,9 +95,16 @@ func TestGroup(t *testing.T) {
 		p := startStubborn(t, &Options{Group: true, CloseTimeout: -1, TermTimeout: -1}, "ignore")
 		assert.Equal(t, StepKill, p.Stop().Step)
 	})
+	t.Run("terminated by Stop", func(t *testing.T) {
+		noLeaks(t)
+		p := startStubborn(t, &Options{Group: true, CloseTimeout: 50 * time.Millisecond})
+		exit := p.Stop()
+		assert.Equal(t, StepTerminate, exit.Step)
+		assert.Equal(t, syscall.SIGTERM, exit.Signal)
+	})
 	t.Run("another group is asked for", func(t *testing.T) {
 		cmd := selfCmd("echo")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: 1}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pgid: 1}
 		_, err := Start(t.Context(), cmd, &Options{Group: true})
 		require.ErrorContains(t, err, "set one of them")
 	})

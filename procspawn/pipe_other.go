@@ -43,7 +43,7 @@ var terminalSignals = []os.Signal{os.Interrupt}
 type family struct{ cmd *exec.Cmd }
 
 func (f *family) start(*exec.Cmd, *Options) error { return errNoPipes }
-func (f *family) wait() error                     { return errNoPipes }
+func (f *family) wait(func()) error               { return errNoPipes }
 func (f *family) terminate() error                { return errNoPipes }
-func (f *family) kill()                           {}
+func (f *family) kill() error                     { return errNoPipes }
 func (f *family) status() (int, os.Signal)        { return -1, nil }

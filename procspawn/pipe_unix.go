@@ -103,13 +103,13 @@ func waitHangup(c *pipeConn) (hung bool) {
 	// The poller reports edges: bytes that arrive wake this a few times, as
 	// long as nobody reads them, and then the hang-up.
 	err = rc.Read(func(fd uintptr) bool {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | pollHalfClosed}}
 		for {
 			if _, err := unix.Poll(fds, 0); err != unix.EINTR {
 				break
 			}
 		}
-		hung = fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+		hung = fds[0].Revents&(unix.POLLHUP|unix.POLLERR|pollHalfClosed) != 0
 		return hung
 	})
 	return err == nil && hung

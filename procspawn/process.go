@@ -2,9 +2,9 @@ package procspawn
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +22,7 @@ type Process struct {
 	family  family
 	started time.Time
 
-	cancelled atomic.Bool // the context of cmd has ended
+	cancel cancelling
 
 	// Closed by reap, in this order.
 	exited   chan struct{} // the system has reported the end
@@ -33,9 +33,10 @@ type Process struct {
 
 	ladder sync.Once // Stop
 
-	mu   sync.Mutex
-	step Step // the last step taken before the end
-	over bool // exited; step stays as it is
+	mu      sync.Mutex
+	step    Step  // the last step taken before the end
+	over    bool  // exited; step stays as it is
+	killErr error // why it could not be killed
 }
 
 // Link returns the link to the child.
@@ -60,10 +61,13 @@ func (p *Process) Exit() *Exit {
 
 // reap is the goroutine that waits for the child.
 func (p *Process) reap() {
-	err := p.family.wait()
-	end := time.Now()
-	step := p.lastStep()
-	close(p.exited)
+	var end time.Time
+	var step Step
+	err := p.family.wait(func() {
+		end = time.Now()
+		step = p.lastStep()
+		close(p.exited)
+	})
 	p.pipe.expire(end.Add(grace))
 	p.stdio.finish(end.Add(grace))
 
@@ -76,12 +80,16 @@ func (p *Process) reap() {
 	if p.cmd.ProcessState != nil {
 		exit.Code, exit.Signal = p.family.status()
 	}
+	cancelled, failed := p.cancel.outcome()
 	var status *exec.ExitError
-	if err != nil && !errors.As(err, &status) {
+	switch {
+	case failed != nil:
+		exit.Cause = fmt.Errorf("Cmd.Cancel failed: %w", failed)
+	case err != nil && !errors.As(err, &status) && !isContextError(err): // By says that
 		exit.Cause = err
 	}
 	p.stdio.report(exit)
-	exit.By = endedBy(exit, p.cancelled.Load())
+	exit.By = endedBy(exit, cancelled)
 	if p.opts.Pending != nil {
 		exit.Pending = p.opts.Pending()
 	}

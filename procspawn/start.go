@@ -21,9 +21,13 @@ import (
 // Cmd.Wait is called for you as soon as the child exits, so that what is
 // then unread in a StdoutPipe is lost; give a writer instead.
 //
+// A writer given as Stdout or Stderr that blocks will block the child, as with os/exec. What the child starts and
+// leaves behind loses its stdout and stderr with it: give files (os.DevNull) to a child that does so, or is to live on itself.
+//
 // Where the system sends a child a signal when its parent dies (Linux and FreeBSD, unless Options.ParentDeath is Detach), the child is
 // forked in a thread that is kept for that. What is bound to the caller's thread, such as namespaces
-// entered by unshare or setns, or its CPU affinity, then does not reach the child; with Detach it does.
+// entered by unshare or setns, its CPU affinity, credentials, seccomp and Landlock rules, then does not reach the child; with Detach it does.
+// SysProcAttr.Ptrace is refused: it stops the child for a tracer that is not there yet.
 //
 // If the program cannot be started the error is that of Cmd.Start. Otherwise
 // it is a *StartError. In a process that was itself started as a child and has
@@ -55,6 +59,7 @@ func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 		exited:   make(chan struct{}),
 		reported: make(chan struct{}),
 		done:     make(chan struct{}),
+		cancel:   cancelling{results: make(chan struct{})},
 	}
 	if opts != nil {
 		p.opts = *opts
@@ -98,10 +103,8 @@ func (p *Process) start() (err error) {
 		return err
 	}
 	if cancel != nil {
-		cmd.Cancel = func() error {
-			p.cancelled.Store(true)
-			return cancel()
-		}
+		p.cancel.call = cancel
+		cmd.Cancel = p.cancel.start
 	}
 	p.link = newLink(p.pipe)
 	p.link.hangup = p.hangup

@@ -32,7 +32,7 @@ type stdio struct {
 
 	// What is kept for the report, each nil if the caller's file took it, or nothing asks for it.
 	stderr, stdout *tail
-	faults         *faultLines
+	scan           *crashScan
 	crash          *head
 }
 
@@ -52,8 +52,8 @@ func (s *stdio) attachErr(cmd *exec.Cmd) error {
 	if isFile(cmd.Stderr) {
 		return nil
 	}
-	s.stderr, s.faults = new(tail), new(faultLines)
-	w, err := s.drainTo(cmd.Stderr, s.stderr, s.faults)
+	s.stderr, s.scan = new(tail), new(crashScan)
+	w, err := s.drainTo(cmd.Stderr, s.stderr, s.scan)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *stdio) drain(ours *os.File, theirs io.Closer, to io.Writer, keep ...kee
 func (s *stdio) report(e *Exit) {
 	e.Stderr, e.StderrCaptured = s.stderr.bytes()
 	e.Stdout, e.StdoutCaptured = s.stdout.bytes()
-	e.Crash = crash(s.crash.bytes(), s.faults.last(), e.Stderr)
+	e.Crash = crash(s.crash.bytes(), s.scan.bytes(), e.Code == crashCode || e.Signal != nil && e.Signal != os.Kill)
 	for _, d := range s.drains {
 		if failed := d.failed.Load(); failed != nil && e.Cause == nil {
 			e.Cause = fmt.Errorf("its output could not be written: %w", *failed)

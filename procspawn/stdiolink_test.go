@@ -51,6 +51,15 @@ func TestStdio(t *testing.T) {
 	assert.Equal(t, 0, exit.Code)
 }
 
+// TestStdioWithOneOutput: somebody has written 2>&1, so that standard error is the link, too.
+func TestStdioWithOneOutput(t *testing.T) {
+	noLeaks(t)
+	self := selfCmd("chatty")
+	p := startChild(t, exec.Command("sh", append([]string{"-c", `exec "$@" 2>&1`, "sh", self.Args[0], Here}, self.Args[1:]...)...), stdio1)
+	echo(t, p, "hello")
+	assert.Empty(t, p.Stop().Stderr)
+}
+
 // TestStdioBehindEnv: others have printed, and have closed every other descriptor.
 func TestStdioBehindEnv(t *testing.T) {
 	onlyUnix(t, "no env and no sh")

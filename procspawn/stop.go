@@ -2,6 +2,8 @@ package procspawn
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"time"
 )
 
@@ -26,7 +28,8 @@ func (p *Process) Stop() *Exit {
 			return
 		}
 		p.take(StepTerminate)
-		if p.family.terminate() == nil && p.waitExit(p.opts.termTimeout()) {
+		err := p.family.terminate() // if it may not be sent a signal, it may still be about to exit
+		if !errors.Is(err, errors.ErrUnsupported) && p.waitExit(p.opts.termTimeout()) {
 			return
 		}
 		p.kill()
@@ -34,10 +37,14 @@ func (p *Process) Stop() *Exit {
 	return p.wait()
 }
 
-// kill kills the child at once. An error would mean that it has just exited.
+// kill kills the child at once.
 func (p *Process) kill() {
 	p.take(StepKill)
-	p.family.kill()
+	if err := p.family.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.killErr = err
+	}
 }
 
 // waitExit waits for the child's end, and says whether it came in time.
@@ -54,8 +61,14 @@ func (p *Process) waitExit(d time.Duration) bool {
 
 // wait waits for Done of a child that has exited or was killed.
 func (p *Process) wait() *Exit {
-	if !p.waitExit(killLimit) {
-		return &Exit{Pid: p.Pid(), Code: -1, Step: StepKill, Lifetime: time.Since(p.started), Cause: errUnkillable}
+	p.mu.Lock()
+	limit, cause := killLimit, errUnkillable
+	if p.killErr != nil {
+		limit, cause = 0, fmt.Errorf("it could not be killed: %w", p.killErr)
+	}
+	p.mu.Unlock()
+	if !p.waitExit(limit) {
+		return &Exit{Pid: p.Pid(), Code: -1, By: ByStop, Step: StepKill, Lifetime: time.Since(p.started), Cause: cause, alive: true}
 	}
 	<-p.done
 	return p.exit

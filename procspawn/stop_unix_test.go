@@ -3,7 +3,10 @@
 package procspawn
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -38,4 +41,50 @@ func TestTerminate(t *testing.T) {
 			assert.Equal(t, syscall.SIGTERM, exit.Signal)
 		})
 	})
+}
+
+// TestCancelThatStops: the caller's way to end the child when the context ends is Stop, which waits for the child.
+func TestCancelThatStops(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	self := selfCmd("echo")
+	cmd := exec.CommandContext(ctx, self.Args[0], self.Args[1:]...)
+	var p *Process
+	stopped := make(chan *Exit, 1)
+	cmd.Cancel = func() error {
+		stopped <- p.Stop()
+		return nil
+	}
+	p = startChild(t, cmd, nil)
+	echo(t, p, "alive")
+	within(t, 500*time.Millisecond, "the end", func() {
+		cancel()
+		<-p.Done()
+	})
+	assert.Same(t, p.Exit(), <-stopped)
+	assert.Equal(t, 0, p.Exit().Code)
+	assert.Equal(t, StepCloseLink, p.Exit().Step)
+	assert.NoError(t, p.Exit().Cause)
+}
+
+// TestCancelThatFails: the child lives on, and its report has the error.
+func TestCancelThatFails(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	self := selfCmd("echo")
+	cmd := exec.CommandContext(ctx, self.Args[0], self.Args[1:]...)
+	called := make(chan struct{})
+	cmd.Cancel = func() error {
+		defer close(called)
+		return errors.New("not today")
+	}
+	p := startChild(t, cmd, nil)
+	cancel()
+	<-called
+	echo(t, p, "alive")
+	exit := p.Stop()
+	assert.ErrorContains(t, exit.Cause, "Cmd.Cancel failed: not today")
+	assert.Equal(t, ByStop, exit.By)
 }

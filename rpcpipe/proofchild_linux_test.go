@@ -313,7 +313,13 @@ func startWithFewFiles() error {
 			return fmt.Errorf("with %d descriptors: %w", free, err)
 		}
 		if after := openFiles(); after > before {
-			return fmt.Errorf("with %d descriptors: %d were open before the start, %d are now", free, before, after)
+			list, _ := os.ReadDir("/proc/self/fd")
+			var names []string
+			for _, e := range list {
+				target, _ := os.Readlink("/proc/self/fd/" + e.Name())
+				names = append(names, e.Name()+" "+target)
+			}
+			return fmt.Errorf("with %d descriptors: %d were open before the start, %d are now: %q; start: %v", free, before, after, names, err)
 		}
 	}
 	if !started {

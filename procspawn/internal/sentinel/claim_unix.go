@@ -107,6 +107,10 @@ func moveStdio() (r, w int, err error) {
 		return 0, 0, sentinelError("cannot open " + os.DevNull + " for standard input: " + err.Error())
 	}
 	// If there was no standard error, null is it now: the lowest number that is free.
+	out := 2
+	if same(1, 2) { // somebody has written 2>&1: it is the link
+		out = null
+	}
 	if r, err = syscall.Dup(0); err == nil {
 		w, err = syscall.Dup(1)
 	}
@@ -114,7 +118,10 @@ func moveStdio() (r, w int, err error) {
 		err = dup2(null, 0)
 	}
 	if err == nil {
-		err = dup2(2, 1)
+		err = dup2(out, 1)
+	}
+	if err == nil && out != 2 {
+		err = dup2(out, 2)
 	}
 	if err != nil {
 		return 0, 0, moved(err)
@@ -123,6 +130,12 @@ func moveStdio() (r, w int, err error) {
 		syscall.Close(null)
 	}
 	return r, w, nil
+}
+
+// same reports whether two descriptors are of the same file.
+func same(a, b int) bool {
+	var sa, sb syscall.Stat_t
+	return syscall.Fstat(a, &sa) == nil && syscall.Fstat(b, &sb) == nil && sa.Dev == sb.Dev && sa.Ino == sb.Ino
 }
 
 func moved(err error) error {
