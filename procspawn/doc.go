@@ -101,6 +101,7 @@
 //	printing to a broken    SIGPIPE, which is caught                an error
 //	stdout
 //	before Inherited        the link is watched for its end         the parent's hello is read ahead, and watched behind it
-//	Link.WriteNow           writes what fits                        errors.ErrUnsupported
+//	Link.WriteNow           writes what fits                        errors.ErrUnsupported; above, another goroutine writes
+//	                                                                instead: what is sent right before os.Exit may be lost
 //	Options.Stdio           sockets may take the place of pipes     pipes only
 package procspawn
