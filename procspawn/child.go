@@ -119,7 +119,7 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	}
 	c.endWatch()
 	c.setLimit(opts.exitTimeout())
-	if opts.terminalSignals() {
+	if opts.dieOnInterrupt() {
 		c.shield.drop()
 	}
 

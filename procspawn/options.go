@@ -54,7 +54,7 @@ type Options struct {
 	// CrashOutput says whether the child inherits a pipe to which the runtime of a
 	// Go program prints, besides stderr, when it crashes, so that Exit.Crash is whole
 	// however much else goes to stderr. Default: where stderr is captured. With Stdio there is none. Without it the crash is
-	// looked for in what is captured of stderr.
+	// looked for in what is captured of stderr. (With On and a stderr that is not captured the line that names a fatal error, unlike a panic, is missing: it goes to stderr alone.)
 	CrashOutput Switch
 
 	// ParentDeath says what becomes of the child when this process dies
@@ -63,7 +63,7 @@ type Options struct {
 
 	// Group gives the child a process group of its own (on Windows a job): it is
 	// terminated and killed as a whole, and what is left of it when the child
-	// has ended, however it ended, is killed. It is then not in the foreground of a
+	// has ended, however it ended, is killed, as long as this process lives to do so. It is then not in the foreground of a
 	// terminal: Ctrl-C does not reach it, and it cannot read from there.
 	Group bool
 
@@ -80,9 +80,9 @@ type Options struct {
 	// it is killed. Default: 2 s; negative: no time at all. Windows has no such signal.
 	TermTimeout time.Duration
 
-	// TerminalSignals is for the child: while it is linked, SIGINT and SIGHUP (Ctrl-C, the end of a terminal), which reach the
+	// DieOnInterrupt is for the child: while it is linked, SIGINT and SIGHUP (Ctrl-C, the end of a terminal), which reach the
 	// parent as well, do not kill it, unless this is set: the parent is to end it in order.
-	TerminalSignals bool
+	DieOnInterrupt bool
 
 	// Pending is asked, when a child has ended, for the calls that are waiting
 	// for it, for the Exit. rpcpipe sets it.
@@ -201,7 +201,7 @@ func (o *Options) group() bool { return o != nil && o.Group }
 
 func (o *Options) stdio() bool { return o != nil && o.Stdio }
 
-func (o *Options) terminalSignals() bool { return o != nil && o.TerminalSignals }
+func (o *Options) dieOnInterrupt() bool { return o != nil && o.DieOnInterrupt }
 
 // crashPipe reports whether a child is given a pipe for crash output.
 func (o *Options) crashPipe(captured bool) bool {

@@ -20,7 +20,7 @@ import (
 var _ = helper("signalled", func(args []string) {
 	switch args[0] {
 	case "plain":
-		io.Copy(connect(&Options{TerminalSignals: true}), nothing{})
+		io.Copy(connect(&Options{DieOnInterrupt: true}), nothing{})
 	case "own":
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, os.Interrupt)

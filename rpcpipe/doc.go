@@ -88,7 +88,7 @@
 //
 // The end of the link, whatever the reason, is the end of the child: a parent stops
 // a child that does not exit by itself within 2 s with SIGTERM, and 2 s later kills it. A parent that is killed
-// leaves no child behind, be that stopped or busy. Options.Process has the limits, and other choices.
+// leaves no Go child behind, be that busy or, on Linux, stopped. Options.Process has the limits, and other choices.
 //
 // When the child ends, however it ends, every pending call in the parent fails
 // with an error that says how, Options.OnExit is called, and [Peer.Wait] returns.
