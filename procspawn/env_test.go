@@ -17,25 +17,25 @@ import (
 var _ = helper("env", func([]string) {
 	connect(nil)
 	for _, v := range os.Environ() {
-		if runtime.GOOS != "windows" || len(v) < 2 || v[1] == '=' || strings.HasPrefix(v, "VIADUCT_") {
+		if runtime.GOOS != "windows" || len(v) < 2 || v[1] == '=' || strings.HasPrefix(v, "ENVTEST_") {
 			fmt.Fprintln(os.Stderr, v)
 		}
 	}
 })
 
 func TestEnv(t *testing.T) {
-	t.Setenv("VIADUCT_ONE", "1")
-	t.Setenv("VIADUCT_TWO", "2=2")
+	t.Setenv("ENVTEST_ONE", "1")
+	t.Setenv("ENVTEST_TWO", "2=2")
 	for _, tt := range []struct {
 		rules, env, want []string
 	}{
 		{[]string{}, nil, nil},
-		{[]string{"VIADUCT_ONE"}, nil, []string{"VIADUCT_ONE=1"}},
-		{[]string{"VIADUCT_*"}, nil, []string{"VIADUCT_ONE=1", "VIADUCT_TWO=2=2"}},
-		{[]string{"VIADUCT_O", "NO_SUCH"}, nil, nil},
-		{[]string{"VIADUCT_TWO", "VIADUCT_NEW=a=b"}, nil, []string{"VIADUCT_NEW=a=b", "VIADUCT_TWO=2=2"}},
-		{[]string{"VIADUCT_ONE=x", "VIADUCT_*"}, nil, []string{"VIADUCT_ONE=x", "VIADUCT_TWO=2=2"}},
-		{[]string{"A", "VIADUCT_ONE"}, []string{"A=1", "B=2"}, []string{"A=1"}},
+		{[]string{"ENVTEST_ONE"}, nil, []string{"ENVTEST_ONE=1"}},
+		{[]string{"ENVTEST_*"}, nil, []string{"ENVTEST_ONE=1", "ENVTEST_TWO=2=2"}},
+		{[]string{"ENVTEST_O", "NO_SUCH"}, nil, nil},
+		{[]string{"ENVTEST_TWO", "ENVTEST_NEW=a=b"}, nil, []string{"ENVTEST_NEW=a=b", "ENVTEST_TWO=2=2"}},
+		{[]string{"ENVTEST_ONE=x", "ENVTEST_*"}, nil, []string{"ENVTEST_ONE=x", "ENVTEST_TWO=2=2"}},
+		{[]string{"A", "ENVTEST_ONE"}, []string{"A=1", "B=2"}, []string{"A=1"}},
 		{[]string{"*"}, []string{"A=1", "B=2"}, []string{"A=1", "B=2"}},
 		{nil, []string{"A=1"}, []string{"A=1"}},
 	} {
