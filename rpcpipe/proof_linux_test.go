@@ -215,7 +215,8 @@ func TestProofParentDies(t *testing.T) {
 func TestFewFiles(t *testing.T) {
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("few files"), nil)
 	require.NoError(t, err)
-	require.NoError(t, p.Wait())
+	err = p.Wait()
+	require.NoError(t, err, "%s", p.Process().Exit().Stderr)
 }
 
 // TestExecFails: the system refuses to run the program, in one way or another.

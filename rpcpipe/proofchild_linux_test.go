@@ -29,9 +29,9 @@ import (
 // procspawn has not seen their sentinel.
 var raws = map[string]func(l pipePair){
 	"exits at once":     func(pipePair) { inState(); os.Exit(3) },
-	"never says hello":  func(pipePair) { inState(); select {} },
-	"ignores SIGTERM":   func(pipePair) { signal.Ignore(syscall.SIGTERM); inState(); select {} },
-	"says half a hello": func(l pipePair) { l.Write(helloBytes()[:40]); inState(); select {} },
+	"never says hello":  func(pipePair) { inState(); hang() },
+	"ignores SIGTERM":   func(pipePair) { signal.Ignore(syscall.SIGTERM); inState(); hang() },
+	"says half a hello": func(l pipePair) { l.Write(helloBytes()[:40]); inState(); hang() },
 	"says half a hello and exits": func(l pipePair) {
 		l.Write(helloBytes()[:40])
 		inState()
@@ -44,16 +44,16 @@ var raws = map[string]func(l pipePair){
 		inState()
 		io.Copy(io.Discard, l)
 	},
-	"stops before its hello": func(pipePair) { stop(); select {} },
+	"stops before its hello": func(pipePair) { stop(); hang() },
 	"closes its pipes and lives on": func(l pipePair) {
 		l.Close()
 		inState()
-		select {}
+		hang()
 	},
 	"closes its pipes and lives on, behind the hello": func(l pipePair) {
 		shakeHands(l).Close()
 		inState()
-		select {}
+		hang()
 	},
 	"grandchild holds the pipes": func(l pipePair) {
 		leave(l)
@@ -139,7 +139,7 @@ func init() {
 			}
 			inState()
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			hang()
 		}
 	}
 	programs["raw"] = func(args []string) { runRaw(args[0], args[1]) }
@@ -148,11 +148,11 @@ func init() {
 		_, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{Process: &procspawn.Options{Name: "other", Version: "1"}})
 		fmt.Fprintln(os.Stderr, err)
 	}
-	children["hangs"] = func([]string) { serveBadly(); select {} }
+	children["hangs"] = func([]string) { serveBadly(); hang() }
 	children["hangs and ignores SIGTERM"] = func([]string) {
 		signal.Ignore(syscall.SIGTERM)
 		serveBadly()
-		select {}
+		hang()
 	}
 	children["stops itself"] = func([]string) {
 		p := connect(nil)
@@ -198,7 +198,7 @@ func init() {
 		if err == nil && strings.HasPrefix(args[0], "killed") {
 			p.Go("Service.Park", 0, nil, nil)
 		}
-		select {}
+		hang()
 	}
 }
 
@@ -213,6 +213,13 @@ func serveBadly() *rpcpipe.Peer {
 // inState tells the test.
 func inState() { fmt.Fprintln(inherited(), "ready") }
 
+// hang never returns. select {} would be a deadlock to a runtime that waits for nothing else.
+func hang() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
 // stop is inState of a process that is stopped then.
 func stop() {
 	fmt.Fprintln(inherited(), "stops", os.Getpid())
@@ -224,7 +231,7 @@ func flood(f *os.File) {
 	signal.Ignore(syscall.SIGPIPE)
 	for {
 		if _, err := f.Write(bytes.Repeat([]byte("flood\n"), 1000)); err != nil {
-			select {}
+			hang()
 		}
 	}
 }
@@ -291,9 +298,9 @@ func startWithFewFiles() error {
 	}
 	started := false
 	for free := range 24 {
-		before := openFiles()
+		before := fileList()
 		low := limit
-		low.Cur = uint64(before + free)
+		low.Cur = uint64(len(before) + free)
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
 			return err
 		}
@@ -312,18 +319,25 @@ func startWithFewFiles() error {
 		case !errors.Is(err, syscall.EMFILE) && !errors.As(err, &start):
 			return fmt.Errorf("with %d descriptors: %w", free, err)
 		}
-		if after := openFiles(); after > before {
-			list, _ := os.ReadDir("/proc/self/fd")
-			var names []string
-			for _, e := range list {
-				target, _ := os.Readlink("/proc/self/fd/" + e.Name())
-				names = append(names, e.Name()+" "+target)
-			}
-			return fmt.Errorf("with %d descriptors: %d were open before the start, %d are now: %q; start: %v", free, before, after, names, err)
+		if after := fileList(); len(after) > len(before) {
+			return fmt.Errorf("with %d descriptors: %q were open before the start, %q are now; start: %v", free, before, after, err)
 		}
 	}
 	if !started {
 		return errors.New("no start came about")
 	}
 	return nil
+}
+
+// fileList lists the descriptors of this process and what they are, without those of the C
+// library, which looks up the number of processors when it begins a thread, and of the list itself.
+func fileList() (list []string) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && !strings.HasPrefix(target, "/sys/") {
+			list = append(list, e.Name()+" "+target)
+		}
+	}
+	return list
 }
