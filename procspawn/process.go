@@ -80,7 +80,7 @@ func (p *Process) reap() {
 	if p.cmd.ProcessState != nil {
 		exit.Code, exit.Signal = p.family.status()
 	}
-	cancelled, failed := p.cancel.outcome()
+	cancelled, failed := p.cancel.outcome(end)
 	var status *exec.ExitError
 	switch {
 	case failed != nil:

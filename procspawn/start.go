@@ -103,7 +103,7 @@ func (p *Process) start() (err error) {
 		return err
 	}
 	if cancel != nil {
-		p.cancel.call = cancel
+		p.cancel.call, p.cancel.delay = cancel, cmd.WaitDelay
 		cmd.Cancel = p.cancel.start
 	}
 	p.link = newLink(p.pipe)
@@ -181,7 +181,11 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 	case <-t.C:
 		p.kill()
 	}
-	return &StartError{Program: p.cmd.Path, Err: cause, Exit: p.wait(), self: isSelf(p.cmd.Path)}
+	exit := p.wait()
+	if p.opts.Stdio { // the report may have been made before what came through the link was read
+		exit.Stdout, _ = p.stdio.stdout.bytes()
+	}
+	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path)}
 }
 
 // isSelf reports whether path is this very program.

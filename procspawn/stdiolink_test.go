@@ -53,6 +53,7 @@ func TestStdio(t *testing.T) {
 
 // TestStdioWithOneOutput: somebody has written 2>&1, so that standard error is the link, too.
 func TestStdioWithOneOutput(t *testing.T) {
+	onlyUnix(t, "no sh")
 	noLeaks(t)
 	self := selfCmd("chatty")
 	p := startChild(t, exec.Command("sh", append([]string{"-c", `exec "$@" 2>&1`, "sh", self.Args[0], Here}, self.Args[1:]...)...), stdio1)
