@@ -298,6 +298,7 @@ const closeTime = 2 * time.Second
 // sending is delivered if the other side takes it within 50 ms. Handlers that
 // are running go on. Close returns nil, before long even if a connection does not close.
 func (e *Endpoint) Close() error {
+	e.logSender.flush()
 	e.end(rpc.ErrShutdown)
 	select {
 	case <-e.closed:

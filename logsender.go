@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // logSender sends log records to the other side. Who logs never waits for it: a
@@ -21,6 +22,7 @@ type logSender struct {
 	bytes int           // of queue, and of what the worker is sending
 	lost  uint64        // records dropped behind those of queue: the other side does not know
 	total atomic.Uint64 // dropped, ever
+	idle  chan struct{} // made by who waits for the worker to leave, and closed then
 }
 
 // logNote is a message in the making.
@@ -144,6 +146,25 @@ func (s *logSender) run() {
 	}
 }
 
+// flush waits until what is queued has been sent, for a moment.
+func (s *logSender) flush() {
+	s.mu.Lock()
+	if !s.sending.Load() {
+		s.mu.Unlock()
+		return
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	idle := s.idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+	case <-s.e.done:
+	case <-time.After(flushTime):
+	}
+}
+
 // next takes the next message from the queue, which nobody changes any more. It returns nil if there is none.
 func (s *logSender) next() *logNote {
 	s.mu.Lock()
@@ -195,5 +216,9 @@ func (s *logSender) giveUp() {
 func (s *logSender) stop() {
 	s.queue = nil
 	s.sending.Store(false)
+	if s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
 	s.e.holdForLogs(-1)
 }

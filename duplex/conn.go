@@ -41,6 +41,9 @@ type Conn struct {
 	shutting atomic.Bool   // Shutdown has been called
 	quiet    chan struct{} // closed when nothing is going on any more after Shutdown
 
+	opening [numClasses]bool // what credit has come for; owned by the reader
+	ready   chan struct{}    // closed when it has for all
+
 	running sync.WaitGroup // reader and writer
 	ending  atomic.Bool
 	done    chan struct{} // closed when err is set
@@ -67,6 +70,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 		noStreams:  opts != nil && opts.NoStreams,
 		noShutdown: opts != nil && opts.NoShutdown,
 		quiet:      make(chan struct{}),
+		ready:      make(chan struct{}),
 		done:       make(chan struct{}),
 		closed:     make(chan struct{}),
 	}
@@ -108,6 +112,21 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 		(&keepalive{c: c, interval: d}).start()
 	}
 	return c
+}
+
+// Ready returns a channel that is closed when the other side has first said how much it takes. What is sent
+// before has to wait for that, and is lost if this process ends meanwhile.
+func (c *Conn) Ready() <-chan struct{} { return c.ready }
+
+// opened is called by the reader when credit of class cl has come.
+func (c *Conn) opened(cl class) {
+	if c.opening[cl] {
+		return
+	}
+	c.opening[cl] = true
+	if c.opening == [numClasses]bool{true, true, true} {
+		close(c.ready)
+	}
 }
 
 // ClientLane returns the lane of the calls that this side makes.

@@ -118,6 +118,7 @@ func (r *reader) frame(h header) error {
 	case kindAbort:
 		return r.abort(c, h)
 	case kindCredit:
+		r.c.opened(c)
 		return r.c.addCredit(c, int64(h.id))
 	case kindGrant:
 		r.c.beGranted(c, h.id)

@@ -150,6 +150,14 @@ func (o *Options) check() error {
 			return fmt.Errorf("procspawn: Options.%s is %q: numbers with dots between them were expected, such as 1.24", limit.name, limit.version)
 		}
 	}
+	low, _ := parseVersion(o.MinVersion)
+	high, _ := parseVersion(o.MaxVersion)
+	if o.MinVersion != "" && compareVersion(low, high) > 0 {
+		return fmt.Errorf("procspawn: Options.MinVersion is %q, above MaxVersion, which is %q: no version fits", o.MinVersion, o.MaxVersion)
+	}
+	if o.ParentDeath > Detach {
+		return fmt.Errorf("procspawn: Options.ParentDeath is %d: EndWithParent, KillWithParent or Detach was expected", o.ParentDeath)
+	}
 	for _, s := range []string{o.Name, o.Version, o.NeedName, o.MinVersion, o.MaxVersion} {
 		if len(s) > maxAppText {
 			return fmt.Errorf("procspawn: a name or version of an application has %d bytes, %d at most were expected", len(s), maxAppText)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
@@ -38,6 +39,9 @@ func placeSentinel(args []string, words [2]string) ([]string, error) {
 	at, behind := 1, 1
 	for i, arg := range args {
 		if arg != Here {
+			if strings.Contains(arg, Here) {
+				return nil, fmt.Errorf("procspawn: Here is a part of Args[%d]: it must be an argument of its own (for a shell: \"sh\", \"-c\", `exec child \"$@\"`, \"sh\", procspawn.Here)", i)
+			}
 			continue
 		}
 		switch {

@@ -2,23 +2,17 @@ package procspawn
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"sync"
-	"sync/atomic"
 )
 
 // drain empties a stream of the child, whatever becomes of the writer.
 type drain struct {
 	r    *os.File
-	to   io.Writer // nil: nobody
+	out  *outlet // nil: nobody
 	keep []keeper
-	gone atomic.Bool   // the writer is not to be called any more
 	done chan struct{} // closed by run
 	late lateReader    // owned by run
-
-	failed  atomic.Pointer[error] // of to
-	writing atomic.Bool           // run is in the caller's writer
 }
 
 // keeper keeps a part of a stream. It does not keep p.
@@ -32,6 +26,9 @@ const (
 func (d *drain) run() {
 	defer close(d.done)
 	defer d.r.Close()
+	if d.out != nil {
+		defer d.out.end()
+	}
 	buf := make([]byte, minDrain)
 	for {
 		n, err := readPipe(d.r, buf)
@@ -41,13 +38,8 @@ func (d *drain) run() {
 		for _, k := range d.keep {
 			k.add(buf[:n])
 		}
-		if n > 0 && d.to != nil && !d.gone.Load() {
-			d.writing.Store(true)
-			if _, err := d.to.Write(buf[:n]); err != nil {
-				d.to = nil // the child must not block because a log is full
-				d.failed.Store(&err)
-			}
-			d.writing.Store(false)
+		if n > 0 && d.out != nil {
+			d.out.put(buf[:n])
 		}
 		if err != nil {
 			return

@@ -16,7 +16,7 @@ func selectEnv(cmd *exec.Cmd, rules []string) ([]string, error) {
 	var set []string
 	for _, rule := range rules {
 		name, _, sets := strings.Cut(rule, "=")
-		if name == "" || strings.ContainsRune(rule, 0) || !sets && strings.Contains(strings.TrimSuffix(rule, "*"), "*") {
+		if name == "" || strings.ContainsRune(rule, 0) || strings.Contains(strings.TrimSuffix(name, "*"), "*") || sets && strings.HasSuffix(name, "*") {
 			return nil, fmt.Errorf("procspawn: Options.Env has %q: NAME, PREFIX* or NAME=value was expected", rule)
 		}
 		if sets {

@@ -54,8 +54,8 @@ type PendingCall struct {
 // Exit says why and how a process ended. It is an error, so that whatever
 // fails because of it can carry it.
 type Exit struct {
-	// Parent is true in a child's report that its parent is gone. Of such a
-	// parent only Pid and Lifetime are known.
+	// Parent is true in a child's report that its parent is gone, or, with Step StepCloseLink, that it has
+	// closed the link in order (rpcpipe sees that). Of such a parent only Pid and Lifetime are known.
 	Parent bool
 
 	Pid      int
@@ -92,6 +92,9 @@ type Exit struct {
 //	child 123 exited: exit status 2; stderr: cannot open database
 func (e *Exit) Error() string {
 	if e.Parent {
+		if e.Step == StepCloseLink {
+			return fmt.Sprintf("parent %d has closed the link", e.Pid)
+		}
 		return fmt.Sprintf("parent %d is gone", e.Pid)
 	}
 	return fmt.Sprintf("child %d%s%s", e.Pid, e.outcome(""), e.details())

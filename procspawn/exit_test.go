@@ -28,6 +28,7 @@ func TestExitError(t *testing.T) {
 		{Exit{Pid: 123, Pending: []PendingCall{{"A.B\n", time.Second}, {}, {}}, Stderr: []byte("x")}, "child 123 exited: exit status 0; pending: A.B\uFFFD for 1s and 2 more; stderr: x"},
 		{Exit{Pid: 123, Code: -1}, "child 123 ended: its exit status is not known"},
 		{Exit{Pid: 77, Parent: true, Code: -1}, "parent 77 is gone"},
+		{Exit{Pid: 77, Parent: true, Code: -1, Step: StepCloseLink}, "parent 77 has closed the link"},
 	}
 	for _, tt := range tests {
 		assert.EqualError(t, &tt.exit, tt.want)

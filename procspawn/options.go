@@ -48,7 +48,8 @@ type Options struct {
 	// docker exec -i, kubectl exec -i, sudo. Cmd.Stdin and Cmd.Stdout must be
 	// nil. Up to 64 KiB that others print before the hello are passed over.
 	// For Handshake it means this alone. The child need not be told: what it prints
-	// goes to its standard error, and its standard input is empty.
+	// goes to its standard error, and its standard input is empty. Signals reach the program that was started, not what runs
+	// behind it, and Exit has the status of that program; the child ends with its link.
 	Stdio bool
 
 	// CrashOutput says whether the child inherits a pipe to which the runtime of a
@@ -73,7 +74,7 @@ type Options struct {
 	ShutdownTimeout time.Duration
 
 	// CloseTimeout is how long Stop leaves a child to exit by itself once its
-	// link is closed. Default: 2 s; negative: no time at all.
+	// link is closed. A child of viaduct does not take more than its own ExitTimeout for that. Default: 2 s; negative: no time at all.
 	CloseTimeout time.Duration
 
 	// TermTimeout is how long Stop leaves a child to exit upon SIGTERM before
@@ -89,8 +90,9 @@ type Options struct {
 	Pending func() []PendingCall
 
 	// ExitTimeout is for the child: when its link has ended because the
-	// parent is gone, the process is gone within this limit, callbacks
-	// included. Default: 1 s; negative: it never exits on its own.
+	// parent is gone or has closed it, the process is gone within this limit, callbacks
+	// included: main has three quarters of it to return, then it ends with status 0. A child that
+	// has more to clean up sets more, and its parent a CloseTimeout that is as long. Default: 1 s; negative: it never exits on its own.
 	ExitTimeout time.Duration
 }
 

@@ -95,7 +95,7 @@ func (p *Process) reap() {
 	}
 	p.exit = exit
 	close(p.reported)
-	p.stdio.release()
+	p.stdio.release(p.cmd.WaitDelay)
 	close(p.done)
 }
 

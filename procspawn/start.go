@@ -1,6 +1,7 @@
 package procspawn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,9 @@ import (
 // Cmd.Wait is called for you as soon as the child exits, so that what is
 // then unread in a StdoutPipe is lost; give a writer instead.
 //
-// A writer given as Stdout or Stderr that blocks will block the child, as with os/exec. What the child starts and
+// A writer given as Stdout or Stderr that blocks will block the child, as with os/exec. When the child has ended, it has 1 s, or
+// Cmd.WaitDelay if that is more, to take what is left; then it is not called any more. A Cmd.Cancel that
+// sends SIGINT does not end a linked child: see Options.DieOnInterrupt. What the child starts and
 // leaves behind loses its stdout and stderr with it: give files (os.DevNull) to a child that does so, or is to live on itself.
 //
 // Where the system sends a child a signal when its parent dies (Linux and FreeBSD, unless Options.ParentDeath is Detach), the child is
@@ -33,14 +36,9 @@ import (
 // it is a *StartError. In a process that was itself started as a child and has
 // not connected to its parent it is ErrUnconnected.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) {
-	if err := child.mayStart(); err != nil {
+	if err := mayStart(ctx, opts); err != nil {
+		closePipesOf(cmd)
 		return nil, err
-	}
-	if err := opts.check(); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("procspawn: nothing was started: %w", err)
 	}
 	p, err := launch(cmd, opts)
 	if err != nil {
@@ -50,6 +48,30 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) 
 		return nil, p.giveUp(ctx, err)
 	}
 	return p, nil
+}
+
+func mayStart(ctx context.Context, opts *Options) error {
+	if err := child.mayStart(); err != nil {
+		return err
+	}
+	if err := opts.check(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("procspawn: nothing was started: %w", err)
+	}
+	return nil
+}
+
+// closePipesOf closes what Cmd.StdinPipe and the like have made for a command that is not started. Cmd.Start alone can.
+func closePipesOf(cmd *exec.Cmd) {
+	if cmd.Process != nil { // somebody has started it
+		return
+	}
+	err := cmd.Err
+	cmd.Err = errors.New("procspawn: not started")
+	cmd.Start()
+	cmd.Err = err
 }
 
 func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
@@ -80,6 +102,7 @@ func (p *Process) start() (err error) {
 	defer func() {
 		if err != nil {
 			cmd.Cancel = cancel
+			closePipesOf(cmd)
 			p.stdio.abandon()
 			if p.pipe != nil {
 				p.pipe.Close()
@@ -185,7 +208,7 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 	if p.opts.Stdio { // the report may have been made before what came through the link was read
 		exit.Stdout, _ = p.stdio.stdout.bytes()
 	}
-	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path)}
+	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path), stdio: p.opts.Stdio}
 }
 
 // isSelf reports whether path is this very program.
@@ -209,7 +232,8 @@ type StartError struct {
 	Err     error // what went wrong
 	Exit    *Exit // how the process ended
 
-	self bool // it is this very program
+	self  bool // it is this very program
+	stdio bool // the link was its standard input and output
 }
 
 // Unwrap returns what went wrong and how the process ended.
@@ -250,13 +274,21 @@ func (e *StartError) exited() bool {
 	return ok || e.Err == io.EOF && e.Exit.Step == StepNone
 }
 
-// hint is for the usual mistake of programs that start themselves.
+// hint is for the usual mistakes.
 func (e *StartError) hint() string {
-	late := new(noHello)
-	if !e.self || !e.exited() && e.Err != io.EOF && !errors.As(e.Err, &late) {
-		return ""
+	var late *noHello
+	silent := e.Err == io.EOF || errors.As(e.Err, &late)
+	switch {
+	case e.self && (e.exited() || silent):
+		return "; the program started itself: " + branchHint
+	case e.exited() && bytes.Contains(e.Exit.Stderr, []byte(sentinel.Words()[0])):
+		return "; it took the link's arguments for its own: put procspawn.Here where the arguments of the child itself begin"
+	case e.exited() && (e.Exit.Code == 0 || e.Exit.Code == 126 || e.Exit.Code == 127): // the last two are a shell's, and env's
+		return "; is it a viaduct program that calls rpcpipe.Connect? If another program runs it, put procspawn.Here where its own arguments begin"
+	case e.stdio && !e.exited() && !silent:
+		return "; if there is a terminal in between, do without: ssh -T, docker exec -i without -t"
 	}
-	return "; the program started itself: " + branchHint
+	return ""
 }
 
-const branchHint = "its main (TestMain in a test binary) must have a branch for the child that comes before everything else: if rpcpipe.IsChild() { rpcpipe.Connect(...) ... }"
+const branchHint = "if that is why, its main (TestMain in a test binary) needs a branch for the child that comes before everything else: if rpcpipe.IsChild() { rpcpipe.Connect(...) ... }"

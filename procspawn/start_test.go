@@ -161,6 +161,12 @@ func badStarts(t *testing.T) []badStart {
 		{name: "no command", cmd: func() *exec.Cmd { return new(exec.Cmd) }, want: []string{"no command"}},
 		{name: "Here twice", cmd: func() *exec.Cmd { return selfCmd("echo", Here, Here) },
 			want: []string{"Here stands among the arguments twice"}},
+		{name: "Here within an argument", cmd: func() *exec.Cmd { return exec.Command("sh", "-c", "exec prog "+Here) },
+			want: []string{"Here is a part of Args[2]: it must be an argument of its own"}},
+		{name: "no Here behind env", unix: true, cmd: func() *exec.Cmd { return exec.Command("env", "A=1", "prog") },
+			want: []string{"put procspawn.Here where the arguments of the child itself begin"}, exit: code(127, StepNone)},
+		{name: "no Here, nothing said", unix: true, cmd: func() *exec.Cmd { return exec.Command("true") },
+			want: []string{"exit status 0", "is it a viaduct program that calls rpcpipe.Connect?"}, exit: code(0, StepNone)},
 		{name: "look-alike before Here", cmd: func() *exec.Cmd { return exec.Command("env", "viaduct.1", "fd:5,6", Here) },
 			want: []string{`"viaduct.1" "fd:5,6" before Here`}},
 		{name: "context over", cmd: raw("hang"),
@@ -435,4 +441,32 @@ func TestExtraFilesKeepTheirNumbers(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, "3 three <nil>\n5 five <nil>\n", string(b))
 	p.Stop()
+}
+
+// TestRefusedStartClosesPipes: those that the caller has made by the Cmd's own methods.
+func TestRefusedStartClosesPipes(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, start := range map[string]func(*exec.Cmd) error{
+		"options": func(c *exec.Cmd) error { _, err := Start(t.Context(), c, &Options{Env: []string{"="}}); return err },
+		"versions": func(c *exec.Cmd) error {
+			_, err := Start(t.Context(), c, &Options{MinVersion: "2", MaxVersion: "1"})
+			return err
+		},
+		"context":     func(c *exec.Cmd) error { _, err := Start(over, c, nil); return err },
+		"standard io": func(c *exec.Cmd) error { _, err := Start(t.Context(), c, &Options{Stdio: true}); return err },
+		"directory":   func(c *exec.Cmd) error { c.Dir = "/no/such"; _, err := Start(t.Context(), c, nil); return err },
+		"program":     func(c *exec.Cmd) error { c.Path = "/no/such"; _, err := Start(t.Context(), c, nil); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			cmd := selfCmd("echo")
+			_, err := cmd.StderrPipe()
+			require.NoError(t, err)
+			_, err = cmd.StdinPipe()
+			require.NoError(t, err)
+			require.Error(t, start(cmd))
+			require.NoError(t, cmd.Err)
+		})
+	}
 }

@@ -15,8 +15,8 @@ const (
 	// ended, for the process's exit status.
 	grace = 50 * time.Millisecond
 
-	// writerGrace is how long the end of a process waits for a caller's
-	// writer that is at work when everything else is done.
+	// writerGrace is how long at least the end of a process waits for a caller's
+	// writer that is at work when everything else is done: Cmd.WaitDelay may be more.
 	writerGrace = time.Second
 )
 
@@ -114,17 +114,28 @@ func (s *stdio) drainTo(to io.Writer, keep ...keeper) (*os.File, error) {
 
 func (s *stdio) drain(ours *os.File, theirs io.Closer, to io.Writer, keep ...keeper) {
 	s.theirs = append(s.theirs, theirs)
-	s.drains = append(s.drains, &drain{r: ours, to: to, keep: keep, done: make(chan struct{})})
+	d := &drain{r: ours, keep: keep, done: make(chan struct{})}
+	if to != nil {
+		d.out = newOutlet(to)
+	}
+	s.drains = append(s.drains, d)
 }
 
 // report fills in what has been kept. When a drain is not done it is what has come so far.
 func (s *stdio) report(e *Exit) {
 	e.Stderr, e.StderrCaptured = s.stderr.bytes()
 	e.Stdout, e.StdoutCaptured = s.stdout.bytes()
-	e.Crash = crash(s.crash.bytes(), s.scan.bytes(), e.Code == crashCode || e.Signal != nil && e.Signal != os.Kill)
+	crashed := e.Code == crashCode || e.Signal != nil && e.Signal != os.Kill
+	if s.crash == nil { // what runs the child may exit with a code of its own
+		crashed = crashed || e.Code > 0
+	}
+	e.Crash = crash(s.crash.bytes(), s.scan.bytes(), crashed)
 	for _, d := range s.drains {
-		if failed := d.failed.Load(); failed != nil && e.Cause == nil {
-			e.Cause = fmt.Errorf("its output could not be written: %w", *failed)
+		if d.out == nil || e.Cause != nil {
+			continue
+		}
+		if err := d.out.err(); err != nil {
+			e.Cause = fmt.Errorf("its output could not be written: %w", err)
 		}
 	}
 }
@@ -162,6 +173,9 @@ func (s *stdio) handedOver() {
 func (s *stdio) run() {
 	s.handedOver()
 	for _, d := range s.drains {
+		if d.out != nil {
+			go d.out.run()
+		}
 		go d.run()
 	}
 	if s.feed != nil {
@@ -170,24 +184,22 @@ func (s *stdio) run() {
 }
 
 // finish is called when the process has exited. It returns when the streams
-// have been read to their end, or at the deadline. (When a writer is at work
-// then, what it has not been given yet is not in the report.)
+// have been read to their end, and written to the caller's writers, or at the deadline.
 func (s *stdio) finish(deadline time.Time) {
 	if s.feed != nil {
 		s.feed.w.Close() // releases a blocked Write; nobody can release from.Read
 	}
 	for _, d := range s.drains {
 		d.r.SetReadDeadline(deadline)
+		if d.out != nil {
+			close(d.out.hurry)
+		}
 	}
 	s.wait(time.Until(deadline))
-	// Only a caller's writer may keep us from the rest now. Without one a
-	// drain that has not ended just waits for its turn, on a busy machine.
+	// A drain that has not ended just waits for its turn, on a busy machine, or for a caller's writer that has fallen far behind.
 	t := time.NewTimer(writerGrace)
 	defer t.Stop()
 	for _, d := range s.drains {
-		if len(d.keep) == 0 || d.writing.Load() {
-			continue
-		}
 		select {
 		case <-d.done:
 		case <-t.C:
@@ -196,22 +208,28 @@ func (s *stdio) finish(deadline time.Time) {
 	}
 }
 
-// wait waits for the copying goroutines, at most for d.
+// wait waits until all was read and written, at most for d.
 func (s *stdio) wait(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	for _, d := range s.drains {
-		select {
-		case <-d.done:
-		case <-t.C:
-			return
+		ends := []<-chan struct{}{d.done}
+		if d.out != nil {
+			ends = append(ends, d.out.done)
+		}
+		for _, end := range ends {
+			select {
+			case <-end:
+			case <-t.C:
+				return
+			}
 		}
 	}
 }
 
-// release waits a little more for a caller's writer or reader that is at work,
+// release waits a little more, or as long as the caller says, for a caller's writer or reader that is at work,
 // and sees to it that no writer is called any more.
-func (s *stdio) release() {
+func (s *stdio) release(delay time.Duration) {
 	if s.feed != nil {
 		short := time.NewTimer(grace)
 		defer short.Stop()
@@ -220,9 +238,11 @@ func (s *stdio) release() {
 		case <-short.C: // blocked in the caller's Read, perhaps for ever
 		}
 	}
-	s.wait(writerGrace)
+	s.wait(max(writerGrace, delay))
 	for _, d := range s.drains {
-		d.gone.Store(true)
+		if d.out != nil {
+			d.out.stop()
+		}
 		d.r.Close()
 	}
 }

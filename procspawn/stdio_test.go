@@ -191,6 +191,41 @@ func TestStdoutWriter(t *testing.T) {
 	assert.Equal(t, "err", string(exit.Stderr))
 }
 
+// TestSlowWriter: the report has what was said last, though the caller's writer is still at what was said before; that gets
+// all of it, in the time that it has.
+func TestSlowWriter(t *testing.T) {
+	noLeaks(t)
+	for _, d := range []time.Duration{0, 10 * time.Second} { // the writer takes longer than without a delay of its own
+		t.Run(d.String(), func(t *testing.T) {
+			entered, release := make(chan struct{}, 100), make(chan struct{})
+			var got strings.Builder
+			cmd := selfCmd("print", "2one,", "flood=80000", "2two")
+			cmd.WaitDelay = d
+			cmd.Stderr = funcWriter(func(p []byte) (int, error) {
+				entered <- struct{}{}
+				<-release
+				return got.Write(p)
+			})
+			p := startChild(t, cmd, nil)
+			<-entered
+			<-p.exited
+			var exit *Exit
+			within(t, time.Second, "the report", func() {
+				_, err := readEnd(p)
+				require.ErrorAs(t, err, &exit)
+			})
+			assert.Len(t, exit.Stderr, tailSize)
+			assert.True(t, strings.HasSuffix(string(exit.Stderr), ",two"), "%q", exit.Stderr[len(exit.Stderr)-20:])
+			if d > 0 {
+				within(t, 5*time.Second, "more than a second", func() { <-time.After(writerGrace + 100*time.Millisecond) })
+			}
+			close(release)
+			<-p.Done()
+			assert.Equal(t, "one,"+string(floodBytes(80_000))+"two", got.String())
+		})
+	}
+}
+
 // A writer that blocks holds up neither the report nor, for long, Done.
 func TestStderrWriterBlocks(t *testing.T) {
 	noLeaks(t)

@@ -104,6 +104,26 @@ func TestParentKilled(t *testing.T) {
 	}
 }
 
+// TestParentCloses: the child's OnExit can tell that from its parent's death.
+func TestParentCloses(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	cmd := procspawn.Self("witness")
+	passFile(cmd, w)
+	p, err := rpcpipe.Start(t.Context(), cmd, nil)
+	require.NoError(t, err)
+	w.Close()
+	out := bufio.NewReader(r)
+	line, err := out.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	require.NoError(t, p.Close())
+	all, err := io.ReadAll(out)
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("OnExit: parent %d has closed the link\nWait: <nil>\n", os.Getpid()), string(all))
+}
+
 // TestOnExitOrder: pending calls have failed when OnExit is called, and the
 // child has been waited for.
 func TestOnExitOrder(t *testing.T) {

@@ -36,6 +36,32 @@ func init() {
 	}
 }
 
+func init() {
+	// A hasty child logs and closes the link as soon as it is connected.
+	children["hasty"] = func([]string) {
+		p := connect(nil)
+		log := slog.New(p.LogHandler(nil))
+		for range 3 {
+			log.Info("hasty")
+		}
+		p.Close()
+	}
+}
+
+// TestLogThenClose: what a child logs first may be all that it says.
+func TestLogThenClose(t *testing.T) {
+	for range 20 {
+		book := newLogbook()
+		p, err := rpcpipe.Start(t.Context(), procspawn.Self("hasty"), &rpcpipe.Options{LogHandler: book})
+		require.NoError(t, err)
+		p.Wait()
+		book.mu.Lock()
+		require.Len(t, book.records, 3)
+		require.Zero(t, book.dropped)
+		book.mu.Unlock()
+	}
+}
+
 // Log logs n records and returns how long that took.
 func (l *Logs) Log(n int, took *time.Duration) error {
 	<-l.up

@@ -75,7 +75,24 @@ func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 		return nil, err
 	}
 	full.agree(link.Remote())
-	return newPeer(link, nil, full), nil
+	p := newPeer(link, nil, full)
+	p.awaitReady(ctx)
+	return p, nil
+}
+
+// readyTime bounds how long Connect waits for a parent that has said hello and says nothing more.
+const readyTime = time.Second
+
+// awaitReady waits until what is sent does not have to wait, so that a child which says something and ends is heard.
+func (p *Peer) awaitReady(ctx context.Context) {
+	t := time.NewTimer(readyTime)
+	defer t.Stop()
+	select {
+	case <-p.conn.Ready():
+	case <-p.conn.Done():
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }
 
 // New connects to a peer at the other end of conn, which calls New too. ctx
@@ -124,7 +141,11 @@ func (p *Peer) supervise() {
 	if p.process != nil {
 		p.exit = p.process.Stop()
 	} else {
-		errors.As(p.endpoint.Err(), &p.exit)
+		if errors.As(p.endpoint.Err(), &p.exit) && errors.Is(p.endpoint.Err(), duplex.ErrPeerClosed) {
+			closed := *p.exit
+			closed.Step = procspawn.StepCloseLink
+			p.exit = &closed
+		}
 		if link, ok := p.link.(*procspawn.Link); ok && p.endpoint.Err() != rpc.ErrShutdown {
 			link.Lost() // a child is not to live on with nobody to tell it of its parent's end
 		}
@@ -213,7 +234,7 @@ func (p *Peer) Ping(ctx context.Context) (time.Duration, error) {
 // Close ends the link at once: pending calls fail with [rpc.ErrShutdown].
 // What was accepted for sending is delivered if the other side takes it within 50 ms. In
 // the parent it then ends the child, step by step, and returns when it has been waited for. It always
-// returns nil. Handlers that run are not waited for: see Wait.
+// returns nil. OnExit and handlers that run are not waited for: see Wait.
 func (p *Peer) Close() error {
 	p.endpoint.Close()
 	<-p.reaped
