@@ -38,6 +38,7 @@ type Conn struct {
 
 	work     work
 	reads    atomic.Uint32 // reads that have brought something
+	bytesIn  atomic.Uint64
 	shutting atomic.Bool   // Shutdown has been called
 	quiet    chan struct{} // closed when nothing is going on any more after Shutdown
 
@@ -50,11 +51,13 @@ type Conn struct {
 	closed  chan struct{} // closed when conn is
 	err     error         // why the link ended
 
-	mu       sync.Mutex    // guards what follows; locked with the writer's held, not the other way round
-	timers   []*time.Timer // stopped at the end
-	peerBy   bool          // the other side has said that it closes
-	pings    []*ping       // without an answer, in the order they were sent
-	nextPing uint32
+	mu        sync.Mutex    // guards what follows; locked with the writer's held, not the other way round
+	timers    []*time.Timer // stopped at the end
+	peerBy    bool          // the other side has said that it closes
+	pings     []*ping       // without an answer, in the order they were sent
+	nextPing  uint32
+	roundTrip time.Duration // of the latest ping that was answered
+	measuring bool          // Stats has sent one that was not
 }
 
 // New makes conn a link and starts it. The other end must do the same. Closing
@@ -105,7 +108,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c.writer.wake <- struct{}{}
 	c.running.Go(c.writer.run)
 	c.running.Go(func() {
-		r := &reader{c: c, src: &counted{conn, &c.reads}, buf: make([]byte, readSize)}
+		r := &reader{c: c, src: &counted{conn, &c.reads, &c.bytesIn}, buf: make([]byte, readSize)}
 		c.end(c.reason(r.run()))
 	})
 	if d := opts.keepalive(); d > 0 {

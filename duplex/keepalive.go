@@ -65,16 +65,18 @@ func (k *keepalive) look() {
 	}
 }
 
-// counted counts the reads that have brought something.
+// counted counts the reads that have brought something, and what.
 type counted struct {
 	io.Reader
-	n *atomic.Uint32
+	n     *atomic.Uint32
+	bytes *atomic.Uint64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	if n > 0 {
 		c.n.Add(1)
+		c.bytes.Add(uint64(n))
 	}
 	return n, err
 }

@@ -99,6 +99,9 @@ func (l *Lane) SendUrgent(msg []byte) error {
 	return l.c.endErr(l.c.writer.sendUrgent(msg))
 }
 
+// Flush waits until what has been sent on this link is with the operating system, until ctx ends or the link does.
+func (l *Lane) Flush(ctx context.Context) { l.c.writer.await(ctx) }
+
 // WriteMessage is Send without a context, for messages that expect a reply or are one.
 func (l *Lane) WriteMessage(msg []byte) error {
 	return l.Send(context.Background(), msg, false)

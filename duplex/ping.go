@@ -9,6 +9,9 @@ import (
 // ping is one that has been sent and not answered.
 type ping struct {
 	id       uint32
+	sent     time.Time
+	own      bool          // of Stats
+	took     time.Duration // before answered is closed
 	answered chan struct{} // closed by the reader
 }
 
@@ -20,13 +23,12 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	p := &ping{answered: make(chan struct{})}
-	begin := time.Now()
 	if err := c.sendPing(p); err != nil {
 		return 0, err
 	}
 	select {
 	case <-p.answered:
-		return time.Since(begin), nil
+		return p.took, nil
 	case <-ctx.Done():
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -46,6 +48,7 @@ func (c *Conn) sendPing(p *ping) error {
 	}
 	c.mu.Lock() // numbers go out in order
 	p.id = c.nextPing
+	p.sent = time.Now()
 	c.nextPing++
 	c.pings = append(c.pings, p)
 	c.mu.Unlock()
@@ -63,7 +66,11 @@ func (c *Conn) pong(id uint32) {
 	if n < 0 {
 		n = len(c.pings)
 	}
+	now := time.Now()
 	for _, p := range c.pings[:n] {
+		p.took = now.Sub(p.sent)
+		c.roundTrip = p.took
+		c.measuring = c.measuring && !p.own
 		close(p.answered)
 	}
 	c.pings = slices.Delete(c.pings, 0, n)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -35,6 +36,7 @@ type writer struct {
 	work     *work             // what is going on besides
 	lonely   bool              // the other side does not know of shutdown
 	quiet    chan<- struct{}   // closed when Shutdown may close
+	bytes    atomic.Uint64     // written
 
 	mu       sync.Mutex            // guards what follows
 	owned    bool                  // somebody is writing
@@ -48,10 +50,11 @@ type writer struct {
 	ends     []*outStream          // those whose end goes behind the queue
 	answers  map[uint32]*outStream // those opened by the other side whose accept is due
 	refusals []refusal
-	spare    []byte // for the next queue
-	pong     uint32 // the latest ping
-	ponging  bool   // it has not been answered
-	credit   bool   // owed may have something
+	spare    []byte          // for the next queue
+	pong     uint32          // the latest ping
+	ponging  bool            // it has not been answered
+	credit   bool            // owed may have something
+	watchers []chan struct{} // each is closed when all that was queued has been written
 	classes  [numClasses]outClass
 	turn     class    // whose waiting messages come first in the next batch
 	crowded  bool     // some that may start found no room: nobody may overtake them
@@ -163,6 +166,28 @@ func (w *writer) update(f func()) {
 	w.mu.Unlock()
 }
 
+// disown is for the owner, who has found nothing more to write. mu is held.
+func (w *writer) disown() {
+	w.owned = false
+	for _, written := range w.watchers {
+		close(written)
+	}
+	w.watchers = nil
+}
+
+// await waits until what is queued, and may be sent, has been written, until ctx ends or the connection does.
+func (w *writer) await(ctx context.Context) {
+	written := make(chan struct{})
+	w.mu.Lock()
+	w.watchers = append(w.watchers, written)
+	w.unlockAndWrite(false)
+	select {
+	case <-written:
+	case <-ctx.Done():
+	case <-w.done:
+	}
+}
+
 // flush has what is queued written, as unlockAndWrite does.
 func (w *writer) flush() {
 	w.mu.Lock()
@@ -195,7 +220,7 @@ func (w *writer) unlockAndWrite(busy bool) {
 	for range callerRounds {
 		w.mu.Lock()
 		if batch = w.next(batch); batch == nil {
-			w.owned = false
+			w.disown()
 			w.mu.Unlock()
 			return
 		}
@@ -205,6 +230,7 @@ func (w *writer) unlockAndWrite(busy bool) {
 			w.fail(err)
 			return
 		}
+		w.bytes.Add(uint64(n))
 		if n < len(batch) {
 			w.mu.Lock()
 			w.rest, w.written = batch, n
@@ -248,11 +274,12 @@ func (w *writer) run() {
 					return
 				}
 				part = part[n:]
+				w.bytes.Add(uint64(n))
 			}
 			w.mu.Lock()
 			batch, written = w.next(batch), 0
 		}
-		w.owned = false
+		w.disown()
 		w.mu.Unlock()
 	}
 }
