@@ -33,10 +33,11 @@ type bareLink struct {
 	done    chan struct{} // closed when err is set
 	flushed chan struct{} // closed by the writer when closing is set and queue has been written
 
-	mu      sync.Mutex // guards what follows
-	queue   []byte
-	closing bool // nothing is queued any more
-	err     error
+	mu       sync.Mutex // guards what follows
+	queue    []byte
+	watchers []chan struct{} // each is closed when queue has been written
+	closing  bool            // nothing is queued any more
+	err      error
 }
 
 func newBareLink(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *bareLink {
@@ -157,12 +158,17 @@ func (l *bareLink) write() error {
 		}
 		l.mu.Lock()
 		batch, l.queue = l.queue, batch
+		watchers := l.watchers
+		l.watchers = nil
 		l.mu.Unlock()
 		signal(l.room)
 		if len(batch) > 0 { // an empty write is the end of the stream to some kinds of pipe
 			if _, err := l.stream.Write(batch); err != nil {
 				return err
 			}
+		}
+		for _, written := range watchers {
+			close(written)
 		}
 		if batch = batch[:0]; cap(batch) > bareSpare {
 			batch = nil
@@ -199,6 +205,24 @@ func (l *bareLink) Release(int, bool) {}
 func (l *bareLink) Working(int)      {}
 func (l *bareLink) Serving(int) bool { return true }
 func (l *bareLink) Draining() error  { return nil }
+
+// Flush returns when what is queued has been written, or ctx has ended.
+func (l *bareLink) Flush(ctx context.Context) {
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		return
+	}
+	written := make(chan struct{})
+	l.watchers = append(l.watchers, written)
+	signal(l.wake)
+	l.mu.Unlock()
+	select {
+	case <-written:
+	case <-l.done:
+	case <-ctx.Done():
+	}
+}
 
 // Fail ends the link at once.
 func (l *bareLink) Fail(reason error) { l.end(reason) }

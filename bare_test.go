@@ -17,17 +17,17 @@ import (
 // TestBareCallLimit: beyond it calls are refused at once, and served again below.
 func TestBareCallLimit(t *testing.T) {
 	g, server := newGate()
-	a, b := barePair(nil, &Options{Server: server})
-	done := make(chan *rpc.Call, bareCalls)
-	for i := range bareCalls {
+	a, b := barePair(nil, &Options{Server: server, MaxWaiting: -1})
+	done := make(chan *rpc.Call, defaultMaxHandlers)
+	for i := range defaultMaxHandlers {
 		a.Go("Gate.Pass", i, nil, done)
 	}
-	for range bareCalls {
+	for range defaultMaxHandlers {
 		<-g.at
 	}
-	require.Equal(t, rpc.ServerError("viaduct: call refused: 16384 are running"), a.Call("Gate.Pass", 1, nil))
+	require.Equal(t, rpc.ServerError("viaduct: call refused: 16384 are running and 0 wait"), a.Call("Gate.Pass", 1, nil))
 	close(g.open)
-	for range bareCalls {
+	for range defaultMaxHandlers {
 		require.NoError(t, (<-done).Error)
 	}
 	require.Eventually(t, func() bool { return a.Call("Gate.Pass", 1, nil) == nil }, 10*time.Second, time.Millisecond)
@@ -78,7 +78,7 @@ func TestBareRefusalsBound(t *testing.T) {
 	}
 	<-e.Done()
 	require.ErrorContains(t, e.Err(), "peer sends calls and does not read its replies")
-	for range bareCalls {
+	for range defaultMaxHandlers {
 		<-g.at
 	}
 	require.Empty(t, g.at)

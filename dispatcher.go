@@ -1,57 +1,68 @@
 package viaduct
 
 import (
-	"context"
+	"container/list"
 	"fmt"
 	"net/rpc"
 	"sync"
-	"time"
 )
 
 const (
-	// trimTime is how long a worker stays warm without work.
-	trimTime = 250 * time.Millisecond
-	// bareCalls and bareNotes bound what a bare connection, which has no
-	// flow control, can make this side hold: handlers running, and bytes of
-	// notifications that wait for their turn.
-	bareCalls = 16 << 10
+	// bareNotes bounds what a bare connection, which has no flow control, can
+	// make this side hold: bytes of notifications that wait for their turn.
 	bareNotes = 4 << 20
 	// noteCost is what a notification takes besides its own bytes.
 	noteCost = 128
+	// maxNested is how many calls that serve one call of this side go ahead of the limits.
+	maxNested = 16
+	// answers is how many more answers than handlers may be waiting to be sent.
+	answers = 256
 )
 
-// dispatcher runs what comes in, each call on a goroutine of its own: on an
-// idle worker if there is one, otherwise on a new one. So a call never waits
-// behind a handler, and deep stacks are grown once.
+// dispatcher runs what comes in, each call on a worker of its own, within limits: beyond them calls wait, and beyond
+// those they are refused.
+//
+//	accept -> start -------------------> worker
+//	       -> waiting -> startWaiting -> worker
+//	       -> refused -----------------> one worker that answers them
+//	       -> notes -------------------> one worker that handles them in order, or as calls if they are concurrent
 type dispatcher struct {
 	e      *Endpoint
 	server *rpc.Server
-	bare   bool // set before the first message: the limits of bare connections hold
+	bare   bool   // set before the first message: bytes that wait are bounded here
+	limits limits // copied
 
 	latestFirst bool // answers go in the opposite order of the open requests
 
-	mu     sync.Mutex         // guards what follows
-	open   map[uint32]*served // requests without an answer
-	order  []*served          // those whose answer has not been sent, the latest last; if latestFirst
-	came   uint64             // requests so far; if latestFirst
-	idle   []*worker          // last in, first out
-	least  int                // the fewest idle since the trimmer has last run
-	trim   *time.Timer
-	alive  int // workers, idle ones included
-	closed bool
-	none   chan struct{} // made by who waits for alive to be 0, and closed then
+	mu    sync.Mutex // guards what follows
+	open  map[uint32]*served
+	order []*served // those whose answer has not been sent, the latest last; if latestFirst
+	came  uint64    // requests so far; if latestFirst
 
-	notes     []*served // in order, for the one worker that handles them
+	running      int            // calls, and concurrent notifications, that count
+	runningBytes int            // their size
+	nested       map[uint32]int // those that do not, by the call of this side that they serve
+	answering    int            // calls whose method has returned, or that were cancelled, and whose answer is being sent
+	waiting      list.List      // of *served, requests
+	waitingBytes int
+	refused      []*served
+	refusing     bool // a worker answers them
+
+	notes     []*served // in order
 	noteBytes int
-	noting    bool // there is such a worker
+	noting    bool // there is a worker that handles them
+
+	stats ServeStats // but for what is counted elsewhere
+	pool  workers
 }
 
-// job is one thing for a worker to do: serve request, or answer one that has
-// been cancelled, or decode the reply of call, or handle the notifications that wait, or run a part of
+// job is one thing for a worker to do: serve a request or a concurrent notification, or answer one that has
+// been cancelled, or those that are refused, or decode the reply of call, or handle the notifications that wait, or run a part of
 // the Endpoint's own.
 type job struct {
 	request   *served
 	cancelled *served
+	refused   bool
 	call      *pendingCall
 	notes     bool
 	own       func()
@@ -60,19 +71,26 @@ type job struct {
 func (d *dispatcher) init(e *Endpoint) {
 	d.e = e
 	d.server = e.opts.server()
+	d.limits = e.opts.limits()
 	d.latestFirst = e.opts.latestFirst()
 	d.open = make(map[uint32]*served)
+	d.nested = make(map[uint32]int)
+	d.pool.d = d
 }
 
 // accept takes a request or notification in. It reports whether it has taken
 // it, or releases it later. It does not block.
 func (d *dispatcher) accept(m message) (taken bool) {
 	s := &served{message: m}
+	if d.e.opts.extended() {
+		s.info = infoOf(&m)
+	}
 	if m.kind == typeRequest {
-		if !d.serve(s) {
-			d.refuse(m)
+		taken, stuck := d.acceptCall(s)
+		if stuck {
+			d.e.end(&ProtocolError{"peer sends calls and does not read its replies", nil})
 		}
-		return true
+		return taken
 	}
 	if !d.queueNote(s) {
 		d.e.end(&ProtocolError{fmt.Sprintf("notifications come faster than they are handled: %d bytes wait", bareNotes), nil})
@@ -81,46 +99,161 @@ func (d *dispatcher) accept(m message) (taken bool) {
 	return false
 }
 
-// serve has a worker serve a request. It reports false if too many are at work.
-func (d *dispatcher) serve(s *served) bool {
+func (d *dispatcher) acceptCall(s *served) (taken, stuck bool) {
+	nested := s.info != nil && s.info.nested && d.e.pending.has(s.info.within)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.bare && d.alive-len(d.idle) >= bareCalls {
-		return false
+	d.stats.Calls++
+	switch {
+	case nested && d.nested[s.info.within] < maxNested && d.answering < d.limits.handlers+answers:
+		d.nested[s.info.within]++
+		s.counts = countsNested
+		d.openLocked(s)
+		d.pool.runLocked(job{request: s})
+	case d.waiting.Len() == 0 && d.roomLocked(s):
+		d.openLocked(s)
+		d.startLocked(s)
+	case d.waiting.Len() < d.limits.waiting && d.answering < d.limits.handlers+answers && (d.waiting.Len() == 0 || d.waitingBytes+s.size <= maxWaitingBytes):
+		d.openLocked(s)
+		s.place = d.waiting.PushBack(s)
+		d.waitingBytes += s.size
+	default:
+		d.stats.Refused++
+		return d.refuseLocked(s)
 	}
+	return true, false
+}
+
+func (d *dispatcher) openLocked(s *served) {
 	d.open[s.id] = s
 	if d.latestFirst {
 		s.since = d.e.pending.nextID()
 		d.order = append(d.order, s)
 		d.came++
 	}
-	d.runLocked(job{request: s})
-	return true
 }
 
-// queueNote queues a notification. It reports false if too many wait already.
+// roomLocked reports whether s may run now. Answers being sent are bounded, too: a peer may leave no room for them.
+func (d *dispatcher) roomLocked(s *served) bool {
+	return d.running < d.limits.handlers && d.answering < d.limits.handlers+answers && (d.running == 0 || d.runningBytes+s.size <= d.limits.bytes)
+}
+
+// startLocked runs s, for which there is room.
+func (d *dispatcher) startLocked(s *served) {
+	d.running++
+	d.runningBytes += s.size
+	s.counts = countsRunning
+	d.pool.runLocked(job{request: s})
+}
+
+// returnedLocked is called when the method of s has returned, and it is to be answered. Its place is free before
+// the caller can have the answer.
+func (d *dispatcher) returnedLocked(s *served) {
+	d.leaveLocked(s)
+	d.answering++
+	s.counts = countsAnswering
+	d.startWaitingLocked()
+}
+
+// endedLocked is called when all that s has needed is done.
+func (d *dispatcher) endedLocked(s *served) {
+	d.leaveLocked(s)
+	d.startWaitingLocked()
+}
+
+// leaveLocked gives back the place of s.
+func (d *dispatcher) leaveLocked(s *served) {
+	switch s.counts {
+	case countsRunning:
+		d.running--
+		d.runningBytes -= s.size
+	case countsNested:
+		if d.nested[s.info.within]--; d.nested[s.info.within] == 0 {
+			delete(d.nested, s.info.within)
+		}
+	case countsAnswering:
+		d.answering--
+	}
+	s.counts = countsNot
+}
+
+// startWaitingLocked runs what waits for others to end, as far as there is room.
+func (d *dispatcher) startWaitingLocked() {
+	for {
+		first := d.waiting.Front()
+		switch {
+		case first != nil && d.roomLocked(first.Value.(*served)):
+			s := first.Value.(*served)
+			d.unwaitLocked(s)
+			d.startLocked(s)
+		case d.limits.concurrent && len(d.notes) > 0 && d.roomLocked(d.notes[0]):
+			d.startLocked(d.takeNoteLocked())
+		default:
+			return
+		}
+	}
+}
+
+func (d *dispatcher) unwaitLocked(s *served) {
+	d.waiting.Remove(s.place)
+	s.place = nil
+	d.waitingBytes -= s.size
+}
+
+// refuseLocked has s answered by an error. On a link with flow control its room is free when that has gone to
+// the writer, so credit bounds how many there are. On another the answer is queued at once; if
+// not even that finds room it is stuck.
+func (d *dispatcher) refuseLocked(s *served) (taken, stuck bool) {
+	if !d.bare {
+		d.refused = append(d.refused, s)
+		if !d.refusing {
+			d.refusing = true
+			d.pool.runLocked(job{refused: true})
+		}
+		return false, false
+	}
+	msg := d.e.opts.appendFailure(nil, s.id, d.overloadLocked())
+	return true, !d.e.in.(*bareLink).sendNow(msg)
+}
+
+func (d *dispatcher) overloadLocked() *failed {
+	text := fmt.Sprintf("viaduct: call refused: %d are running and %d wait", d.running, d.waiting.Len())
+	return &failed{&ownError{text, ErrOverload}, text, true}
+}
+
+// nextRefused returns the next call to refuse, or nil.
+func (d *dispatcher) nextRefused() (*served, *failed) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.refused) == 0 {
+		d.refused, d.refusing = nil, false
+		return nil, nil
+	}
+	s := d.refused[0]
+	d.refused[0] = nil
+	d.refused = d.refused[1:]
+	return s, d.overloadLocked()
+}
+
+// queueNote queues a notification, or starts it. It reports false if too many wait already.
 func (d *dispatcher) queueNote(s *served) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.stats.OneWay++
+	if d.limits.concurrent && len(d.notes) == 0 && d.roomLocked(s) {
+		d.startLocked(s)
+		return true
+	}
 	if d.bare && d.noteBytes > bareNotes {
 		return false
 	}
 	d.notes = append(d.notes, s)
 	d.noteBytes += s.size + noteCost
-	if !d.noting {
+	if !d.noting && !d.limits.concurrent {
 		d.noting = true
-		d.runLocked(job{notes: true})
+		d.pool.runLocked(job{notes: true})
 	}
 	return true
-}
-
-// refuse answers a request that a bare connection brought beyond the limit. If
-// not even the refusal finds room, the peer does not read, and the link ends.
-func (d *dispatcher) refuse(m message) {
-	msg := appendErrorReply(nil, m.id, fmt.Sprintf("viaduct: call refused: %d are running", bareCalls))
-	if !d.e.in.(*bareLink).sendNow(msg) {
-		d.e.end(&ProtocolError{"peer sends calls and does not read its replies", nil})
-	}
 }
 
 // nextNote returns the next notification to handle, or nil.
@@ -128,131 +261,28 @@ func (d *dispatcher) nextNote() *served {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.notes) == 0 {
-		d.notes, d.noting = nil, false
+		d.noting = false
 		return nil
 	}
+	return d.takeNoteLocked()
+}
+
+func (d *dispatcher) takeNoteLocked() *served {
 	s := d.notes[0]
 	d.notes[0] = nil
-	d.notes = d.notes[1:]
+	if d.notes = d.notes[1:]; len(d.notes) == 0 {
+		d.notes = nil
+	}
 	d.noteBytes -= s.size + noteCost
 	return s
 }
 
-// run has a worker do j.
-func (d *dispatcher) run(j job) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.runLocked(j)
-}
-
-// runOpen is run, unless the link has ended: then nobody might wait for the worker.
-func (d *dispatcher) runOpen(j job) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
-	}
-	d.runLocked(j)
-	return true
-}
-
-func (d *dispatcher) runLocked(j job) {
-	if n := len(d.idle) - 1; n >= 0 {
-		w := d.idle[n]
-		d.idle[n] = nil
-		d.idle = d.idle[:n]
-		d.least = min(d.least, n)
-		w.jobs <- j // has a slot, and w is idle
-		return
-	}
-	d.alive++
-	go newWorker(d).loop(j)
-}
-
-// park makes w idle. It reports false if w is not needed any more.
-func (d *dispatcher) park(w *worker) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
-	}
-	d.idle = append(d.idle, w)
-	if d.trim == nil {
-		d.trim = time.AfterFunc(trimTime, d.trimIdle)
-	}
-	return true
-}
-
-// trimIdle ends the workers that had nothing to do since it last ran.
-func (d *dispatcher) trimIdle() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return
-	}
-	d.endIdle(d.least)
-	d.least = len(d.idle)
-	if len(d.idle) > 0 {
-		d.trim.Reset(trimTime)
-	} else {
-		d.idle, d.trim = nil, nil
-	}
-}
-
-// endIdle ends the n workers that are idle for the longest time. mu is held.
-func (d *dispatcher) endIdle(n int) {
-	for _, w := range d.idle[:n] {
-		close(w.jobs)
-	}
-	d.idle = append([]*worker(nil), d.idle[n:]...)
-}
-
-// gone is called by each worker at its end.
-func (d *dispatcher) gone() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.alive--
-	if d.alive == 0 && d.none != nil {
-		close(d.none)
-		d.none = nil
-	}
-}
-
 // close lets the workers end: idle ones now, the others when they have done
-// what they are at. Notifications that have come are still handled.
+// what they are at. Notifications that have come are still handled, calls that wait are not: nobody would get their answers.
 func (d *dispatcher) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
-	if d.trim != nil {
-		d.trim.Stop()
-	}
-	d.endIdle(len(d.idle))
-}
-
-func (d *dispatcher) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.alive - len(d.idle)
-}
-
-// wait waits until all workers have gone, or ctx has ended, and returns how
-// many are left. It is for after close, when nothing comes in any more.
-func (d *dispatcher) wait(ctx context.Context) int {
-	d.mu.Lock()
-	if d.alive == 0 {
-		d.mu.Unlock()
-		return 0
-	}
-	if d.none == nil {
-		d.none = make(chan struct{})
-	}
-	none := d.none
-	d.mu.Unlock()
-	select {
-	case <-none:
-		return 0
-	case <-ctx.Done():
-		return d.count()
-	}
+	d.waiting.Init()
+	d.waitingBytes = 0
+	d.pool.closeLocked()
 }

@@ -38,10 +38,10 @@ func barePair(a, b *Options) (x, y *Endpoint) {
 	return NewEndpoint(cx, nil, a), NewEndpoint(cy, nil, b)
 }
 
-func (d *dispatcher) workers() (alive, idle int) {
+func (d *dispatcher) workerCounts() (alive, idle int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.alive, len(d.idle)
+	return d.pool.alive, len(d.pool.idle)
 }
 
 // TestWorkersAreTrimmed: those that had nothing to do for a while end, and
@@ -57,19 +57,19 @@ func TestWorkersAreTrimmed(t *testing.T) {
 		for range 100 {
 			<-g.at
 		}
-		alive, idle := b.dispatcher.workers()
+		alive, idle := b.dispatcher.workerCounts()
 		require.Equal(t, []int{100, 0}, []int{alive, idle})
 		close(g.open)
 		for range 100 {
 			require.NoError(t, (<-done).Error)
 		}
 		synctest.Wait()
-		alive, idle = b.dispatcher.workers()
+		alive, idle = b.dispatcher.workerCounts()
 		require.Equal(t, []int{100, 100}, []int{alive, idle}, "they stay warm")
 		for range 10 {
 			require.NoError(t, a.Call("Gate.Pass", 1, nil))
 		}
-		alive, _ = b.dispatcher.workers()
+		alive, _ = b.dispatcher.workerCounts()
 		require.Equal(t, 100, alive, "they are reused")
 
 		var warm *worker
@@ -78,10 +78,10 @@ func TestWorkersAreTrimmed(t *testing.T) {
 			require.NoError(t, a.Call("Gate.Pass", 1, nil))
 			synctest.Wait()
 			if i >= 10 {
-				alive, _ = b.dispatcher.workers()
+				alive, _ = b.dispatcher.workerCounts()
 				require.Equal(t, 1, alive)
 				b.dispatcher.mu.Lock()
-				last := b.dispatcher.idle[0]
+				last := b.dispatcher.pool.idle[0]
 				b.dispatcher.mu.Unlock()
 				require.True(t, warm == nil || warm == last, "and the same one")
 				warm = last
@@ -90,10 +90,10 @@ func TestWorkersAreTrimmed(t *testing.T) {
 
 		time.Sleep(3 * trimTime)
 		synctest.Wait()
-		alive, idle = b.dispatcher.workers()
+		alive, idle = b.dispatcher.workerCounts()
 		require.Equal(t, []int{0, 0}, []int{alive, idle})
 		b.dispatcher.mu.Lock()
-		require.Nil(t, b.dispatcher.trim)
+		require.Nil(t, b.dispatcher.pool.trim)
 		b.dispatcher.mu.Unlock()
 		require.NoError(t, a.Call("Gate.Pass", 1, nil), "and made anew")
 		a.Close()
@@ -107,7 +107,7 @@ func TestLateWorkers(t *testing.T) {
 	e, other := barePair(&Options{Server: server}, nil)
 	other.Close()
 	<-e.stopped
-	e.dispatcher.run(job{request: &served{message: message{kind: typeNotification, method: []byte("Gate.Pass"), body: []byte{0x91, 1}}}})
+	e.dispatcher.pool.run(job{request: &served{message: message{kind: typeNotification, method: []byte("Gate.Pass"), body: []byte{0x91, 1}}}})
 	<-g.at
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

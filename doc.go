@@ -17,7 +17,9 @@
 //   - A peer's bytes do not panic or overflow the stack: sizes, structure and depth are checked
 //     before anything is decoded.
 //   - An [Endpoint] never stops reading to write or to run a handler.
-//   - A call can be given up: [Endpoint.CallContext].
+//   - A call can be given up: [Endpoint.CallContext]. Its method is told, by the [Caller] in its argument.
+//   - What the other side makes this one hold is bounded: calls beyond Options.MaxHandlers wait, and more are refused.
+//   - An error keeps its parts, if its method says so by [Fail] and both sides are viaduct; a panic reaches the caller.
 //   - When the connection ends every pending call fails, with one error that
 //     says why.
 //

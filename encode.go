@@ -118,7 +118,7 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 		f := &s.fields[i]
 		field := v.Field(f.index)
 		if !asArray {
-			if f.omit && field.IsZero() {
+			if f.leftOut(field) {
 				continue
 			}
 			e.b = append(e.b, f.key...)
@@ -134,11 +134,19 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 	return nil
 }
 
+// leftOut reports whether the field, v, is empty, and may be left out then.
+func (f *structField) leftOut(v reflect.Value) bool {
+	if f.caller { // its context does not count
+		return v.Field(0).Len() == 0
+	}
+	return f.omit && v.IsZero()
+}
+
 func (s *structPlan) count(v reflect.Value) int {
 	n := len(s.fields)
 	if s.omits {
 		for i := range s.fields {
-			if f := &s.fields[i]; f.omit && v.Field(f.index).IsZero() {
+			if f := &s.fields[i]; f.leftOut(v.Field(f.index)) {
 				n--
 			}
 		}

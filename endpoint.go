@@ -16,10 +16,10 @@ import (
 // come from there, through an unmodified [rpc.Server]. Its methods may be
 // called from any goroutine.
 //
-// Each call that comes in runs on a goroutine of its own; one-way calls run one
+// Each call that comes in runs on a goroutine of its own, within Options.MaxHandlers; one-way calls run one
 // at a time, in the order they were sent. If the method's argument has a method
-// SetContext(context.Context), it is called before the method, with a context
-// that ends when the caller has given up, when the method has returned, or when the link ends.
+// SetContext(context.Context), that of an embedded [Caller] for instance, it is called before the method, with a context
+// that ends when the caller has given up, at its deadline, when the method has returned, or when the link ends.
 //
 //	Call -> encodeRequest -> link.Send            link -> receive -> dispatcher -> rpc.Server
 //	     <- decodeBody <- pending <- receive <- link            link.Send <- encodeReply <-
@@ -56,10 +56,11 @@ type link interface {
 	SendUrgent(msg []byte) error // behind what has been sent, without waiting
 	Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgent func(msg []byte), ended func(error))
 	Release(n int, oneWay bool)
-	Working(delta int)    // one-way messages released that are still being handled: an orderly end waits for them
-	Serving(own int) bool // anything but own, which Working has counted
-	Draining() error      // why nothing may be begun but what serves the calls in flight
-	Fail(reason error)    // ends the link at once, out of order
+	Working(delta int)         // one-way messages released that are still being handled: an orderly end waits for them
+	Serving(own int) bool      // anything but own, which Working has counted
+	Draining() error           // why nothing may be begun but what serves the calls in flight
+	Flush(ctx context.Context) // waits until what was sent is with the system
+	Fail(reason error)         // ends the link at once, out of order
 	Close() error
 }
 
@@ -108,9 +109,11 @@ func (e *Endpoint) linkOf(conn io.ReadWriteCloser) link {
 }
 
 // Call calls the method serviceMethod on the other side and waits until it has
-// returned, as [rpc.Client.Call] does. It returns an [rpc.ServerError] if the method failed, a [*BodyError]
-// or [*SizeError] if args cannot be sent or the reply cannot be understood,
-// and a [*DownError] or [rpc.ErrShutdown] if the link has ended or takes no more calls.
+// returned, as [rpc.Client.Call] does. It returns an [rpc.ServerError] if the method failed (see also [Fail]), a [*BodyError]
+// or [*SizeError] if args or reply cannot be encoded, sent or decoded, on either side, [ErrOverload], [ErrGoexit] or a [*PanicError] if the other side says so,
+// all in the sense of errors.Is and errors.As,
+// a [*ShutdownError] if the link takes no more calls, and a [*DownError] or [rpc.ErrShutdown] if it has ended. (A peer without
+// Options.Extended has no more than a text for what it says.)
 func (e *Endpoint) Call(serviceMethod string, args, reply any) error {
 	return e.CallContext(context.Background(), serviceMethod, args, reply)
 }
@@ -125,6 +128,15 @@ func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, 
 	c := e.pending.get()
 	defer e.pending.put(c)
 	c.method = serviceMethod
+	if hook := e.opts.callHook(); hook != nil {
+		ctx, c.done = hook.begin(ctx, serviceMethod, false)
+	}
+	err := e.call(ctx, c, args, reply)
+	c.report(err)
+	return err
+}
+
+func (e *Endpoint) call(ctx context.Context, c *pendingCall, args, reply any) error {
 	id, err := e.start(ctx, c, args)
 	if err != nil {
 		return err
@@ -165,14 +177,18 @@ func (e *Endpoint) Go(serviceMethod string, args, reply any, done chan *rpc.Call
 	}
 	call := &rpc.Call{ServiceMethod: serviceMethod, Args: args, Reply: reply, Done: done}
 	c := &pendingCall{method: serviceMethod, async: call}
-	if _, err := e.start(context.Background(), c, args); err != nil {
-		e.finishAsync(call, err)
+	ctx := context.Background()
+	ctx, c.done = e.opts.callHook().begin(ctx, serviceMethod, false)
+	if _, err := e.start(ctx, c, args); err != nil {
+		e.finishAsync(c, err)
 	}
 	return call
 }
 
 // finishAsync ends a call made by Go.
-func (e *Endpoint) finishAsync(call *rpc.Call, err error) {
+func (e *Endpoint) finishAsync(c *pendingCall, err error) {
+	c.report(err)
+	call := c.async
 	call.Error = err
 	select {
 	case call.Done <- call:
@@ -189,20 +205,35 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	ctx, done := e.opts.callHook().begin(ctx, serviceMethod, true)
+	size, err := e.notify(ctx, serviceMethod, args)
+	e.pending.countNotify(err)
+	if done != nil {
+		done(CallResult{Err: err, Request: size})
+	}
+	return err
+}
+
+func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any) (size int, err error) {
 	if err := ownName(serviceMethod); err != nil {
-		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
+		return 0, &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
 	}
 	msg := getBuffer()
 	defer putBuffer(msg)
 	b, err := e.opts.appendParams(appendNotification(*msg, serviceMethod), args)
 	if err != nil {
-		return &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
+		return 0, &BodyError{"encode", "arguments", serviceMethod, typeName(args), err}
 	}
-	*msg = b
+	if *msg, err = e.appendInfo(b, ctx, true); err != nil {
+		return 0, &BodyError{"encode", "metadata", serviceMethod, typeName(args), err}
+	}
 	if err := e.mayBegin(ctx); err != nil {
-		return err
+		return 0, err
 	}
-	return e.send(ctx, e.out, b, true)
+	if err := e.send(ctx, e.out, *msg, true); err != nil {
+		return 0, err
+	}
+	return len(*msg), nil
 }
 
 // endpointKey is the key under which the contexts of handlers have their Endpoint.
@@ -215,7 +246,7 @@ func (e *Endpoint) Serves(ctx context.Context) bool { return ctx.Value(endpointK
 // only the methods that are being served, which have contexts of e, may call.
 func (e *Endpoint) mayBegin(ctx context.Context) error {
 	if err := e.out.Draining(); err != nil && !e.Serves(ctx) {
-		return downError(err)
+		return &ShutdownError{err}
 	}
 	return nil
 }
@@ -227,6 +258,12 @@ func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) (id uint
 		return 0, err
 	}
 	defer putBuffer(msg)
+	if ctx != context.Background() {
+		if *msg, err = e.appendInfo(*msg, ctx, false); err != nil {
+			return 0, &BodyError{"encode", "metadata", c.method, typeName(args), err}
+		}
+	}
+	c.sent = len(*msg)
 	if err := e.mayBegin(ctx); err != nil {
 		return 0, err
 	}
@@ -259,24 +296,29 @@ func (e *Endpoint) send(ctx context.Context, l link, msg []byte, oneWay bool) er
 	if e.Err() != nil {
 		return e.err
 	}
+	if reason := l.Draining(); reason != nil && errors.Is(err, reason) {
+		return &ShutdownError{reason}
+	}
 	return downError(err)
 }
 
 // result decodes what came for c, in the goroutine of whoever waits for it.
 func (e *Endpoint) result(c *pendingCall, reply any) error {
-	if c.err != nil {
-		return c.err
-	}
-	if text := c.response.errorText(); text != "" {
-		return rpc.ServerError(text)
-	}
-	if reply == nil {
-		return nil
+	if err := e.outcome(c); err != nil || reply == nil {
+		return err
 	}
 	if err := e.opts.decodeBody(c.response.body, reply); err != nil {
 		return &BodyError{"decode", "reply", c.method, typeName(reply), err}
 	}
 	return nil
+}
+
+// outcome returns the error that c has ended with, its reply being left aside.
+func (e *Endpoint) outcome(c *pendingCall) error {
+	if c.err != nil {
+		return c.err
+	}
+	return e.opts.failureOf(&c.response)
 }
 
 // Done returns a channel that is closed when the link has ended.
@@ -312,11 +354,11 @@ func (e *Endpoint) Close() error {
 func (e *Endpoint) Wait(ctx context.Context) int {
 	select {
 	case <-e.stopped:
-		left := e.dispatcher.wait(ctx)
+		left := e.dispatcher.pool.wait(ctx)
 		e.reporter.wait(ctx)
 		return left
 	case <-ctx.Done():
-		return e.dispatcher.count()
+		return e.dispatcher.pool.busy()
 	}
 }
 

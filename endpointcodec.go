@@ -29,13 +29,18 @@ type endpointCodec struct {
 }
 
 func (c *endpointCodec) WriteRequest(r *rpc.Request, args any) error {
-	id, err := c.e.start(c.open, &pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}, args)
+	call := &pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}
+	ctx := c.open
+	ctx, call.done = c.e.opts.callHook().begin(ctx, r.ServiceMethod, false)
+	_, err := c.e.start(ctx, call, args)
 	if c.open.Err() != nil {
-		if err == nil { // Close has been too early for this one
-			c.e.pending.abandonOf(c)
-			c.e.cancel(id)
+		if err == nil { // Close may have been too early for this one
+			c.cancelAll()
 		}
-		return rpc.ErrShutdown
+		err = rpc.ErrShutdown
+	}
+	if err != nil {
+		call.report(err)
 	}
 	return err
 }
@@ -57,7 +62,7 @@ func (c *endpointCodec) ReadResponseHeader(r *rpc.Response) error {
 	c.current = call
 	r.Seq = call.seq
 	r.ServiceMethod = call.method
-	r.Error = call.response.errorText()
+	r.Error = c.e.opts.errorText(&call.response)
 	return nil
 }
 
@@ -103,8 +108,14 @@ func (c *endpointCodec) ReadResponseBody(reply any) error {
 // rpc.Client needs to fail its calls.
 func (c *endpointCodec) Close() error {
 	c.close()
-	for _, id := range c.e.pending.abandonOf(c) {
-		c.e.cancel(id)
-	}
+	c.cancelAll()
 	return nil
+}
+
+func (c *endpointCodec) cancelAll() {
+	ids, calls := c.e.pending.abandonOf(c)
+	for i, id := range ids {
+		c.e.cancel(id)
+		calls[i].report(rpc.ErrShutdown)
+	}
 }

@@ -52,8 +52,7 @@ func (e *ProtocolError) Error() string {
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
 // A DownError is what calls fail with when the link they need has ended other
-// than by Close on this side, which is [rpc.ErrShutdown] itself, or takes no more calls, as one of the sides is
-// shutting it down. It unwraps to what ended it, or to the link's error for a shutdown.
+// than by Close on this side, which is [rpc.ErrShutdown] itself. It unwraps to what ended it.
 // errors.Is(err, rpc.ErrShutdown) is true of it.
 type DownError struct {
 	Err error // for instance io.ErrUnexpectedEOF, *ProtocolError, *procspawn.Exit
@@ -65,6 +64,17 @@ func (e *DownError) Unwrap() error { return e.Err }
 
 // Is makes every DownError an rpc.ErrShutdown, which is what existing code looks for.
 func (e *DownError) Is(target error) bool { return target == rpc.ErrShutdown }
+
+// A ShutdownError is what a call fails with that was not begun, as one of the sides is shutting the link down. It unwraps to
+// the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of it.
+type ShutdownError struct{ Err error }
+
+func (e *ShutdownError) Error() string { return "viaduct: call refused: " + e.Err.Error() }
+
+func (e *ShutdownError) Unwrap() error { return e.Err }
+
+// Is makes every ShutdownError an rpc.ErrShutdown, which is what existing code looks for.
+func (e *ShutdownError) Is(target error) bool { return target == rpc.ErrShutdown }
 
 // downError says what calls fail with when a link has ended with err.
 func downError(err error) error {

@@ -56,8 +56,8 @@ func addBodies(f *testing.F) {
 	}
 }
 
-type list struct {
-	Next *list
+type chain struct {
+	Next *chain
 	V    int
 }
 
@@ -67,7 +67,7 @@ var destinations = []reflect.Type{
 	reflect.TypeFor[bool](), reflect.TypeFor[[]byte](), reflect.TypeFor[[]int](), reflect.TypeFor[[]string](),
 	reflect.TypeFor[[2]string](), reflect.TypeFor[map[string]int](), reflect.TypeFor[map[int][]byte](), reflect.TypeFor[any](),
 	reflect.TypeFor[[]any](), reflect.TypeFor[map[string]any](), reflect.TypeFor[outer](), reflect.TypeFor[*outer](), reflect.TypeFor[[]inner](),
-	reflect.TypeFor[list](), reflect.TypeFor[time.Time](), reflect.TypeFor[io.Reader](), reflect.TypeFor[struct{ E error }](), reflect.TypeFor[chan int](),
+	reflect.TypeFor[chain](), reflect.TypeFor[time.Time](), reflect.TypeFor[io.Reader](), reflect.TypeFor[struct{ E error }](), reflect.TypeFor[chan int](),
 }
 
 // FuzzDecodeBody: no panic, and memory in proportion to the bytes.
@@ -163,10 +163,10 @@ func (s *scripted) Close() error                { s.once.Do(func() { close(s.clo
 // Any takes anything.
 type Any struct{}
 
-func (Any) V(_ any, reply *int) error           { *reply = 1; return nil }
-func (Any) S(a outer, reply *outer) error       { *reply = a; return nil }
-func (Any) B(a []byte, reply *[]byte) error     { *reply = a; return nil }
-func (Any) L(a []list, _ *map[string]any) error { return nil }
+func (Any) V(_ any, reply *int) error            { *reply = 1; return nil }
+func (Any) S(a outer, reply *outer) error        { *reply = a; return nil }
+func (Any) B(a []byte, reply *[]byte) error      { *reply = a; return nil }
+func (Any) L(a []chain, _ *map[string]any) error { return nil }
 
 // FuzzStream: any bytes, in any chunks, to a server and to an endpoint.
 func FuzzStream(f *testing.F) {

@@ -113,7 +113,7 @@ func (s *logSender) start() bool {
 	if began {
 		e.holdForLogs(1) // before the question, so that the other side is not told meanwhile that nothing is going on
 	}
-	if e.out.Draining() != nil && !e.out.Serving(int(e.logHolds.Load())) || began && !e.dispatcher.runOpen(job{own: s.run}) {
+	if e.out.Draining() != nil && !e.out.Serving(int(e.logHolds.Load())) || began && !e.dispatcher.pool.runOpen(job{own: s.run}) {
 		if began {
 			e.holdForLogs(-1)
 		}

@@ -100,7 +100,7 @@ func TestLogSender(t *testing.T) {
 		require.Zero(t, e.logSender.bytes)
 		require.Zero(t, e.logHolds.Load())
 		e.dispatcher.close()
-		require.Zero(t, e.dispatcher.wait(t.Context()))
+		require.Zero(t, e.dispatcher.pool.wait(t.Context()))
 		log.Info("after the end")
 		require.EqualValues(t, logged-seen+301, e.logSender.dropped())
 	})

@@ -69,7 +69,7 @@ func (t *logTaker) take(m message) {
 	if !t.giving {
 		t.giving = true
 		t.e.holdForLogs(1) // an orderly end waits for the handler
-		t.e.dispatcher.run(job{own: t.run})
+		t.e.dispatcher.pool.run(job{own: t.run})
 	}
 }
 
@@ -78,7 +78,7 @@ func (t *logTaker) run() {
 	finished := false
 	defer func() {
 		if !finished {
-			t.e.dispatcher.run(job{own: t.run}) // the handler has ended its goroutine, not the queue
+			t.e.dispatcher.pool.run(job{own: t.run}) // the handler has ended its goroutine, not the queue
 		}
 	}()
 	for t.give() || t.next() {

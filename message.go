@@ -23,6 +23,7 @@ type message struct {
 	method []byte // of a request or notification
 	err    []byte // of a response: one encoded value, nil if there was no error
 	body   []byte // params, an array, or result: encoded and, if last, not checked
+	extra  []byte // the element behind params, nil if there is none
 	size   int    // of the whole message
 }
 
@@ -46,7 +47,7 @@ func parseMessage(b []byte, maxDepth int) (message, error) {
 	if m.kind == typeNotification {
 		want = 3
 	}
-	// One element more is room for growth; what is in it is skipped.
+	// One element more says more of the call (see callInfo), or is room for growth.
 	if n < want || n > want+1 || m.kind == typeResponse && n > want {
 		return m, &ProtocolError{fmt.Sprintf("message of type %d has %d elements, expected %d", kind, n, want), nil}
 	}
@@ -77,7 +78,7 @@ func parseMessage(b []byte, maxDepth int) (message, error) {
 	m.body = rest
 	if n > want {
 		if size, err := mpack.Skip(rest, maxDepth); err == nil {
-			m.body = rest[:size:size]
+			m.body, m.extra = rest[:size:size], rest[size:]
 		}
 	}
 	return m, nil
@@ -174,12 +175,16 @@ func appendReply(b []byte, id uint32) []byte {
 	return mpack.AppendNil(b)
 }
 
+// appendErrorHead appends a response up to its error.
+func appendErrorHead(b []byte, id uint32) []byte {
+	b = append(b, 0x94, typeResponse, 0xce, 0, 0, 0, 0)
+	setID(b[len(b)-idSize:], id)
+	return b
+}
+
 // appendErrorReply appends a response that is the error text.
 func appendErrorReply(b []byte, id uint32, text string) []byte {
-	b = append(b, 0x94, typeResponse, 0xce, 0, 0, 0, 0)
-	setID(b, id)
-	b = mpack.AppendString(b, text)
-	return mpack.AppendNil(b)
+	return mpack.AppendNil(mpack.AppendString(appendErrorHead(b, id), text))
 }
 
 // errorText returns the error of a response as text, empty if there is none.
@@ -190,7 +195,10 @@ func (m *message) errorText() string {
 	}
 	text, err := mpack.Text(m.err)
 	if err != nil || text == "" {
-		return "unknown error"
+		return unknownError
 	}
 	return text
 }
+
+// unknownError is what net/rpc gets for an error without a text, which it would take for none.
+const unknownError = "unknown error"

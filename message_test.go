@@ -2,7 +2,6 @@ package viaduct
 
 import (
 	"encoding/hex"
-	"net/rpc"
 	"strings"
 	"testing"
 
@@ -34,7 +33,12 @@ func TestGoldenSent(t *testing.T) {
 		return b
 	}
 	reply := func(id uint64, errText string, v any) []byte {
-		return *(*Options)(nil).encodeReply(&rpc.Response{Seq: id, Error: errText, ServiceMethod: "S.M"}, v)
+		if errText != "" {
+			return appendErrorReply(nil, uint32(id), errText)
+		}
+		var b []byte
+		(*Options)(nil).encodeReply(&b, uint32(id), "S.M", v)
+		return b
 	}
 	seven := 7
 	for _, tt := range []struct {
@@ -72,12 +76,12 @@ var messageTests = []struct {
 	{"request, msgid in 64 bits, signed", "94 00 d3 00 00 00 00 00 00 00 05 a1 6d 90", message{kind: 0, id: 5, method: []byte("m"), body: []byte{0x90}}},
 	{"request, no method", "94 00 05 a0 90", message{kind: 0, id: 5, method: []byte{}, body: []byte{0x90}}},
 	{"request, longer heads", "dc 00 04 cc 00 05 d9 01 6d 91 07", message{kind: 0, id: 5, method: []byte("m"), body: []byte{0x91, 7}}},
-	{"request, fifth element", "95 00 05 a1 6d 91 07 81 a1 61 92 01 02", message{kind: 0, id: 5, method: []byte("m"), body: []byte{0x91, 7}}},
+	{"request, fifth element", "95 00 05 a1 6d 91 07 81 a1 61 92 01 02", message{kind: 0, id: 5, method: []byte("m"), body: []byte{0x91, 7}, extra: []byte{0x81, 0xa1, 'a', 0x92, 1, 2}}},
 	{"request, params no array", "94 00 05 a1 6d c0", message{kind: 0, id: 5, method: []byte("m"), body: []byte{0xc0}}},
 	{"request, params broken", "94 00 05 a1 6d 91 c1", message{kind: 0, id: 5, method: []byte("m"), body: []byte{0x91, 0xc1}}},
 	{"request, no params", "94 00 05 a1 6d", message{kind: 0, id: 5, method: []byte("m"), body: []byte{}}},
 	{"notification", "93 02 a1 6d 92 01 02", message{kind: 2, method: []byte("m"), body: []byte{0x92, 1, 2}}},
-	{"notification, fourth element", "94 02 a1 6d 91 01 80", message{kind: 2, method: []byte("m"), body: []byte{0x91, 1}}},
+	{"notification, fourth element", "94 02 a1 6d 91 01 80", message{kind: 2, method: []byte("m"), body: []byte{0x91, 1}, extra: []byte{0x80}}},
 	{"reply", "94 01 05 c0 07", message{kind: 1, id: 5, body: []byte{7}}},
 	{"reply of nil", "94 01 05 c0 c0", message{kind: 1, id: 5, body: []byte{0xc0}}},
 	{"error reply", "94 01 05 a2 6e 6f c0", message{kind: 1, id: 5, err: []byte{0xa2, 'n', 'o'}, body: []byte{0xc0}}},

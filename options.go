@@ -27,6 +27,10 @@ type Options struct {
 	// hello does: then types that MessagePack would damage go in gob's way. rpcpipe sets it.
 	GoPeer bool
 
+	// Extended says that the other side understands what is more than MessagePack-RPC: deadlines, metadata and nesting
+	// of calls, and errors with parts. rpcpipe sets it, from the hello; both sides of a link must have it.
+	Extended bool
+
 	// StructsAsArrays has structs written as arrays of their fields, which is smaller.
 	// Both sides must then have the same fields in the same order. Either form is
 	// always understood.
@@ -53,6 +57,32 @@ type Options struct {
 	// Encoding encodes arguments and replies. Both sides must have the same:
 	// those of a Peer make sure, on a bare connection it is up to you. Default: [MessagePack].
 	Encoding Encoding
+
+	// MaxHandlers is how many calls of the other side are handled at once. More wait, in their order, up to
+	// MaxWaiting, and up to 64 MiB of them; those beyond are refused: they fail with [ErrOverload]. Calls that serve a call of this side, made by a method with
+	// its context, do not wait and do not count, up to 16 for each. Default: 16,384.
+	MaxHandlers int
+
+	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came: beyond, they wait as
+	// for MaxHandlers. One is always handled, whatever its size. Default: 512 MiB.
+	MaxHandlerBytes int
+
+	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.
+	MaxWaiting int
+
+	// ConcurrentNotify has one-way calls handled as others, at once and in any order, within
+	// MaxHandlers; beyond, they wait, and their senders. Default: one at a time, in the order they were sent.
+	ConcurrentNotify bool
+
+	// RecoverPanics has a panic in a method cost that call alone: it fails with a [*PanicError], and Logger is told.
+	// Default: the process ends, as with net/rpc, when the caller has been told, for which 100 ms are taken.
+	RecoverPanics bool
+
+	// CallHook is called around each call, one-way calls included, that this side makes.
+	CallHook Hook
+
+	// ServeHook is called around each call of the other side that this side handles.
+	ServeHook Hook
 
 	// LogHandler gets the records that the other side logs through its [Endpoint.LogHandler], one at a time. Their
 	// context has the values of Context. A panic in it ends the process, as in a method. Default: none are taken. An Endpoint heeds it.
@@ -119,6 +149,18 @@ func (o *Options) serviceMethod(method []byte) (name string) {
 }
 
 func (o *Options) latestFirst() bool { return o != nil && o.AnswerLatestFirst }
+
+// plain is o without an Encoding of its own: for values that are the protocol's.
+func (o *Options) plain() *Options {
+	if o.encoding() == nil {
+		return o
+	}
+	plain := *o
+	plain.Encoding = nil
+	return &plain
+}
+
+func (o *Options) extended() bool { return o != nil && o.Extended }
 
 func (o *Options) goPeer() bool { return o != nil && o.GoPeer }
 

@@ -26,13 +26,25 @@ func (e *Endpoint) Pending() []PendingCall { return e.pending.list() }
 // pendingCalls fills in response or err and completes it.
 type pendingCall struct {
 	method   string
-	since    time.Duration  // behind epoch; from add on
-	async    *rpc.Call      // of Go
-	client   *endpointCodec // of a standard client; otherwise
-	seq      uint64         // its number there
-	ready    chan struct{}  // one slot, for who waits in Call; otherwise nil
+	since    time.Duration    // behind epoch; from add on
+	async    *rpc.Call        // of Go
+	client   *endpointCodec   // of a standard client; otherwise
+	seq      uint64           // its number there
+	done     func(CallResult) // of a hook; otherwise nil
+	sent     int              // size of the request
+	ready    chan struct{}    // one slot, for who waits in Call; otherwise nil
 	response message
 	err      error // why there is no response
+}
+
+// reply is where the reply to a call of Go goes.
+func (c *pendingCall) reply() any { return c.async.Reply }
+
+// report tells the hook how c has ended.
+func (c *pendingCall) report(err error) {
+	if c.done != nil {
+		c.done(CallResult{Err: err, Request: c.sent, Reply: c.response.size})
+	}
 }
 
 // get returns a call with a channel to wait at.
@@ -62,6 +74,25 @@ type pendingCalls struct {
 	next  uint32        // msgid to try next; one in use is skipped
 	err   error         // set when no reply can come any more
 	last  []PendingCall // what was in calls then
+	stats CallStats     // but for Pending
+
+	abandoned int // how many of calls are &abandoned
+}
+
+func (p *pendingCalls) countNotify(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.stats.OneWay++
+	}
+}
+
+// has reports whether a call with this id waits for its reply.
+func (p *pendingCalls) has(id uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.calls[id]
+	return c != nil && c != &abandoned
 }
 
 func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
@@ -80,16 +111,23 @@ func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
 	id = p.next
 	p.next++
 	p.calls[id] = c
+	p.stats.Calls++
 	return id, nil
 }
 
 // take removes and returns the call that waits for a reply with this id, nil if
 // there is none, &abandoned if it has been abandoned.
-func (p *pendingCalls) take(id uint32) *pendingCall {
+func (p *pendingCalls) take(id uint32, failed bool) *pendingCall {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.calls[id]
 	delete(p.calls, id)
+	switch {
+	case c == &abandoned:
+		p.abandoned--
+	case c != nil && failed:
+		p.stats.Failed++
+	}
 	return c
 }
 
@@ -97,7 +135,11 @@ func (p *pendingCalls) take(id uint32) *pendingCall {
 func (p *pendingCalls) remove(id uint32, c *pendingCall) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found := p.calls[id]; found != c && found != &abandoned {
+	switch p.calls[id] {
+	case c:
+	case &abandoned:
+		p.abandoned--
+	default:
 		return false
 	}
 	delete(p.calls, id)
@@ -112,8 +154,14 @@ func (p *pendingCalls) abandon(id uint32, c *pendingCall) bool {
 	if p.calls[id] != c {
 		return false
 	}
-	p.calls[id] = &abandoned
+	p.abandonLocked(id)
 	return true
+}
+
+func (p *pendingCalls) abandonLocked(id uint32) {
+	p.calls[id] = &abandoned
+	p.abandoned++
+	p.stats.Cancelled++
 }
 
 // abandoned stands for all calls whose answer nobody waits for.
@@ -140,16 +188,17 @@ func (p *pendingCalls) between(from, to uint32) bool {
 }
 
 // abandonOf abandons the calls of a standard client that has been closed.
-func (p *pendingCalls) abandonOf(client *endpointCodec) (ids []uint32) {
+func (p *pendingCalls) abandonOf(client *endpointCodec) (ids []uint32, calls []*pendingCall) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, c := range p.calls {
 		if c.client == client {
-			p.calls[id] = &abandoned
+			p.abandonLocked(id)
 			ids = append(ids, id)
+			calls = append(calls, c)
 		}
 	}
-	return ids
+	return ids, calls
 }
 
 // fail empties the table for good and returns what was in it, failed.
@@ -166,6 +215,7 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 		}
 	}
 	clear(p.calls)
+	p.abandoned = 0
 	return failed
 }
 

@@ -97,6 +97,7 @@ func (p *plan) fail(path string, err error) {
 var (
 	typeOfTime       = reflect.TypeFor[time.Time]()
 	typeOfExt        = reflect.TypeFor[Ext]()
+	typeOfCaller     = reflect.TypeFor[Caller]()
 	typeOfPositional = reflect.TypeFor[Positional]()
 	contextSetter    = reflect.TypeFor[contextTaker]()
 	positionalMark   = reflect.TypeFor[positional]()
@@ -207,15 +208,17 @@ type structPlan struct {
 }
 
 type structField struct {
-	index int
-	name  string
-	key   []byte // the name, encoded
-	omit  bool   // if it is empty
-	plan  *plan
+	index  int
+	name   string
+	key    []byte // the name, encoded
+	omit   bool   // if it is empty
+	caller bool   // it is the embedded Caller, which is left out without Metadata
+	plan   *plan
 }
 
 func (m *planner) fillStruct(p *plan) {
 	t := p.typ
+	positional := t != typeOfPositional && has(t, positionalMark)
 	s := &structPlan{byName: make(map[string]int), array: t == typeOfPositional}
 	hidden := ""
 	var left []string // fields that are not sent
@@ -229,6 +232,10 @@ func (m *planner) fillStruct(p *plan) {
 		if f.Type == typeOfPositional && f.Anonymous {
 			s.array = true
 			continue
+		}
+		caller := f.Type == typeOfCaller && f.Anonymous
+		if caller && positional {
+			continue // is no parameter
 		}
 		if !f.IsExported() {
 			if f.Name != "_" {
@@ -246,9 +253,9 @@ func (m *planner) fillStruct(p *plan) {
 		}
 		s.byName[name] = len(s.fields)
 		omit := strings.Contains(","+opts+",", ",omitempty,")
-		s.omits = s.omits || omit
+		s.omits = s.omits || omit || caller
 		s.fields = append(s.fields, structField{
-			index: i, name: name, key: appendKey(name), omit: omit,
+			index: i, name: name, key: appendKey(name), omit: omit, caller: caller,
 			plan: m.part(p, f.Type, f.Name),
 		})
 	}
@@ -256,7 +263,7 @@ func (m *planner) fillStruct(p *plan) {
 		p.fail("", fmt.Errorf("type %v has no exported field: what is in it (%s, ...) would be lost", t, hidden))
 		return
 	}
-	if left != nil {
+	if left != nil && t != typeOfCaller {
 		p.notes = append(p.notes, fmt.Sprintf("%v is sent without %s", t, strings.Join(left, ", ")))
 	}
 	p.fields = s

@@ -98,7 +98,7 @@ const lateReply = "viaduct: dropped a reply: nobody waits for it any more"
 
 // reply hands a response to whoever waits for it.
 func (e *Endpoint) reply(m message) {
-	c := e.pending.take(m.id)
+	c := e.pending.take(m.id, m.err != nil)
 	e.dispatcher.lookAgain()
 	switch c {
 	case nil:
@@ -114,12 +114,15 @@ func (e *Endpoint) reply(m message) {
 func (e *Endpoint) complete(c *pendingCall) {
 	switch {
 	case c.client != nil:
+		if c.done != nil {
+			e.dispatcher.pool.run(job{own: func() { c.report(e.outcome(c)) }})
+		}
 		c.client.push(c)
 	case c.async == nil:
 		c.ready <- struct{}{} // has a slot of its own
-	case c.err != nil:
-		e.finishAsync(c.async, c.err)
+	case c.err != nil && c.done == nil:
+		e.finishAsync(c, c.err)
 	default:
-		e.dispatcher.run(job{call: c}) // to decode the reply
+		e.dispatcher.pool.run(job{call: c}) // to decode the reply
 	}
 }

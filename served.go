@@ -1,8 +1,8 @@
 package viaduct
 
 import (
+	"container/list"
 	"context"
-	"errors"
 	"sync/atomic"
 )
 
@@ -11,23 +11,39 @@ import (
 // method, or the one that carries out a cancel.
 type served struct {
 	message
+	info      *callInfo // nil: the caller has said nothing
 	cancelled atomic.Bool
+	failed    atomic.Pointer[failed] // what Fail was last called with
 
 	// Guarded by the dispatcher's mu. Only the worker that runs the method sets ctx and stop.
 	answered bool
-	ctx      context.Context // made if the argument asks for it
+	counts   counts
+	place    *list.Element // in dispatcher.waiting
+	ctx      context.Context
 	stop     context.CancelFunc
 	turn     chan struct{} // made by who waits to send the answer, and closed when it is to look again: see Options.AnswerLatestFirst
 	since    uint32        // the msgid of this side's first call after the request had come in
 }
 
-var errCancelled = errors.New("viaduct: call cancelled")
+// counts says against what limit a served counts.
+type counts uint8
 
-// claim makes the caller the one who answers s. It reports false if somebody else is.
+const (
+	countsNot counts = iota
+	countsRunning
+	countsNested
+	countsAnswering
+)
+
+// claim makes the caller, the worker whose method has returned, the one who answers s. It reports false if somebody else is.
 func (d *dispatcher) claim(s *served) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.claimLocked(s)
+	if !d.claimLocked(s) {
+		return false
+	}
+	d.returnedLocked(s)
+	return true
 }
 
 func (d *dispatcher) claimLocked(s *served) bool {
@@ -42,23 +58,42 @@ func (d *dispatcher) claimLocked(s *served) bool {
 }
 
 // cancel has the request with this msgid answered, if it has not been, and its
-// method told. It does not block.
+// method told; one that waits never runs. It does not block.
 func (d *dispatcher) cancel(id uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s := d.open[id]; s != nil && d.claimLocked(s) {
+		d.stats.Cancelled++
 		s.cancelled.Store(true)
-		d.runLocked(job{cancelled: s})
+		if s.place != nil {
+			d.unwaitLocked(s)
+		}
+		d.answering++
+		d.pool.runLocked(job{cancelled: s})
 	}
 }
 
-// context returns the context of s. It ends when s is cancelled, when its
+// answeredCancelled is called when a call that was cancelled has been answered.
+func (d *dispatcher) answeredCancelled() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answering--
+	d.startWaitingLocked()
+}
+
+// context returns the context of s. It ends when s is cancelled, at its deadline, when its
 // method has returned, and when the link ends.
-func (d *dispatcher) context(s *served) context.Context {
+func (d *dispatcher) context(s *served, metadata map[string]string) context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s.ctx == nil {
-		s.ctx, s.stop = context.WithCancel(d.e.up)
+		var ctx context.Context
+		if s.info == nil || s.info.deadline.IsZero() {
+			ctx, s.stop = context.WithCancel(d.e.up)
+		} else {
+			ctx, s.stop = context.WithDeadline(d.e.up, s.info.deadline)
+		}
+		s.ctx = &callContext{ctx, d.e, s, metadata}
 		if s.cancelled.Load() {
 			s.stop()
 		}

@@ -114,8 +114,13 @@ func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 		}
 		return nil
 	}
-	msg := c.opts.encodeReply(r, reply)
+	msg := getBuffer()
 	defer putBuffer(msg)
+	if r.Error != "" {
+		*msg = appendErrorReply(*msg, uint32(r.Seq), r.Error)
+	} else {
+		c.opts.encodeReply(msg, uint32(r.Seq), r.ServiceMethod, reply)
+	}
 	err := c.conn.WriteMessage(*msg)
 	if err == nil {
 		return nil
@@ -153,22 +158,17 @@ func (m *message) decodeArgument(args any, o *Options) error {
 	return nil
 }
 
-// encodeReply encodes the answer to a call into a buffer of the pool. A reply that
-// cannot be encoded becomes an error: the caller waits for an answer.
-func (o *Options) encodeReply(r *rpc.Response, reply any) *[]byte {
-	msg := getBuffer()
-	id := uint32(r.Seq)
-	if r.Error != "" {
-		*msg = appendErrorReply(*msg, id, r.Error)
-		return msg
-	}
+// encodeReply encodes the answer to a call into msg. A reply that
+// cannot be encoded becomes an error, which it returns: the caller waits for an answer.
+func (o *Options) encodeReply(msg *[]byte, id uint32, method string, reply any) (f *failed) {
 	b, err := o.appendBody(appendReply(*msg, id), reply)
 	if err != nil {
-		err = &BodyError{"encode", "reply", r.ServiceMethod, typeName(reply), err}
-		b = appendErrorReply((*msg)[:0], id, err.Error())
+		err = &BodyError{"encode", "reply", method, typeName(reply), err}
+		f = &failed{err, err.Error(), true}
+		b = o.appendFailure((*msg)[:0], id, f)
 	}
 	*msg = b
-	return msg
+	return f
 }
 
 // noteFailed is what a Logger is told, as nobody else hears of it.

@@ -1,16 +1,13 @@
 package viaduct
 
-import (
-	"context"
-	"fmt"
-	"net/rpc"
-)
+import "context"
 
 // worker is a goroutine that serves one request after another.
 type worker struct {
 	d     *dispatcher
 	jobs  chan job // one slot; closed when w is not needed any more
 	codec requestCodec
+	ran   *served // what it has served and not told the dispatcher of
 }
 
 func newWorker(d *dispatcher) *worker {
@@ -18,10 +15,12 @@ func newWorker(d *dispatcher) *worker {
 }
 
 func (w *worker) loop(j job) {
-	defer w.d.gone()
+	defer func() { w.d.pool.gone(w.ran) }()
 	for ok := true; ok; j, ok = <-w.jobs {
 		w.do(j)
-		if !w.d.park(w) {
+		ran := w.ran
+		w.ran = nil
+		if !w.d.pool.park(w, ran) {
 			return
 		}
 	}
@@ -30,26 +29,43 @@ func (w *worker) loop(j job) {
 func (w *worker) do(j job) {
 	switch {
 	case j.call != nil:
-		call := j.call.async
-		w.d.e.finishAsync(call, w.d.e.result(j.call, call.Reply))
+		w.d.e.finishAsync(j.call, w.d.e.result(j.call, j.call.reply()))
 	case j.notes:
 		w.doNotes()
+	case j.refused:
+		w.refuse()
 	case j.own != nil:
 		j.own()
 	case j.cancelled != nil:
 		w.d.endContext(j.cancelled)
-		w.d.e.answerError(j.cancelled, errCancelled)
+		w.d.e.answerFailure(j.cancelled, &failed{errCancelled, errCancelled.text, true})
+		w.d.answeredCancelled()
+	case j.request.kind == typeNotification:
+		w.doNote(j.request)
 	default:
 		w.serve(j.request)
 	}
 }
 
-// doNotes handles notifications until there are no more.
+// refuse answers the calls that are refused until there are no more.
+func (w *worker) refuse() {
+	for {
+		s, why := w.d.nextRefused()
+		if s == nil {
+			return
+		}
+		msg := w.d.e.opts.appendFailure(nil, s.id, why)
+		w.d.e.deliver(context.Background(), s, &msg)
+		w.d.e.in.Release(s.size, false)
+	}
+}
+
+// doNotes handles notifications, one at a time, until there are no more.
 func (w *worker) doNotes() {
 	finished := false
 	defer func() {
 		if !finished {
-			w.d.run(job{notes: true}) // the handler has ended its goroutine, not the queue
+			w.d.pool.run(job{notes: true}) // the handler has ended its goroutine, not the queue
 		}
 	}()
 	for {
@@ -70,117 +86,19 @@ func (w *worker) doNote(s *served) {
 }
 
 // serve runs the method that s calls, in this goroutine. A panic in it ends the
-// process, as with net/rpc; its own Goexit is answered with an error.
+// process, as with net/rpc, or is answered; its own Goexit is answered with an error.
 func (w *worker) serve(s *served) {
+	w.ran = s
 	w.codec.request = s
 	returned := false
 	defer func() {
-		if s.stop != nil {
-			s.stop()
+		if !returned {
+			w.abrupt(s, recover())
 		}
-		if returned {
-			return
-		}
-		if r := recover(); r != nil {
-			panic(r)
-		}
-		w.codec.WriteResponse(&rpc.Response{
-			ServiceMethod: string(s.method), Seq: w.codec.seq(), Error: "viaduct: handler ended its goroutine with runtime.Goexit",
-		}, nil)
+		w.codec.end()
 	}()
+	w.codec.begin()
 	// Its error is about the call, and has been answered.
 	_ = w.d.server.ServeRequest(&w.codec)
 	returned = true
-	w.codec.request = nil // its bytes may be many
 }
-
-// requestCodec is the rpc.ServerCodec of one request at a time.
-type requestCodec struct {
-	e       *Endpoint
-	request *served
-}
-
-func (c *requestCodec) seq() uint64 {
-	if c.request.kind == typeNotification {
-		return noteSeq + 1
-	}
-	return uint64(c.request.id)
-}
-
-func (c *requestCodec) ReadRequestHeader(r *rpc.Request) error {
-	r.ServiceMethod = c.e.opts.serviceMethod(c.request.method)
-	r.Seq = c.seq()
-	return nil
-}
-
-// contextTaker is an argument whose method wants to know when nobody waits for
-// it any more: see Endpoint.
-type contextTaker interface{ SetContext(context.Context) }
-
-func (c *requestCodec) ReadRequestBody(args any) error {
-	if c.request.cancelled.Load() {
-		return errCancelled
-	}
-	if err := c.request.decodeArgument(args, c.e.opts); err != nil {
-		return err
-	}
-	if t, ok := args.(contextTaker); ok {
-		return giveContext(t, c.e.dispatcher.context(c.request), c.request.method)
-	}
-	return nil
-}
-
-// giveContext is SetContext. That may panic because of what was sent: it may be the
-// method of an embedded pointer that the other side has left out.
-func giveContext(t contextTaker, ctx context.Context, method []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = &BodyError{"decode", "arguments", string(method), typeName(t), fmt.Errorf("panic in SetContext: %v", r)}
-		}
-	}()
-	t.SetContext(ctx)
-	return nil
-}
-
-// WriteResponse sends the reply, unless the call has been answered: then it was
-// cancelled. It waits for room: the handler has returned, so nothing but this goroutine waits.
-func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
-	if r.Seq > noteSeq {
-		if r.Error != "" {
-			c.e.reporter.warn(noteFailed, "method", brief(r.ServiceMethod), "error", brief(r.Error))
-		}
-		return nil
-	}
-	if c.request.cancelled.Load() {
-		return nil
-	}
-	msg := c.e.opts.encodeReply(r, reply) // may end the goroutine: then nobody has claimed the call
-	defer putBuffer(msg)
-	if !c.e.dispatcher.claim(c.request) {
-		return nil
-	}
-	return c.e.answer(c.request, msg)
-}
-
-// answer sends msg as the answer to s, which the caller has claimed. It waits for room.
-func (e *Endpoint) answer(s *served, msg *[]byte) error {
-	e.dispatcher.awaitTurn(s)
-	defer e.dispatcher.sent(s)
-	err := e.send(context.Background(), e.in, *msg, false)
-	if _, ok := err.(*SizeError); ok {
-		*msg = appendErrorReply((*msg)[:0], s.id, err.Error())
-		if err = e.send(context.Background(), e.in, *msg, false); err != nil {
-			e.end(err) // the caller would wait for ever
-		}
-	}
-	return err
-}
-
-func (e *Endpoint) answerError(s *served, reason error) {
-	msg := getBuffer()
-	defer putBuffer(msg)
-	*msg = appendErrorReply(*msg, s.id, reason.Error())
-	e.answer(s, msg)
-}
-
-func (c *requestCodec) Close() error { return nil }
