@@ -32,7 +32,8 @@
 // directions at once; a handler may call back, to any depth. One-way calls
 // ([Peer.Notify]) are served one at a time, in the order they were sent; a call may be
 // served before an earlier one-way call has been. Neither a slow handler nor a
-// large message holds up other calls. A handler that panics ends its process, as with net/rpc.
+// large message holds up other calls. A handler that panics ends its process, as with net/rpc; its caller gets the
+// panic with its stack first.
 //
 // Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so that
 // missing, extra and reordered fields do no harm. Types that write themselves in gob's manner, and values in
@@ -40,9 +41,16 @@
 // error that names the field; [viaduct.Check] finds it in a test. TYPES.md shows many types beside gob. Another
 // encoding can be chosen: see [viaduct.Options]. Both sides must choose the same, or they do not connect.
 //
-// [Peer.CallContext] ends with its context. The other side then answers the call at once, and a handler whose
-// argument has a method SetContext(context.Context) has been given a context that ends. [Peer.Ping] tells a peer
+// [Peer.CallContext] ends with its context, and the other side then answers the call at once. A method whose
+// argument embeds [viaduct.Caller] has the context of its call: it ends when the caller has given up, at the caller's deadline, and
+// when the link ends. From it [FromContext] returns the Peer that has called, and [viaduct.Metadata] what the caller has attached with
+// [viaduct.WithMetadata]. (An argument may also have a method SetContext(context.Context) of its own.) [Peer.Ping] tells a peer
 // that is stopped from one that is busy.
+//
+// At most 16,384 calls of the other side are handled at once; as many wait for their turn, and beyond that they are refused with
+// [viaduct.ErrOverload]. Calls that a method makes with the context of its call, to the side that called, are not held up by
+// limits there, so that methods may call each other back to any depth. [viaduct.Options] has the limits, hooks around calls on both sides, and a
+// way to survive panics in methods.
 //
 // # Streams
 //
@@ -59,7 +67,7 @@
 //	}()
 //	err := peer.Call("Store.Put", Put{File: name}, &n)
 //
-// where ctx is the context that the method's argument was given. [FromContext] returns the Peer that has called.
+// where ctx is the context of the call.
 //
 // # Logs
 //
@@ -75,14 +83,19 @@
 //
 // # Errors of a call
 //
-//   - [rpc.ServerError]: the method failed, or there is no such method, or its argument was not understood there.
+//   - [rpc.ServerError]: the method failed, or there is no such method. If the method has passed its error to [viaduct.Fail], the error is, in the sense of
+//     errors.As and errors.Is, also the [*viaduct.Error] and the registered errors that it wraps: see [viaduct.RegisterError].
 //   - ctx.Err(): the context given to CallContext or Notify has ended.
-//   - [*viaduct.BodyError], [*viaduct.SizeError]: this call could not be sent, or its reply not be understood. The link is as before.
+//   - [*viaduct.BodyError], [*viaduct.SizeError]: arguments or reply could not be encoded, decoded or sent. The link is as before.
+//   - [viaduct.ErrOverload]: the other side has refused the call; its method was not begun.
+//   - [*viaduct.PanicError], [viaduct.ErrGoexit]: how the method has ended. The process on the other side may be about to end.
+//   - [*viaduct.ShutdownError]: one of the sides is shutting the link down, and nothing new is begun. It unwraps to [duplex.ErrShutdown].
 //   - [rpc.ErrShutdown]: the link was closed on this side.
 //   - [*viaduct.DownError]: the link is down. It unwraps to what ended it:
 //     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
-//     errors.Is(err, rpc.ErrShutdown) is true of all of them. If it unwraps to [duplex.ErrShutdown] the link is
-//     still up, and begins nothing more: see [Peer.Shutdown].
+//
+// The first three kinds are matched by errors.As and errors.Is; what the other side has said is an rpc.ServerError in the sense of errors.As,
+// whatever else it is. errors.Is(err, rpc.ErrShutdown) is true of the last three. A client of [Peer.Client] has the text of what the other side says, and no types.
 //
 // # Lifetimes
 //

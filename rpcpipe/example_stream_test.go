@@ -1,31 +1,29 @@
 package rpcpipe_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log"
 	"net/rpc"
 	"strings"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
-// Put is the argument of Store.Put. The library gives it the context of its call.
+// Put is the argument of Store.Put.
 type Put struct {
+	viaduct.Caller
 	File rpcpipe.StreamName
-	ctx  context.Context
 }
-
-func (p *Put) SetContext(ctx context.Context) { p.ctx = ctx }
 
 // Store keeps what it is given.
 type Store struct{ content strings.Builder }
 
 // Put stores what the caller writes to the stream that the argument names.
-func (s *Store) Put(put *Put, n *int64) error {
-	conn, err := put.File.Open(put.ctx)
+func (s *Store) Put(put Put, n *int64) error {
+	conn, err := put.File.Open(put.Context())
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Options struct {
 
 	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
 	// default to those above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer and LogPeer, Duplex.NoStreams and NoShutdown,
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Extended and LogPeer, Duplex.NoStreams and NoShutdown,
 	// Process.Bodies, Features, Encoding and Pending are set by rpcpipe.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
@@ -75,7 +75,7 @@ func (o *Options) withDefaults() Options {
 	}
 	process.MaxMessage = link.MaxMessage
 	process.Bodies = []string{"msgpack", bodyGob}
-	process.Features = []string{featureStreams, featureShutdown}
+	process.Features = []string{featureStreams, featureShutdown, featureCalls}
 	if codec.LogHandler != nil {
 		process.Features = append(process.Features, featureLog)
 	}
@@ -96,7 +96,8 @@ const bodyGob = "gob"
 const (
 	featureStreams  = "streams"
 	featureShutdown = "shutdown"
-	featureLog      = "log" // it has a LogHandler
+	featureLog      = "log"   // it has a LogHandler
+	featureCalls    = "calls" // see viaduct.Options.Extended
 )
 
 // agree takes over what the other side has said of itself.
@@ -105,6 +106,7 @@ func (o *Options) agree(remote procspawn.Hello) {
 		o.Duplex.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}
 	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
+	o.Codec.Extended = slices.Contains(remote.Features, featureCalls)
 	o.Codec.LogPeer = slices.Contains(remote.Features, featureLog)
 	o.Duplex.NoStreams = !slices.Contains(remote.Features, featureStreams)
 	o.Duplex.NoShutdown = !slices.Contains(remote.Features, featureShutdown)

@@ -18,6 +18,7 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	fullA.Duplex.MaxSend = fullB.Duplex.MaxMessage
 	fullB.Duplex.MaxSend = fullA.Duplex.MaxMessage
 	fullA.Codec.GoPeer, fullB.Codec.GoPeer = true, true
+	fullA.Codec.Extended, fullB.Codec.Extended = true, true
 	fullA.Codec.LogPeer, fullB.Codec.LogPeer = fullB.Codec.LogHandler != nil, fullA.Codec.LogHandler != nil
 	return newPeer(one, nil, fullA), newPeer(other, nil, fullB)
 }

@@ -89,6 +89,7 @@ func (p *Peer) awaitReady(ctx context.Context) {
 	defer t.Stop()
 	select {
 	case <-p.conn.Ready():
+		p.conn.ClientLane().Flush(ctx) // what this side has said first: nothing waits behind it then
 	case <-p.conn.Done():
 	case <-ctx.Done():
 	case <-t.C:

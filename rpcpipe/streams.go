@@ -23,7 +23,7 @@ func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
 	stream, err := p.conn.Open(ctx)
 	var op *net.OpError
 	if errors.Is(err, duplex.ErrShutdown) && errors.As(err, &op) { // as calls say it
-		op.Err = &viaduct.DownError{Err: op.Err}
+		op.Err = &viaduct.ShutdownError{Err: op.Err}
 	}
 	return stream, err
 }
@@ -74,8 +74,8 @@ var errNoPeer = errors.New("rpcpipe: this is not the context of a call: use Peer
 // peerKey is the key under which the contexts of handlers have their Peer.
 type peerKey struct{}
 
-// FromContext returns the Peer that has called a method, to call it back, given the context that the method's
-// argument got by SetContext(context.Context), or one derived from it. It returns nil for any other context.
+// FromContext returns the Peer that has called a method, to call it back, given the context of the call (see [viaduct.Caller]),
+// or one derived from it. It returns nil for any other context.
 func FromContext(ctx context.Context) *Peer {
 	if ctx == nil { // of an argument without SetContext
 		return nil

@@ -1,0 +1,5 @@
+//go:build race
+
+package rpcpipe_test
+
+const raceEnabled = true
