@@ -26,6 +26,7 @@ var programs = []program{
 	{"hello", "hello.txt", 0},
 	{"remote", "remote.txt", 0},
 	{"callback", "callback.txt", 0},
+	{"calls", "calls.txt", 0},
 	{"parallel", "parallel.txt", 0},
 	{"lifetime", "lifetime.txt", 1}, // it kills a parent
 	{"encoding", "encoding.txt", 0},

@@ -9,6 +9,7 @@ import (
 	"net/rpc"
 	"os"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -34,20 +35,22 @@ func (User) Confirm(question string, yes *bool) error {
 	return nil
 }
 
-// Cleaner is the child's service.
-type Cleaner struct {
-	connected chan struct{} // closed when parent is set
-	parent    *rpcpipe.Peer
+// Names is an argument whose method knows who calls.
+type Names struct {
+	viaduct.Caller
+	List []string
 }
 
+// Cleaner is the child's service.
+type Cleaner struct{}
+
 // Clean replies with the names that the parent has agreed to remove.
-func (c *Cleaner) Clean(names []string, removed *[]string) error {
-	// Services are registered before Connect returns the peer, and a call may
-	// arrive at once.
-	<-c.connected
-	for _, name := range names {
+func (Cleaner) Clean(names Names, removed *[]string) error {
+	ctx := names.Context()
+	parent := rpcpipe.FromContext(ctx)
+	for _, name := range names.List {
 		var yes bool
-		if err := c.parent.Call("User.Confirm", "remove "+name+"?", &yes); err != nil {
+		if err := parent.CallContext(ctx, "User.Confirm", "remove "+name+"?", &yes); err != nil {
 			return err
 		}
 		if yes {
@@ -69,7 +72,7 @@ func parent() error {
 	}
 	defer peer.Close()
 	var removed []string
-	if err := peer.Call("Cleaner.Clean", []string{"/tmp/a", "/etc", "/tmp/b"}, &removed); err != nil {
+	if err := peer.Call("Cleaner.Clean", Names{List: []string{"/tmp/a", "/etc", "/tmp/b"}}, &removed); err != nil {
 		return err
 	}
 	fmt.Println("parent: the child has removed", removed)
@@ -77,15 +80,12 @@ func parent() error {
 }
 
 func child() error {
-	cleaner := &Cleaner{connected: make(chan struct{})}
-	if err := rpc.Register(cleaner); err != nil {
+	if err := rpc.Register(Cleaner{}); err != nil {
 		return err
 	}
 	peer, err := rpcpipe.Connect(context.Background(), nil)
 	if err != nil {
 		return err
 	}
-	cleaner.parent = peer
-	close(cleaner.connected)
 	return peer.Wait()
 }

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -114,17 +115,14 @@ func (p *Parent) Echo(data []byte, reply *[]byte) error {
 	return nil
 }
 
-// A Call is an argument with nothing in it. The library gives it the context of
-// its call.
-type Call struct{ ctx context.Context }
-
-func (c *Call) SetContext(ctx context.Context) { c.ctx = ctx }
+// A Call is an argument with nothing in it but what the library knows of the call.
+type Call struct{ viaduct.Caller }
 
 // Wait returns only when the child has cancelled it.
-func (p *Parent) Wait(call *Call, _ *struct{}) error {
-	<-call.ctx.Done()
-	p.stopped <- call.ctx.Err()
-	return call.ctx.Err()
+func (p *Parent) Wait(call Call, _ *struct{}) error {
+	<-call.Context().Done()
+	p.stopped <- call.Context().Err()
+	return call.Context().Err()
 }
 
 // talk starts a child and calls each of its methods.

@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
@@ -44,19 +45,15 @@ type Copier struct{}
 
 // A File is what Copier.Copy takes and Copier.Read returns.
 type File struct {
+	viaduct.Caller
 	Path string
 	Size int64 // in bytes: who reads Data sees by it whether that was all
 	Data rpcpipe.StreamName
-
-	ctx context.Context // of the call
 }
-
-// SetContext is called by the library before the method.
-func (f *File) SetContext(ctx context.Context) { f.ctx = ctx }
 
 // Copy writes the file.
 func (Copier) Copy(f *File, _ *struct{}) error {
-	stream, err := f.Data.Open(f.ctx)
+	stream, err := f.Data.Open(f.Context())
 	if err != nil {
 		return err
 	}
@@ -85,7 +82,7 @@ func (Copier) Read(f, reply *File) error {
 	}
 	var stream net.Conn
 	reply.Path, reply.Size = f.Path, info.Size()
-	reply.Data, stream = rpcpipe.FromContext(f.ctx).Offer()
+	reply.Data, stream = rpcpipe.FromContext(f.Context()).Offer()
 	// The parent opens the stream when it has the reply. If it does not wait for the
 	// reply any more, this ends with the link.
 	go func() {
