@@ -6,7 +6,7 @@ import (
 	"maps"
 )
 
-// Caller is for embedding in the argument type of a method that wants to know who calls and for how long:
+// Caller is for embedding, by value, in the argument type of a method that wants to know who calls and for how long:
 //
 //	type Search struct {
 //		viaduct.Caller

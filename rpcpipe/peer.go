@@ -182,7 +182,7 @@ func (p *Peer) Call(serviceMethod string, args, reply any) error {
 
 // CallContext is Call until ctx ends: then it returns ctx.Err() at once (but not
 // while it encodes args, or decodes the reply, which it returns), and the other side is told that nobody waits for the reply any more, or, if the call had not been sent whole, does
-// not get it. reply is not touched after CallContext has returned.
+// not get it. A deadline crosses, as the time that is left: see [viaduct.Caller]. reply is not touched after CallContext has returned.
 func (p *Peer) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
 	return p.endpoint.CallContext(ctx, serviceMethod, args, reply)
 }
