@@ -23,7 +23,8 @@ import (
 // It crosses as nothing else but its Metadata. Over another net/rpc codec, gob say, the argument is as ever, Context
 // returns context.Background(), and Fail its argument.
 type Caller struct {
-	// Metadata is what the caller has attached with [WithMetadata], or has set here.
+	// Metadata is what the caller has attached with [WithMetadata]. What it has set here is part of the argument, as any
+	// field, and crosses as well; a pair that is attached goes before one of the same key. It is not to be changed. An argument that is passed on takes it along.
 	Metadata map[string]string
 
 	ctx context.Context
@@ -32,14 +33,19 @@ type Caller struct {
 // SetContext is called before the method. It is not for users.
 func (c *Caller) SetContext(ctx context.Context) {
 	c.ctx = ctx
-	if md := Metadata(ctx); md != nil {
+	switch md := Metadata(ctx); {
+	case len(c.Metadata) == 0:
 		c.Metadata = md
+	case md != nil:
+		maps.Copy(c.Metadata, md)
 	}
 }
 
-// Context returns the context of the call. It ends when the caller has given up or its deadline is over, when the method has returned, and
+// Context returns the context of the call. It ends when the caller has given up or its deadline is over (then its Err is
+// one of context's two, as the deadline or the caller's word comes first), when the method has returned, and
 // when the link ends. Calls made with it to the side that has called are known there to serve its call: they
-// are never refused, and do not wait for others. See also rpcpipe.FromContext.
+// are never refused, and do not wait for others, up to 16 at a time for each call. (Those of a method that was called one way count as any.)
+// See also rpcpipe.FromContext.
 func (c Caller) Context() context.Context {
 	if c.ctx == nil {
 		return context.Background()
@@ -56,7 +62,8 @@ func (c Caller) Fail(err error) error { return Fail(c.Context(), err) }
 //
 // To a viaduct peer it then crosses with the [*Error] and the registered errors (see [RegisterError]) that it wraps, in the sense of
 // errors.As and errors.Is; they are the same there, and the text is err's own. All else of it, and with other contexts or peers everything, crosses as
-// text, as with net/rpc. It may be called from any goroutine; the last call counts. A nil err is returned as it is.
+// text, as with net/rpc. What the method returns must be just what Fail has returned: wrap first, and Fail last. Data that cannot be
+// sent is left out, and the text says so. It may be called from any goroutine; the last call counts. A nil err is returned as it is.
 func Fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -74,6 +74,8 @@ func TestMetadata(t *testing.T) {
 	// Set in the argument, it is part of that; what is attached goes before.
 	set := FailArg{Caller: viaduct.Caller{Metadata: map[string]string{"set": "1"}}}
 	require.Equal(t, set.Metadata, tell(t.Context(), "Telling.Tell", set).Metadata)
+	require.Equal(t, map[string]string{"set": "1", "user": "bob", "trace": "\xff7"}, tell(ctx, "Telling.Tell", set).Metadata)
+	set.Metadata = map[string]string{"user": "eve"}
 	require.Equal(t, want, tell(ctx, "Telling.Tell", set).Metadata)
 
 	// Too much is refused, and nothing is sent.

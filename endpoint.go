@@ -154,7 +154,11 @@ func (e *Endpoint) call(ctx context.Context, c *pendingCall, args, reply any) er
 		}
 		<-c.ready // the reply has been faster
 	}
-	return e.result(c, reply)
+	err = e.result(c, reply)
+	if f, ok := err.(*failure); ok && f.text == errTooLate.text { // it is this context's deadline, and that side's clock
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // cancel tells the other side that nobody waits for the reply to request id. If

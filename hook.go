@@ -8,7 +8,10 @@ import "context"
 // On the side that calls, ctx is the caller's, context.Background() for calls without one; on the side that serves it is that of the
 // call, from which [Metadata] has what the caller attached. The context returned takes its place, if it is not nil: so a hook may attach metadata,
 // or bring something to the method. The function returned is called once, if it is not nil, before
-// the caller has its result, or when the reply is on its way. Hooks are called from many goroutines at once.
+// the caller has its result, or when the reply is on its way. Hooks are called from many goroutines at once. They must not panic:
+// that ends the process, or the caller's goroutine, whatever Options.RecoverPanics says.
+//
+// A context returned must derive from ctx, or [Fail] and rpcpipe.FromContext do not know it. Its end does not end calls by Go or of a standard client.
 type Hook func(ctx context.Context, call CallInfo) (context.Context, func(CallResult))
 
 // CallInfo says what call a [Hook] is about.
@@ -23,7 +26,7 @@ type CallResult struct {
 	// says, or otherwise an [rpc.ServerError]; of a one-way call it is what nobody else hears.
 	Err error
 
-	// Request and Reply are the sizes of the two messages in bytes, 0 for one that was not sent or has not come.
+	// Request and Reply are the sizes of the two messages in bytes, 0 for one that could not be encoded or has not come.
 	Request, Reply int
 }
 

@@ -159,18 +159,19 @@ func TestHookBlocks(t *testing.T) {
 		hook := func(ctx context.Context, _ viaduct.CallInfo) (context.Context, func(viaduct.CallResult)) {
 			return nil, func(viaduct.CallResult) { <-release }
 		}
-		c := newCareful()
-		a, b := extendedPair(t, viaduct.Options{CallHook: hook}, viaduct.Options{Server: tellingServer(t, c)})
+		g := newTurnstile() // its method does not heed the end of the link, and answers later
+		a, b := extendedPair(t, viaduct.Options{CallHook: hook}, viaduct.Options{Server: tellingServer(t, g)})
 		done := make(chan *rpc.Call, 2)
-		a.Go("Careful.Wait", &Heeding{N: 1}, nil, done)
-		a.Go("Careful.Wait", &Heeding{N: 2}, nil, done)
-		<-c.begun
-		<-c.begun
+		a.Go("Turnstile.Pass", 1, nil, done)
+		a.Go("Turnstile.Pass", 2, nil, done)
+		<-g.at
+		<-g.at
 		b.Close()
 		<-a.Done()
 		synctest.Wait()
 		require.Empty(t, done)
 		close(release)
+		close(g.open)
 		require.ErrorIs(t, (<-done).Error, rpc.ErrShutdown)
 		require.ErrorIs(t, (<-done).Error, rpc.ErrShutdown)
 		endBoth(t, a, b)

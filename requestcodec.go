@@ -101,7 +101,7 @@ func (c *requestCodec) readBody(args any) error {
 func giveContext(t contextTaker, ctx context.Context, method []byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &BodyError{"decode", "arguments", string(method), typeName(t), fmt.Errorf("panic in SetContext: %v", r)}
+			err = &BodyError{"decode", "arguments", string(method), typeName(t), fmt.Errorf("panic in SetContext (embed viaduct.Caller, not a pointer to it): %v", r)}
 		}
 	}()
 	t.SetContext(ctx)

@@ -49,7 +49,7 @@
 //
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and beyond that they are refused with
 // [viaduct.ErrOverload]. Calls that a method makes with the context of its call, to the side that called, are not held up by
-// limits there, so that methods may call each other back to any depth. [viaduct.Options] has the limits, hooks around calls on both sides, and a
+// limits there, up to 16 at a time for each call, so that methods may call each other back to any depth. [viaduct.Options] has the limits, hooks around calls on both sides, and a
 // way to survive panics in methods.
 //
 // # Streams
