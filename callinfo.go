@@ -2,6 +2,7 @@ package viaduct
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -26,7 +27,27 @@ const (
 	keyTimeout = "timeout"
 	keyWithin  = "within"
 	keyMeta    = "meta"
+	keySize    = "size" // how many bytes the element has; the last pair, its value in five bytes. In long messages
 )
+
+// infoEnd is what that pair begins with, and infoEndSize its size.
+const (
+	infoEnd     = "\xa4size\xce"
+	infoEndSize = len(infoEnd) + 4
+)
+
+// sizeAtEnd returns the size of the element that b ends with, as it says, 0 if it does not.
+func sizeAtEnd(b []byte) int {
+	if len(b) < infoEndSize || string(b[len(b)-infoEndSize:len(b)-4]) != infoEnd {
+		return 0
+	}
+	if size := binary.BigEndian.Uint32(b[len(b)-4:]); uint64(size) < uint64(len(b)) {
+		return int(size)
+	}
+	return 0
+}
+
+var errNoSize = fmt.Errorf("what is behind the params of a message of more than %d bytes does not end with its size", maxLook)
 
 var errNoMetadata = fmt.Errorf("the other side takes no metadata: %w", errors.ErrUnsupported)
 
@@ -57,7 +78,12 @@ func (e *Endpoint) appendInfo(b []byte, ctx context.Context, oneWay bool) ([]byt
 	if n == 0 {
 		return b, nil
 	}
+	long := len(b) > maxLook-2*maxMetadata // it may be then
+	if long {
+		n++
+	}
 	b[0]++ // one element more
+	start := len(b)
 	b = mpack.AppendMap(b, n)
 	if limited {
 		b = mpack.AppendString(b, keyTimeout)
@@ -72,6 +98,10 @@ func (e *Endpoint) appendInfo(b []byte, ctx context.Context, oneWay bool) ([]byt
 		for k, v := range meta {
 			b = appendStrings(b, k, v)
 		}
+	}
+	if long {
+		b = append(b, infoEnd...)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(b)+4-start))
 	}
 	return b, nil
 }
@@ -125,7 +155,10 @@ const maxInfoDepth = 8
 
 // infoOf returns what m says so, nil if it says nothing.
 func infoOf(m *message) *callInfo {
-	if m.extra == nil {
+	switch {
+	case m.unsure:
+		return &callInfo{malformed: errNoSize}
+	case m.extra == nil:
 		return nil
 	}
 	info, err := parseInfo(m.extra)

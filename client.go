@@ -90,7 +90,7 @@ func (c *clientCodec) ReadResponseHeader(r *rpc.Response) error {
 	}
 	r.Seq = c.call.seq
 	r.ServiceMethod = c.call.method
-	r.Error = c.current.errorText()
+	r.Error = errorText(c.current.checkedError(c.opts.maxDepth()))
 	return nil
 }
 

@@ -42,8 +42,10 @@ type dispatcher struct {
 	running      int            // calls, and concurrent notifications, that count
 	runningBytes int            // their size
 	nested       map[uint32]int // those that do not, by the call of this side that they serve
-	answering    int            // calls whose method has returned, or that were cancelled, and whose answer is being sent
-	waiting      list.List      // of *served, requests
+	nestedBytes  int
+	answering    int       // calls whose method has returned, or that were cancelled, and whose answer is being sent
+	answerBytes  int       // size of those answers
+	waiting      list.List // of *served, requests
 	waitingBytes int
 	refused      []*served
 	refusing     bool // a worker answers them
@@ -51,6 +53,7 @@ type dispatcher struct {
 	notes     []*served // in order
 	noteBytes int
 	noting    bool // there is a worker that handles them
+	noteTurn  bool // a concurrent one is next when there is room, before a call that waits
 
 	stats ServeStats // but for what is counted elsewhere
 	pool  workers
@@ -72,7 +75,9 @@ func (d *dispatcher) init(e *Endpoint) {
 	d.e = e
 	d.server = e.opts.server()
 	d.limits = e.opts.limits()
-	d.latestFirst = e.opts.latestFirst()
+	if d.latestFirst = e.opts.latestFirst(); d.latestFirst {
+		d.limits.waiting = 0 // answers wait for that to the latest call, which must not wait for them
+	}
 	d.open = make(map[uint32]*served)
 	d.nested = make(map[uint32]int)
 	d.pool.d = d
@@ -106,11 +111,15 @@ func (d *dispatcher) acceptCall(s *served) (taken, stuck bool) {
 	d.stats.Calls++
 	switch {
 	case nested && d.nested[s.info.within] < maxNested && d.answering < d.limits.handlers+answers:
+		if d.nestedBytes >= d.limits.bytes { // it must not wait for what may wait for it
+			return d.refuseLocked(s)
+		}
 		d.nested[s.info.within]++
+		d.nestedBytes += s.size
 		s.counts = countsNested
 		d.openLocked(s)
 		d.pool.runLocked(job{request: s})
-	case d.waiting.Len() == 0 && d.roomLocked(s):
+	case d.waiting.Len() == 0 && d.roomLocked():
 		d.openLocked(s)
 		d.startLocked(s)
 	case d.waiting.Len() < d.limits.waiting && d.answering < d.limits.handlers+answers && (d.waiting.Len() == 0 || d.waitingBytes+s.size <= maxWaitingBytes):
@@ -118,7 +127,6 @@ func (d *dispatcher) acceptCall(s *served) (taken, stuck bool) {
 		s.place = d.waiting.PushBack(s)
 		d.waitingBytes += s.size
 	default:
-		d.stats.Refused++
 		return d.refuseLocked(s)
 	}
 	return true, false
@@ -133,9 +141,10 @@ func (d *dispatcher) openLocked(s *served) {
 	}
 }
 
-// roomLocked reports whether s may run now. Answers being sent are bounded, too: a peer may leave no room for them.
-func (d *dispatcher) roomLocked(s *served) bool {
-	return d.running < d.limits.handlers && d.answering < d.limits.handlers+answers && (d.running == 0 || d.runningBytes+s.size <= d.limits.bytes)
+// roomLocked reports whether one more call may run now. Answers being sent are bounded, too: a peer may leave no room for them.
+func (d *dispatcher) roomLocked() bool {
+	return d.running < d.limits.handlers && d.answering < d.limits.handlers+answers &&
+		d.runningBytes < d.limits.bytes && d.answerBytes < d.limits.bytes
 }
 
 // startLocked runs s, for which there is room.
@@ -148,9 +157,11 @@ func (d *dispatcher) startLocked(s *served) {
 
 // returnedLocked is called when the method of s has returned, and it is to be answered. Its place is free before
 // the caller can have the answer.
-func (d *dispatcher) returnedLocked(s *served) {
+func (d *dispatcher) returnedLocked(s *served, answer int) {
 	d.leaveLocked(s)
 	d.answering++
+	s.answer = answer
+	d.answerBytes += answer
 	s.counts = countsAnswering
 	d.startWaitingLocked()
 }
@@ -168,29 +179,32 @@ func (d *dispatcher) leaveLocked(s *served) {
 		d.running--
 		d.runningBytes -= s.size
 	case countsNested:
+		d.nestedBytes -= s.size
 		if d.nested[s.info.within]--; d.nested[s.info.within] == 0 {
 			delete(d.nested, s.info.within)
 		}
 	case countsAnswering:
 		d.answering--
+		d.answerBytes -= s.answer
 	}
 	s.counts = countsNot
 }
 
 // startWaitingLocked runs what waits for others to end, as far as there is room.
 func (d *dispatcher) startWaitingLocked() {
-	for {
-		first := d.waiting.Front()
+	for d.roomLocked() {
+		first, notes := d.waiting.Front(), d.limits.concurrent && len(d.notes) > 0
 		switch {
-		case first != nil && d.roomLocked(first.Value.(*served)):
+		case first != nil && !(notes && d.noteTurn):
 			s := first.Value.(*served)
 			d.unwaitLocked(s)
 			d.startLocked(s)
-		case d.limits.concurrent && len(d.notes) > 0 && d.roomLocked(d.notes[0]):
+		case notes:
 			d.startLocked(d.takeNoteLocked())
 		default:
 			return
 		}
+		d.noteTurn = !d.noteTurn
 	}
 }
 
@@ -204,6 +218,7 @@ func (d *dispatcher) unwaitLocked(s *served) {
 // the writer, so credit bounds how many there are. On another the answer is queued at once; if
 // not even that finds room it is stuck.
 func (d *dispatcher) refuseLocked(s *served) (taken, stuck bool) {
+	d.stats.Refused++
 	if !d.bare {
 		d.refused = append(d.refused, s)
 		if !d.refusing {
@@ -240,7 +255,7 @@ func (d *dispatcher) queueNote(s *served) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stats.OneWay++
-	if d.limits.concurrent && len(d.notes) == 0 && d.roomLocked(s) {
+	if d.limits.concurrent && len(d.notes) == 0 && d.roomLocked() {
 		d.startLocked(s)
 		return true
 	}
@@ -282,7 +297,8 @@ func (d *dispatcher) takeNoteLocked() *served {
 func (d *dispatcher) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.waiting.Init()
-	d.waitingBytes = 0
+	for d.waiting.Len() > 0 {
+		d.unwaitLocked(d.waiting.Front().Value.(*served))
+	}
 	d.pool.closeLocked()
 }

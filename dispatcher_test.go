@@ -38,6 +38,30 @@ func barePair(a, b *Options) (x, y *Endpoint) {
 	return NewEndpoint(cx, nil, a), NewEndpoint(cy, nil, b)
 }
 
+// TestCancelBehindClose: a call that waited when the link ended is nobody's any more.
+func TestCancelBehindClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, server := newGate()
+		a, b := barePair(nil, &Options{Server: server, MaxHandlers: 1})
+		done := make(chan *rpc.Call, 3)
+		for i := range 3 {
+			a.Go("Gate.Pass", i, nil, done)
+		}
+		synctest.Wait()
+		require.Equal(t, 2, b.Stats().Served.Waiting)
+		b.dispatcher.close() // the reader may be in the middle of something
+		require.Zero(t, b.Stats().Served.Waiting)
+		for id := range uint32(4) {
+			b.dispatcher.cancel(id)
+		}
+		a.Close()
+		b.Close()
+		close(g.open)
+		require.Zero(t, a.Wait(t.Context()))
+		require.Zero(t, b.Wait(t.Context()))
+	})
+}
+
 func (d *dispatcher) workerCounts() (alive, idle int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

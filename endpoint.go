@@ -276,7 +276,7 @@ func (e *Endpoint) start(ctx context.Context, c *pendingCall, args any) (id uint
 	}
 	setID(*msg, id)
 	if err := e.send(ctx, e.out, *msg, false); err != nil {
-		if e.pending.remove(id, c) {
+		if e.pending.remove(id, c, ctx.Err() != nil && errors.Is(err, ctx.Err())) {
 			e.dispatcher.lookAgain()
 			return 0, err
 		}

@@ -31,7 +31,11 @@ type endpointCodec struct {
 func (c *endpointCodec) WriteRequest(r *rpc.Request, args any) error {
 	call := &pendingCall{method: r.ServiceMethod, client: c, seq: r.Seq}
 	ctx := c.open
-	ctx, call.done = c.e.opts.callHook().begin(ctx, r.ServiceMethod, false)
+	ctx, done := c.e.opts.callHook().begin(ctx, r.ServiceMethod, false)
+	if done != nil { // Close may report it at the same time
+		var once sync.Once
+		call.done = func(r CallResult) { once.Do(func() { done(r) }) }
+	}
 	_, err := c.e.start(ctx, call, args)
 	if c.open.Err() != nil {
 		if err == nil { // Close may have been too early for this one

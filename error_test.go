@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/rpc"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -295,4 +297,43 @@ func (Telling) Tell(a FailArg, told *Told) error {
 		told.Left = time.Until(deadline)
 	}
 	return nil
+}
+
+// TestLargeErrors: of an error that is too large the code crosses all the same, and as much of the text as can.
+func TestLargeErrors(t *testing.T) {
+	long := strings.Repeat("x", 2*maxMessage)
+	for name, err := range map[string]error{
+		"data":    &viaduct.Error{Code: 5, Message: "five", Data: long},
+		"message": fmt.Errorf("six: %w", &viaduct.Error{Code: 6, Message: long}),
+		"both":    fmt.Errorf("six: %w", &viaduct.Error{Code: 6, Message: long, Data: long}),
+		"text":    fmt.Errorf("%w: %s", errSold, long),
+	} {
+		failures[name+" too long"] = err
+	}
+	defer func() {
+		maps.DeleteFunc(failures, func(name string, _ error) bool { return strings.HasSuffix(name, " too long") })
+	}()
+	a, b := extendedPair(t, viaduct.Options{}, viaduct.Options{})
+	fail := func(name, want string) error {
+		t.Helper()
+		err := a.Call("Faulty.Fail", FailArg{How: name + " too long"}, nil)
+		require.ErrorContains(t, err, want)
+		return err
+	}
+	var e *viaduct.Error
+	require.ErrorAs(t, fail("data", "five (its data cannot be sent: viaduct: message of "), &e)
+	require.Equal(t, &viaduct.Error{Code: 5, Message: "five"}, e)
+	for _, name := range []string{"message", "both"} {
+		require.ErrorAs(t, fail(name, "six: xxx"), &e)
+		require.Equal(t, 6, e.Code)
+		require.Less(t, len(e.Message), 500)
+	}
+	require.ErrorIs(t, fail("text", "sold out: xxx"), errSold)
+	fail("text", "(shortened: viaduct: message of ")
+	require.ErrorContains(t, a.Call("Faulty.Plain", "text too long", nil), "(shortened: viaduct: message of ")
+	require.Zero(t, b.Err())
+
+	// To others as text.
+	x, _ := laneEndpoints(t, 0, &viaduct.Options{}, &viaduct.Options{Server: tellingServer(t, Faulty{})})
+	require.ErrorContains(t, x.Call("Faulty.Fail", FailArg{How: "text too long"}, nil), "(shortened: viaduct: message of ")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/rpc"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
@@ -49,7 +48,7 @@ const (
 	keyError = "error" // an *Error: code, message, data
 	keyPanic = "panic" // a *PanicError: value, stack
 	keyBody  = "body"  // a *BodyError: its fields
-	keySize  = "size"  // a *SizeError: its fields
+	keyOver  = "size"  // a *SizeError: its fields
 )
 
 // failed is an error that a call is answered with. Those of methods carry what the user's error is made of; those
@@ -73,11 +72,36 @@ func (o *Options) appendFailure(b []byte, id uint32, f *failed) []byte {
 	b = appendErrorHead(b, id)
 	b, err := o.appendParts(b, p)
 	if err != nil {
-		p.note = fmt.Sprintf(" (its data cannot be sent: %v)", err)
+		p.note = dataLost(err)
 		b, _ = o.appendParts(appendErrorHead(b[:start], id), p)
 	}
 	return mpack.AppendNil(b)
 }
+
+// appendShort is appendFailure of an error that makes a message too large, as size says: first its data is left out, then
+// the ends of its texts are.
+func (o *Options) appendShort(b []byte, id uint32, f *failed, size *SizeError) []byte {
+	if !o.extended() {
+		return appendErrorReply(b, id, brief(f.text)+tooLong(size))
+	}
+	p := partsOf(f)
+	start := len(b)
+	if p.err != nil && p.err.Data != nil {
+		p.note = dataLost(size)
+		b, _ = o.appendParts(appendErrorHead(b, id), p)
+		if b = mpack.AppendNil(b); len(b)-start <= size.Limit {
+			return b
+		}
+	}
+	p.shorten()
+	p.note += tooLong(size)
+	b, _ = o.appendParts(appendErrorHead(b[:start], id), p)
+	return mpack.AppendNil(b)
+}
+
+func dataLost(why error) string { return fmt.Sprintf(" (its data cannot be sent: %v)", why) }
+
+func tooLong(size *SizeError) string { return fmt.Sprintf(" (shortened: %v)", size) }
 
 // failureParts is what crosses of an error.
 type failureParts struct {
@@ -110,6 +134,20 @@ func partsOf(f *failed) *failureParts {
 	return p
 }
 
+// shorten leaves little enough for any limit that is worth having.
+func (p *failureParts) shorten() {
+	p.text = brief(p.text)
+	if p.err != nil {
+		p.err = &Error{Code: p.err.Code, Message: brief(p.err.Message)}
+	}
+	if p.trap != nil {
+		p.trap = &PanicError{brief(p.trap.Value), brief(p.trap.Stack)}
+	}
+	if b := p.body; b != nil {
+		p.body = &BodyError{b.Op, b.What, brief(b.Method), brief(b.Type), errors.New(brief(b.Err.Error()))}
+	}
+}
+
 func (p *failureParts) pairs() int {
 	n := 1
 	for _, there := range []bool{p.is != nil, p.err != nil, p.trap != nil, p.body != nil, p.size != nil} {
@@ -136,7 +174,7 @@ func (o *Options) appendParts(b []byte, p *failureParts) (_ []byte, err error) {
 		b = appendStrings(b, p.body.Op, p.body.What, p.body.Method, p.body.Type, p.body.Err.Error())
 	}
 	if p.size != nil {
-		b = mpack.AppendArray(mpack.AppendString(b, keySize), 2)
+		b = mpack.AppendArray(mpack.AppendString(b, keyOver), 2)
 		b = mpack.AppendInt(mpack.AppendInt(b, int64(p.size.Size)), int64(p.size.Limit))
 	}
 	if p.err == nil {
@@ -156,165 +194,4 @@ func appendStrings(b []byte, list ...string) []byte {
 		b = mpack.AppendString(b, s)
 	}
 	return b
-}
-
-// failureOf returns the error that a response is, nil if it is none.
-func (o *Options) failureOf(m *message) error {
-	if m.err == nil {
-		return nil
-	}
-	if f := o.decodeFailure(m.err); f != nil {
-		return f
-	}
-	return rpc.ServerError(m.errorText())
-}
-
-// errorText is failureOf for who wants its text alone, empty if there is none.
-func (o *Options) errorText(m *message) string {
-	if err := o.failureOf(m); err != nil {
-		if text := err.Error(); text != "" {
-			return text
-		}
-		return unknownError
-	}
-	return ""
-}
-
-// decodeFailure returns nil if b, of which only the structure was checked, is no map with a text.
-func (o *Options) decodeFailure(b []byte) *failure {
-	if !o.extended() {
-		return nil
-	}
-	n, b, err := mpack.ReadMap(b)
-	if err != nil {
-		return nil
-	}
-	f, known := &failure{}, false
-	for range n {
-		key, rest, err := mpack.ReadString(b)
-		if err != nil {
-			return nil
-		}
-		size, err := mpack.Skip(rest, o.maxDepth())
-		if err != nil {
-			return nil
-		}
-		value := rest[:size:size]
-		b = rest[size:]
-		switch string(key) {
-		case keyText:
-			text, _, err := mpack.ReadString(value)
-			if err != nil {
-				return nil
-			}
-			f.text, known = string(text), true
-		case keyIs:
-			for _, name := range readStrings(value) {
-				if err := errorNamed(name); err != nil {
-					f.parts = append(f.parts, err)
-				}
-			}
-		default:
-			if part := o.decodePart(string(key), value); part != nil {
-				f.parts = append(f.parts, part)
-			}
-		}
-	}
-	if !known {
-		return nil
-	}
-	return f
-}
-
-// decodePart returns nil for what this side does not know or understand.
-func (o *Options) decodePart(key string, b []byte) error {
-	switch key {
-	case keyPanic:
-		if s := readStrings(b); len(s) >= 2 {
-			return &PanicError{Value: s[0], Stack: s[1]}
-		}
-	case keyBody:
-		if s := readStrings(b); len(s) >= 5 {
-			return &BodyError{s[0], s[1], s[2], s[3], errors.New(s[4])}
-		}
-	case keySize:
-		if e := decodeSizeError(b); e != nil {
-			return e
-		}
-	case keyError:
-		if e := o.decodeError(b); e != nil {
-			return e
-		}
-	}
-	return nil
-}
-
-func decodeSizeError(b []byte) *SizeError {
-	n, b, err := mpack.ReadArray(b)
-	if err != nil || n < 2 {
-		return nil
-	}
-	size, b, err := readInt(b)
-	if err != nil {
-		return nil
-	}
-	limit, _, err := readInt(b)
-	if err != nil {
-		return nil
-	}
-	return &SizeError{Size: size, Limit: limit}
-}
-
-func (o *Options) decodeError(b []byte) *Error {
-	n, b, err := mpack.ReadArray(b)
-	if err != nil || n < 3 {
-		return nil
-	}
-	code, b, err := readInt(b)
-	if err != nil {
-		return nil
-	}
-	message, b, err := mpack.ReadString(b)
-	if err != nil {
-		return nil
-	}
-	e := &Error{Code: code, Message: string(message)}
-	size, err := mpack.Skip(b, o.maxDepth())
-	if err == nil {
-		err = o.plain().decodeBody(b[:size:size], &e.Data)
-	}
-	if err != nil {
-		e.Data = fmt.Errorf("viaduct: cannot decode the data of an error: %w", err)
-	}
-	return e
-}
-
-// readInt reads an integer that fits Go's.
-func readInt(b []byte) (int, []byte, error) {
-	h, err := mpack.ReadHead(b)
-	if err != nil {
-		return 0, nil, err
-	}
-	n := int64(h.Num)
-	if h.Kind != mpack.Int && h.Kind != mpack.Uint || h.Kind == mpack.Uint && h.Num > math.MaxInt64 || int64(int(n)) != n {
-		return 0, nil, fmt.Errorf("a %v that is no int of this machine", h.Kind)
-	}
-	return int(n), b[h.Size:], nil
-}
-
-// readStrings reads an array that begins with strings, up to what is none.
-func readStrings(b []byte) (list []string) {
-	n, b, err := mpack.ReadArray(b)
-	if err != nil {
-		return nil
-	}
-	for range n {
-		s, rest, err := mpack.ReadString(b)
-		if err != nil {
-			return list
-		}
-		list = append(list, string(s))
-		b = rest
-	}
-	return list
 }

@@ -118,8 +118,8 @@ func FuzzParseMessage(f *testing.F) {
 			t.Fatal("more than there is")
 		}
 		if m.kind == typeResponse {
-			if (m.errorText() == "") != (m.err == nil) {
-				t.Fatalf("error %x is %q", m.err, m.errorText())
+			if text := errorText(m.checkedError(defaultMaxDepth)); (text == "") != (m.err == nil) {
+				t.Fatalf("error %x is %q", m.err, text)
 			}
 			return
 		}

@@ -177,3 +177,44 @@ func TestHookBlocks(t *testing.T) {
 		endBoth(t, a, b)
 	})
 }
+
+// TestHookOfClosedClient: the end of a call that is still being sent when its client is closed is told once.
+func TestHookOfClosedClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log hookLog
+		e, _ := plays(t, &viaduct.Options{CallHook: log.hook}) // nobody reads
+		client := e.Client()
+		first := client.Go("A.B", make([]byte, 1<<20), nil, nil)
+		var second *rpc.Call
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			second = client.Go("A.C", make([]byte, 1<<20), nil, nil) // waits for room
+		}()
+		synctest.Wait()
+		client.Close()
+		<-sent
+		<-first.Done
+		<-second.Done
+		require.ElementsMatch(t, []string{
+			"A.B false", "A.B: connection is shut down true false",
+			"A.C false", "A.C: connection is shut down true false",
+		}, log.take())
+	})
+}
+
+// TestHookOfLargeReply: a reply that cannot be sent is a failure.
+func TestHookOfLargeReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log hookLog
+		a, b := extendedPair(t, viaduct.Options{}, viaduct.Options{ServeHook: log.hook})
+		require.Error(t, a.Call("Faulty.Large", 2*maxMessage, nil))
+		require.Error(t, a.Call("Faulty.Reply", "", nil))
+		lines := log.take()
+		require.Len(t, lines, 4)
+		require.Contains(t, lines[1], fmt.Sprintf("is over the limit of %d bytes", maxMessage))
+		require.Contains(t, lines[3], "cannot encode reply")
+		require.Equal(t, viaduct.ServeStats{Calls: 2, Failed: 2}, b.Stats().Served)
+		endBoth(t, a, b)
+	})
+}

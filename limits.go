@@ -22,7 +22,7 @@ func (o *Options) limits() limits {
 		return l
 	}
 	if o.MaxHandlers > 0 {
-		l.handlers = o.MaxHandlers
+		l.handlers = min(o.MaxHandlers, 1<<30) // more may be added to it
 	}
 	if o.MaxHandlerBytes > 0 {
 		l.bytes = o.MaxHandlerBytes

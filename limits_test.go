@@ -2,6 +2,8 @@ package viaduct_test
 
 import (
 	"context"
+	"encoding/hex"
+	"math"
 	"net/rpc"
 	"sync"
 	"testing"
@@ -98,7 +100,7 @@ func TestGoexitFreesPlace(t *testing.T) {
 	require.NoError(t, a.Call("Arith.Add", Args{1, 2}, nil))
 }
 
-// TestMaxHandlerBytes: large requests wait, too, but one is always handled.
+// TestMaxHandlerBytes: large requests wait, too, but for the one with which they become too many.
 func TestMaxHandlerBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &Holding{open: make(chan struct{})}
@@ -111,7 +113,7 @@ func TestMaxHandlerBytes(t *testing.T) {
 		require.Equal(t, viaduct.ServeStats{Calls: 5, Running: 1, Waiting: 4}, b.Stats().Served)
 		h.open <- struct{}{}
 		synctest.Wait()
-		require.Equal(t, viaduct.ServeStats{Calls: 5, Running: 2, Waiting: 2}, b.Stats().Served)
+		require.Equal(t, viaduct.ServeStats{Calls: 5, Running: 3, Waiting: 1}, b.Stats().Served)
 		close(h.open)
 		for range 5 {
 			require.NoError(t, (<-done).Error)
@@ -267,4 +269,97 @@ func TestRefusalOutOfTurn(t *testing.T) {
 	require.ErrorIs(t, a.CallContext(soon(t), "Turnstile.Pass", 2, nil), viaduct.ErrOverload)
 	close(g.open)
 	require.NoError(t, (<-first.Done).Error)
+}
+
+// TestLatestFirstAtLimit: with answers in turn a call may be answered only behind later ones, so none may wait for it.
+func TestLatestFirstAtLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTurnstile()
+		a, b := extendedPair(t, viaduct.Options{}, viaduct.Options{Server: tellingServer(t, g), MaxHandlers: 2, AnswerLatestFirst: true})
+		done := make(chan *rpc.Call, 2)
+		a.Go("Turnstile.Pass", 1, nil, done)
+		a.Go("Turnstile.Pass", 2, nil, done)
+		synctest.Wait()
+		g.open <- struct{}{} // to one of them, which may have to wait for the other
+		synctest.Wait()
+		for b.Stats().Served.Running == 2 {
+			require.ErrorIs(t, a.Call("Turnstile.Pass", 3, nil), viaduct.ErrOverload)
+			g.open <- struct{}{}
+			synctest.Wait()
+		}
+		close(g.open)
+		require.NoError(t, (<-done).Error)
+		require.NoError(t, (<-done).Error)
+		require.NoError(t, a.Call("Turnstile.Pass", 4, nil))
+		endBoth(t, a, b)
+	})
+}
+
+// TestAnswersAreBound: a peer that takes no answers cannot make this side hold any number of bytes of them.
+func TestAnswersAreBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, conn := plays(t, &viaduct.Options{Server: tellingServer(t, Faulty{}), MaxHandlerBytes: 2 << 20})
+		for i := range 10 {
+			writesHex(t, conn, "94 00 "+hex.EncodeToString([]byte{byte(i)})+" ac 46 61 75 6c 74 79 2e 4c 61 72 67 65 91 ce 00 10 00 00") // Faulty.Large of 1 MiB
+			synctest.Wait()
+		}
+		stats := e.Stats().Served
+		require.InDelta(t, 7, stats.Waiting, 1, "one or two are queued or being written, two are held")
+		require.Zero(t, stats.Running)
+		reads(t, conn, 10<<20)
+	})
+}
+
+// TestNestedBytes: nor can one that sends large calls which it says serve one of this side's.
+func TestNestedBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, x, _ := chains(t, viaduct.Options{MaxHandlerBytes: 1})
+		x.held, x.open = make(chan struct{}, 100), make(chan struct{})
+		failed := make(chan error)
+		go func() { failed <- a.Call("Chain.Down", ChainArg{Depth: 1, Width: 3}, nil) }()
+		synctest.Wait()
+		require.Equal(t, viaduct.ServeStats{Calls: 3, Running: 1, Refused: 2}, a.Stats().Served)
+		close(x.open)
+		require.ErrorContains(t, <-failed, "call refused")
+		require.NoError(t, a.Call("Chain.Down", ChainArg{Depth: 1, Rounds: 3}, nil), "what they take is given back")
+		endBoth(t, a, b)
+	})
+}
+
+// TestTurns: calls and concurrent one-way calls that wait are begun in turn.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTurnstile()
+		a, b := extendedPair(t, viaduct.Options{}, viaduct.Options{Server: tellingServer(t, g), MaxHandlers: 1, ConcurrentNotify: true})
+		done := make(chan *rpc.Call, 10)
+		for i := range 5 {
+			a.Go("Turnstile.Pass", i, nil, done)
+			synctest.Wait()
+		}
+		for i := range 4 {
+			require.NoError(t, a.Notify(t.Context(), "Turnstile.Pass", 100+i))
+		}
+		var kinds string
+		for range 9 {
+			synctest.Wait()
+			if <-g.at < 100 {
+				kinds += "c"
+			} else {
+				kinds += "n"
+			}
+			g.open <- struct{}{}
+		}
+		require.Contains(t, []string{"cncncncnc", "ccncncncn"}, kinds)
+		for range 5 {
+			require.NoError(t, (<-done).Error)
+		}
+		endBoth(t, a, b)
+	})
+}
+
+// TestUnlimited: as many as there may be.
+func TestUnlimited(t *testing.T) {
+	a, b := extendedPair(t, viaduct.Options{}, viaduct.Options{MaxHandlers: math.MaxInt, MaxHandlerBytes: math.MaxInt, MaxWaiting: math.MaxInt})
+	require.NoError(t, a.Call("Arith.Add", Args{1, 2}, nil))
+	require.Zero(t, b.Stats().Served.Refused)
 }

@@ -21,11 +21,16 @@ type message struct {
 	kind   uint8
 	id     uint32 // of a request or response
 	method []byte // of a request or notification
-	err    []byte // of a response: one encoded value, nil if there was no error
+	err    []byte // of a response: an encoded value, nil if there was no error
 	body   []byte // params, an array, or result: encoded and, if last, not checked
 	extra  []byte // the element behind params, nil if there is none
+	unsure bool   // err or body is not checked, and may have more behind it
 	size   int    // of the whole message
 }
+
+// maxLook is the size of the longest message whose values the reader looks through: 64 KiB take it less than a
+// millisecond, whatever is in them, 128 MiB more than a second.
+const maxLook = 64 << 10
 
 // parseMessage takes b apart. It checks what it reads and no more: the body is
 // checked when it is decoded, at the cost of one call. maxDepth is for values that have to be skipped.
@@ -62,26 +67,73 @@ func parseMessage(b []byte, maxDepth int) (message, error) {
 		m.id, rest = uint32(id), after
 	}
 	if m.kind == typeResponse {
-		size, err := mpack.Skip(rest, maxDepth)
-		if err != nil {
-			return m, &ProtocolError{fmt.Sprintf("error of response %d", m.id), err}
-		}
-		if h, _ := mpack.ReadHead(rest); h.Kind != mpack.Nil {
-			m.err = rest[:size:size]
-		}
-		m.body = rest[size:]
-		return m, nil
+		return m, m.splitResponse(rest, maxDepth)
 	}
 	if m.method, rest, err = mpack.ReadString(rest); err != nil {
 		return m, &ProtocolError{fmt.Sprintf("method name of message of type %d", kind), err}
 	}
 	m.body = rest
 	if n > want {
-		if size, err := mpack.Skip(rest, maxDepth); err == nil {
-			m.body, m.extra = rest[:size:size], rest[size:]
-		}
+		m.splitParams(maxDepth)
 	}
 	return m, nil
+}
+
+// splitResponse splits b, the last two elements of a response.
+func (m *message) splitResponse(b []byte, maxDepth int) error {
+	h, err := mpack.ReadHead(b)
+	switch {
+	case err != nil:
+	case h.Kind == mpack.Nil:
+		m.body = b[h.Size:]
+		return nil
+	case m.size > maxLook:
+		m.err, m.unsure = b, true
+		return nil
+	default:
+		var size int
+		if size, err = mpack.Skip(b, maxDepth); err == nil {
+			m.err, m.body = b[:size:size], b[size:]
+			return nil
+		}
+	}
+	return &ProtocolError{fmt.Sprintf("error of response %d", m.id), err}
+}
+
+// splitParams splits body, params and the element behind them.
+func (m *message) splitParams(maxDepth int) {
+	size := 0
+	if m.size > maxLook {
+		size = len(m.body) - sizeAtEnd(m.body)
+		m.unsure = size == len(m.body)
+	} else {
+		size, _ = mpack.Skip(m.body, maxDepth)
+	}
+	if size > 0 && size < len(m.body) {
+		m.body, m.extra = m.body[:size:size], m.body[size:]
+	}
+}
+
+// checkParams is for who decodes the params of a request.
+func (m *message) checkParams(maxDepth int) {
+	if m.unsure {
+		m.unsure = false
+		if size, err := mpack.Skip(m.body, maxDepth); err == nil {
+			m.body = m.body[:size:size]
+		}
+	}
+}
+
+// checkedError returns the error of a response for who decodes it.
+func (m *message) checkedError(maxDepth int) []byte {
+	if !m.unsure {
+		return m.err
+	}
+	size, err := mpack.Skip(m.err, maxDepth)
+	if err != nil {
+		return mpack.AppendString(nil, fmt.Sprintf("viaduct: cannot decode the error that came, %d bytes: %v", len(m.err), err))
+	}
+	return m.err[:size]
 }
 
 // parameter returns the one argument in a request's params, nil if there is none.
@@ -187,13 +239,12 @@ func appendErrorReply(b []byte, id uint32, text string) []byte {
 	return mpack.AppendNil(mpack.AppendString(appendErrorHead(b, id), text))
 }
 
-// errorText returns the error of a response as text, empty if there is none.
-// Peers other than viaduct send errors of any type: they are written out.
-func (m *message) errorText() string {
-	if m.err == nil {
+// errorText writes out the error of a response, nil if it was none: peers other than viaduct send any type.
+func errorText(b []byte) string {
+	if b == nil {
 		return ""
 	}
-	text, err := mpack.Text(m.err)
+	text, err := mpack.Text(b)
 	if err != nil || text == "" {
 		return unknownError
 	}

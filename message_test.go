@@ -200,6 +200,6 @@ func TestErrorText(t *testing.T) {
 	} {
 		m, err := parseMessage(unhex(t, s), 10)
 		require.NoError(t, err)
-		require.Equal(t, want, m.errorText(), s)
+		require.Equal(t, want, errorText(m.err), s)
 	}
 }

@@ -63,8 +63,9 @@ type Options struct {
 	// its context, do not wait and do not count, up to 16 for each. Default: 16,384.
 	MaxHandlers int
 
-	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came: beyond, they wait as
-	// for MaxHandlers. One is always handled, whatever its size. Default: 512 MiB.
+	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came: once they have as many, others wait
+	// as for MaxHandlers. The answers being sent have the same bound, and so have the calls that do not count, which are refused
+	// beyond it. Default: 512 MiB.
 	MaxHandlerBytes int
 
 	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.

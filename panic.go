@@ -28,24 +28,27 @@ func (w *worker) abrupt(s *served, r any) {
 		w.codec.answer(f, nil)
 		return
 	}
-	w.d.e.lastAnswer(s, f)
+	w.lastAnswer(s, f)
 	panic(r) // the runtime prints the frames of the first panic, too
 }
 
-// lastAnswer answers s, if that can be done before long: the process ends behind it.
-func (e *Endpoint) lastAnswer(s *served, f *failed) {
+// lastAnswer answers s and tells the hook, if that can be done before long: the process ends behind it.
+func (w *worker) lastAnswer(s *served, f *failed) {
+	e := w.d.e
 	ctx, cancel := context.WithTimeout(context.Background(), panicTime)
 	defer cancel()
-	if s.kind != typeRequest || !e.dispatcher.claim(s) {
-		return
-	}
 	done := make(chan struct{})
 	go func() { // even encoding may take its time: the process must end
 		defer close(done)
-		msg := e.opts.appendFailure(nil, s.id, f)
-		if e.answer(ctx, s, &msg) == nil {
-			e.in.Flush(ctx)
+		if s.kind == typeRequest && e.dispatcher.claim(s, 0) {
+			msg := e.opts.appendFailure(nil, s.id, f)
+			e.fit(&msg, s.id, f)
+			if e.answer(ctx, s, msg) == nil {
+				e.in.Flush(ctx)
+			}
 		}
+		w.codec.result.Err = f.err
+		w.codec.end()
 	}()
 	select {
 	case <-done:

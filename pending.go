@@ -131,12 +131,15 @@ func (p *pendingCalls) take(id uint32, failed bool) *pendingCall {
 	return c
 }
 
-// remove takes c back, which has not been sent. It reports false if somebody else completes it.
-func (p *pendingCalls) remove(id uint32, c *pendingCall) bool {
+// remove takes c back, which has not been sent, perhaps because it was given up. It reports false if somebody else completes it.
+func (p *pendingCalls) remove(id uint32, c *pendingCall, givenUp bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.calls[id] {
 	case c:
+		if givenUp {
+			p.stats.Cancelled++
+		}
 	case &abandoned:
 		p.abandoned--
 	default:

@@ -80,7 +80,7 @@ func TestPendingFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []*pendingCall{one}, p.fail(rpc.ErrShutdown))
 	require.Equal(t, rpc.ErrShutdown, one.err)
-	require.False(t, p.remove(id, one), "somebody else completes it")
+	require.False(t, p.remove(id, one, false), "somebody else completes it")
 	require.Nil(t, p.take(id, false))
 	_, err = p.add(p.get())
 	require.Equal(t, rpc.ErrShutdown, err)

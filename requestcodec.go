@@ -130,51 +130,70 @@ func (c *requestCodec) failure(text string) *failed {
 
 // answer answers with f, or with reply if that is nil.
 func (c *requestCodec) answer(f *failed, reply any) error {
-	if f != nil {
-		c.result.Err = f.err
-		c.e.dispatcher.countFailure()
-	}
 	if c.request.kind == typeNotification {
 		if f != nil {
+			c.fail(f)
 			c.e.reporter.warn(noteFailed, "method", brief(c.method), "error", brief(f.text))
 		}
 		return nil
 	}
 	if c.request.cancelled.Load() {
+		if f != nil {
+			c.fail(f)
+		}
 		return nil
 	}
 	msg := getBuffer()
 	defer putBuffer(msg)
 	if f == nil {
 		f = c.e.opts.encodeReply(msg, c.request.id, c.method, reply) // may end the goroutine: then nobody has claimed the call
-		if f != nil {
-			c.result.Err = f.err
-		}
 	} else {
 		*msg = c.e.opts.appendFailure(*msg, c.request.id, f)
 	}
-	if !c.e.dispatcher.claim(c.request) {
+	if f = c.e.fit(msg, c.request.id, f); f != nil {
+		c.fail(f)
+	}
+	if !c.e.dispatcher.claim(c.request, len(*msg)) {
 		return nil
 	}
+	c.request.body, c.request.extra = nil, nil // sending may take its time
 	c.result.Reply = len(*msg)
-	return c.e.answer(context.Background(), c.request, msg)
+	return c.e.answer(context.Background(), c.request, *msg)
+}
+
+func (c *requestCodec) fail(f *failed) {
+	c.result.Err = f.err
+	c.e.dispatcher.countFailure()
+}
+
+// fit makes msg, which answers a call with f, or with a reply if that is nil, small enough to be sent. It returns what it answers with then.
+func (e *Endpoint) fit(msg *[]byte, id uint32, f *failed) *failed {
+	limit := e.in.MaxSend()
+	if len(*msg) <= limit {
+		return f
+	}
+	size := &SizeError{Size: len(*msg), Limit: limit}
+	if f == nil {
+		f = &failed{size, size.Error(), true}
+		*msg = e.opts.appendFailure((*msg)[:0], id, f)
+	} else {
+		*msg = e.opts.appendShort((*msg)[:0], id, f, size)
+	}
+	return f
 }
 
 // answer sends msg as the answer to s, which the caller has claimed. It waits for room.
-func (e *Endpoint) answer(ctx context.Context, s *served, msg *[]byte) error {
+func (e *Endpoint) answer(ctx context.Context, s *served, msg []byte) error {
 	e.dispatcher.awaitTurn(s)
 	defer e.dispatcher.sent(s)
-	return e.deliver(ctx, s, msg)
+	return e.deliver(ctx, msg)
 }
 
 // deliver is answer out of turn.
-func (e *Endpoint) deliver(ctx context.Context, s *served, msg *[]byte) error {
-	err := e.send(ctx, e.in, *msg, false)
-	if size, ok := err.(*SizeError); ok {
-		*msg = e.opts.appendFailure((*msg)[:0], s.id, &failed{size, size.Error(), true})
-		if err = e.send(ctx, e.in, *msg, false); err != nil {
-			e.end(err) // the caller would wait for ever
-		}
+func (e *Endpoint) deliver(ctx context.Context, msg []byte) error {
+	err := e.send(ctx, e.in, msg, false)
+	if size, ok := err.(*SizeError); ok { // a limit too small for any error: the caller would wait for ever
+		e.end(size)
 	}
 	return err
 }
@@ -183,7 +202,7 @@ func (e *Endpoint) answerFailure(s *served, f *failed) {
 	msg := getBuffer()
 	defer putBuffer(msg)
 	*msg = e.opts.appendFailure(*msg, s.id, f)
-	e.answer(context.Background(), s, msg)
+	e.answer(context.Background(), s, *msg)
 }
 
 func (c *requestCodec) Close() error { return nil }

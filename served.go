@@ -18,6 +18,7 @@ type served struct {
 	// Guarded by the dispatcher's mu. Only the worker that runs the method sets ctx and stop.
 	answered bool
 	counts   counts
+	answer   int           // size of what it is answered with, if it is being
 	place    *list.Element // in dispatcher.waiting
 	ctx      context.Context
 	stop     context.CancelFunc
@@ -36,13 +37,15 @@ const (
 )
 
 // claim makes the caller, the worker whose method has returned, the one who answers s. It reports false if somebody else is.
-func (d *dispatcher) claim(s *served) bool {
+func (d *dispatcher) claim(s *served, answer int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.claimLocked(s) {
 		return false
 	}
-	d.returnedLocked(s)
+	if !d.latestFirst {
+		d.returnedLocked(s, answer)
+	}
 	return true
 }
 
@@ -62,7 +65,7 @@ func (d *dispatcher) claimLocked(s *served) bool {
 func (d *dispatcher) cancel(id uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s := d.open[id]; s != nil && d.claimLocked(s) {
+	if s := d.open[id]; s != nil && !d.pool.closed && d.claimLocked(s) {
 		d.stats.Cancelled++
 		s.cancelled.Store(true)
 		if s.place != nil {

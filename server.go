@@ -148,6 +148,7 @@ func (m *message) decodeArgument(args any, o *Options) error {
 	if args == nil {
 		return nil
 	}
+	m.checkParams(o.maxDepth())
 	err := o.decodeParams(m, args)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("truncated argument")

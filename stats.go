@@ -10,7 +10,7 @@ type Stats struct {
 type CallStats struct {
 	Calls     uint64 // begun, ever
 	Failed    uint64 // of them, those that the other side answered with an error
-	Cancelled uint64 // given up by this side before their reply came
+	Cancelled uint64 // given up by this side before their reply came, or before they were sent
 	OneWay    uint64 // one-way calls sent, ever
 	Pending   int    // that wait for their reply now
 }

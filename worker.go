@@ -55,7 +55,7 @@ func (w *worker) refuse() {
 			return
 		}
 		msg := w.d.e.opts.appendFailure(nil, s.id, why)
-		w.d.e.deliver(context.Background(), s, &msg)
+		w.d.e.deliver(context.Background(), msg)
 		w.d.e.in.Release(s.size, false)
 	}
 }

@@ -278,7 +278,7 @@ func TestFlood(t *testing.T) {
 	require.Equal(t, 16<<10, stats.Running)
 	require.Equal(t, 16<<10, stats.Waiting)
 	t.Logf("%d MiB at most, %d before", most>>20, before>>20)
-	require.Less(t, most, before+300<<20)
+	require.Less(t, most, before+600<<20, "twice of what lives: the collector lets as much be garbage")
 	close(c.open)
 	require.Equal(t, 1_000_000-32<<10, <-f.refused)
 	require.EqualValues(t, 0, c.running.Load())
@@ -298,6 +298,7 @@ func TestUnsentIsAborted(t *testing.T) {
 	require.Less(t, time.Since(begin), time.Second)
 	require.Zero(t, p.Stats().Link.Senders)
 	require.Zero(t, p.Stats().Made.Pending)
+	require.EqualValues(t, 1, p.Stats().Made.Cancelled)
 	resume(t, p.Process().Pid())
 	var depth int
 	require.NoError(t, p.Call("Calls.Back", CallArg{N: 0}, &depth), "it has not panicked")

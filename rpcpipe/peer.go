@@ -85,14 +85,13 @@ const readyTime = time.Second
 
 // awaitReady waits until what is sent does not have to wait, so that a child which says something and ends is heard.
 func (p *Peer) awaitReady(ctx context.Context) {
-	t := time.NewTimer(readyTime)
-	defer t.Stop()
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
 	select {
 	case <-p.conn.Ready():
 		p.conn.ClientLane().Flush(ctx) // what this side has said first: nothing waits behind it then
 	case <-p.conn.Done():
 	case <-ctx.Done():
-	case <-t.C:
 	}
 }
 

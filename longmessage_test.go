@@ -1,0 +1,117 @@
+package viaduct
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// longRequest is a request of more than 64 KiB with params that are nothing, and end behind them.
+func longRequest(end []byte) []byte {
+	b := appendRequest(nil, "m")
+	b[0]++
+	return append(append(b, bytes.Repeat([]byte{0xc1}, maxLook)...), end...)
+}
+
+// TestLongRequestIsSplit: the reader finds what is behind the params of a long message without looking through these.
+func TestLongRequestIsSplit(t *testing.T) {
+	e := &Endpoint{opts: extended}
+	ctx, cancel := context.WithTimeout(WithMetadata(t.Context(), map[string]string{"k": "v"}), time.Hour)
+	defer cancel()
+	b, err := e.appendInfo(longRequest(nil), ctx, false)
+	require.NoError(t, err)
+	b[0] = 0x95
+	m, err := parseMessage(b, 10)
+	require.NoError(t, err)
+	require.Equal(t, bytes.Repeat([]byte{0xc1}, maxLook), m.body)
+	info := infoOf(&m)
+	require.NoError(t, info.malformed)
+	md, err := info.metadata()
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"k": "v"}, md)
+	require.NotZero(t, info.timeout)
+
+	// Up to where the element may make the message a long one.
+	short, err := e.appendInfo(make([]byte, maxLook-2*maxMetadata), ctx, false)
+	require.NoError(t, err)
+	require.False(t, bytes.Contains(short, []byte(infoEnd)))
+	long, err := e.appendInfo(make([]byte, maxLook-2*maxMetadata+1), ctx, false)
+	require.NoError(t, err)
+	require.Equal(t, len(long)-(maxLook-2*maxMetadata+1), sizeAtEnd(long))
+}
+
+// TestLongRequestWithoutSize: to who takes what is behind the params it is an error, to others nothing.
+func TestLongRequestWithoutSize(t *testing.T) {
+	for name, end := range map[string]string{
+		"none":      "80",
+		"too large": "81 a4 73 69 7a 65 ce ff ff ff ff",
+		"nothing":   "81 a4 73 69 7a 65 ce 00 00 00 00",
+	} {
+		m, err := parseMessage(longRequest(unhex(t, end)), 10)
+		require.NoError(t, err)
+		require.Equal(t, errNoSize, infoOf(&m).malformed, name)
+	}
+	m, err := parseMessage(longRequest(unhex(t, "81 a4 73 69 7a 65 ce 00 00 00 08")), 10)
+	require.NoError(t, err)
+	require.Error(t, infoOf(&m).malformed, "a size that is not the element's")
+
+	b := appendRequest(nil, "m")
+	b[0]++
+	b = mpack.AppendArray(b, 1)
+	b = mpack.AppendString(b, strings.Repeat("x", maxLook))
+	m, err = parseMessage(append(b, 0x80), 10)
+	require.NoError(t, err)
+	var s string
+	require.NoError(t, m.decodeArgument(&s, nil))
+	require.Len(t, s, maxLook)
+}
+
+// TestLongError: an error that is long is decoded by who waits for it.
+func TestLongError(t *testing.T) {
+	text := strings.Repeat("x", maxLook)
+	m, err := parseMessage(appendErrorReply(nil, 5, text), 10)
+	require.NoError(t, err)
+	require.EqualError(t, extended.failureOf(&m), text)
+
+	f := &failed{&Error{Code: 7, Message: text}, text, false}
+	m, err = parseMessage(extended.appendFailure(nil, 5, f), 10)
+	require.NoError(t, err)
+	var got *Error
+	require.ErrorAs(t, extended.failureOf(&m), &got)
+	require.Equal(t, f.err, got)
+
+	b := append(unhex(t, "94 01 05 92"), bytes.Repeat([]byte{0xc1}, maxLook)...)
+	m, err = parseMessage(b, 10)
+	require.NoError(t, err)
+	require.EqualError(t, extended.failureOf(&m), "viaduct: cannot decode the error that came, 65537 bytes: msgpack: byte 0xc1 starts no value")
+	_, err = parseMessage(append(b[:4:4], 0xc1), 10)
+	require.ErrorContains(t, err, "error of response 5", "the reader looks at short ones")
+	_, err = parseMessage(append(unhex(t, "94 01 05 c1"), b...), 10)
+	require.ErrorContains(t, err, "error of response 5")
+}
+
+// TestManyNames: an error cannot make this side hold more than it is.
+func TestManyNames(t *testing.T) {
+	b := mpack.AppendMap(nil, 2)
+	b = appendStrings(b, keyText, "x", keyIs)
+	b = mpack.AppendArray(b, 1000)
+	for range 1000 {
+		b = mpack.AppendString(b, "io.EOF")
+	}
+	f := extended.decodeFailure(b)
+	require.Len(t, f.parts, maxNames)
+
+	b = mpack.AppendMap(nil, 1001)
+	b = appendStrings(b, keyText, "x")
+	for range 1000 {
+		b = mpack.AppendArray(mpack.AppendString(b, keyPanic), 2)
+		b = appendStrings(b, "a", "b")
+	}
+	require.LessOrEqual(t, len(extended.decodeFailure(b).parts), maxParts)
+}
