@@ -51,9 +51,12 @@ func TestCancelBehindClose(t *testing.T) {
 		require.Equal(t, 2, b.Stats().Served.Waiting)
 		b.dispatcher.close() // the reader may be in the middle of something
 		require.Zero(t, b.Stats().Served.Waiting)
+		alive, _ := b.dispatcher.workerCounts()
 		for id := range uint32(4) {
 			b.dispatcher.cancel(id)
 		}
+		after, _ := b.dispatcher.workerCounts()
+		require.Equal(t, alive, after, "nobody would wait for them")
 		a.Close()
 		b.Close()
 		close(g.open)

@@ -43,9 +43,7 @@ func (d *dispatcher) claim(s *served, answer int) bool {
 	if !d.claimLocked(s) {
 		return false
 	}
-	if !d.latestFirst {
-		d.returnedLocked(s, answer)
-	}
+	d.returnedLocked(s, answer)
 	return true
 }
 

@@ -83,7 +83,16 @@ func (c *Calls) Park(a CallArg, _ *int) error {
 
 func init() {
 	children["calls"] = func([]string) {
-		connect(&rpcpipe.Options{Server: newCalls().server()}).Wait()
+		connect(&rpcpipe.Options{Server: newCalls().server(), Codec: &viaduct.Options{ServeHook: panicHook}}).Wait()
+	}
+}
+
+// panicHook tells of panics.
+func panicHook(ctx context.Context, call viaduct.CallInfo) (context.Context, func(viaduct.CallResult)) {
+	return nil, func(r viaduct.CallResult) {
+		if trap := (*viaduct.PanicError)(nil); errors.As(r.Err, &trap) {
+			fmt.Fprintln(os.Stderr, "hook:", call.Method, trap.Value)
+		}
 	}
 }
 
@@ -132,6 +141,7 @@ func TestPanicReachesCaller(t *testing.T) {
 	require.Equal(t, 2, exit.Code)
 	require.Contains(t, string(exit.Crash), "panic: number 7")
 	require.Contains(t, string(exit.Crash), "(*Calls).Panic(")
+	require.Contains(t, string(exit.Stderr), "hook: Calls.Panic number 7\n")
 	require.ErrorAs(t, p.Wait(), &exit)
 }
 
