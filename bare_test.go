@@ -25,7 +25,7 @@ func TestBareCallLimit(t *testing.T) {
 	for range defaultMaxHandlers {
 		<-g.at
 	}
-	require.Equal(t, rpc.ServerError("viaduct: call refused: 16384 are running and 0 wait"), a.Call("Gate.Pass", 1, nil))
+	require.Equal(t, rpc.ServerError("viaduct: call refused: 16384 are running and 0 wait (MaxHandlers and MaxWaiting of the side that takes it)"), a.Call("Gate.Pass", 1, nil))
 	close(g.open)
 	for range defaultMaxHandlers {
 		require.NoError(t, (<-done).Error)

@@ -232,7 +232,7 @@ func (d *dispatcher) refuseLocked(s *served) (taken, stuck bool) {
 }
 
 func (d *dispatcher) overloadLocked() *failed {
-	text := fmt.Sprintf("viaduct: call refused: %d are running and %d wait", d.running, d.waiting.Len())
+	text := fmt.Sprintf("viaduct: call refused: %d are running and %d wait (MaxHandlers and MaxWaiting of the side that takes it)", d.running, d.waiting.Len())
 	return &failed{&ownError{text, ErrOverload}, text, true}
 }
 

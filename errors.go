@@ -32,7 +32,7 @@ type SizeError struct {
 }
 
 func (e *SizeError) Error() string {
-	return fmt.Sprintf("viaduct: message of %d bytes is over the limit of %d bytes", e.Size, e.Limit)
+	return fmt.Sprintf("viaduct: message of %d bytes is over the limit of %d bytes (MaxMessage of the side that takes it)", e.Size, e.Limit)
 }
 
 // A ProtocolError reports a message that is no MessagePack-RPC, or that has no

@@ -31,7 +31,7 @@ func TestMaxHandlers(t *testing.T) {
 
 		err := a.Call("Turnstile.Pass", 9, nil)
 		require.ErrorIs(t, err, viaduct.ErrOverload)
-		require.EqualError(t, err, "viaduct: call refused: 2 are running and 3 wait")
+		require.EqualError(t, err, "viaduct: call refused: 2 are running and 3 wait (MaxHandlers and MaxWaiting of the side that takes it)")
 		client := a.Client()
 		require.Equal(t, rpc.ServerError(err.Error()), client.Call("Turnstile.Pass", 9, nil))
 		client.Close()

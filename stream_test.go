@@ -153,7 +153,7 @@ func TestStreamWrites(t *testing.T) {
 	require.Equal(t, 10, b.Len())
 	require.Equal(t, &SizeError{Size: 11, Limit: 10}, s.WriteMessage(make([]byte, 11)))
 	require.Equal(t, 10, b.Len(), "no byte of it is sent")
-	require.EqualError(t, &SizeError{Size: 11, Limit: 10}, "viaduct: message of 11 bytes is over the limit of 10 bytes")
+	require.EqualError(t, &SizeError{Size: 11, Limit: 10}, "viaduct: message of 11 bytes is over the limit of 10 bytes (MaxMessage of the side that takes it)")
 
 	broken := errors.New("broken")
 	s = newStream(&half{Writer: iotest.TruncateWriter(&b, 0)}, 10)
