@@ -115,6 +115,9 @@ func TestProof(t *testing.T) {
 					}
 					parked <- err
 				}()
+				if f.child == "stops itself" {
+					awaitStop(t, p.Process().Pid())
+				}
 				if f.when == works {
 					f.work(t, p)
 					begin = time.Now() // calls beside a flood take long on one processor

@@ -38,6 +38,19 @@ func inherited() *os.File { return os.NewFile(3, "inherited") }
 func suspend(t *testing.T, pid int) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	awaitStop(t, pid)
+}
+
+// awaitStop waits until the child pid has stopped: signals take their time, also those that it sends itself.
+func awaitStop(t *testing.T, pid int) {
+	t.Helper()
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil)
+	for err == syscall.EINTR {
+		_, err = syscall.Wait4(pid, &status, syscall.WUNTRACED, nil)
+	}
+	require.NoError(t, err)
+	require.True(t, status.Stopped())
 }
 
 func resume(t *testing.T, pid int) {
