@@ -125,10 +125,12 @@ func TestExitPending(t *testing.T) {
 	require.Contains(t, exit.Error(), " and 1 more")
 }
 
+// kill kills the child from beside.
 func kill(t *testing.T, p *rpcpipe.Peer) {
 	t.Helper()
 	process, err := os.FindProcess(p.Process().Pid())
 	require.NoError(t, err)
+	defer process.Release() // it may hold a descriptor, which tests count
 	require.NoError(t, process.Kill())
 }
 

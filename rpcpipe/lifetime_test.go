@@ -152,9 +152,7 @@ func TestOnExitOrder(t *testing.T) {
 	call = p.Go("Service.Park", 0, nil, nil)
 	require.NoError(t, p.Call("Service.Add", Args{}, nil))
 	close(ready)
-	process, err := os.FindProcess(p.Process().Pid())
-	require.NoError(t, err)
-	require.NoError(t, process.Kill())
+	kill(t, p)
 	require.NoError(t, <-called)
 	require.Error(t, p.Wait())
 }

@@ -180,12 +180,10 @@ func TestLogStoppedPeer(t *testing.T) {
 func TestLogKilledStopped(t *testing.T) {
 	before := snapshot()
 	p := startChild(t, "logs")
-	process, err := os.FindProcess(p.Process().Pid())
-	require.NoError(t, err)
 	suspend(t, p.Process().Pid())
 	log := slog.New(p.LogHandler(nil))
 	logMany(log, 100_000)
-	require.NoError(t, process.Kill())
+	kill(t, p)
 	require.Error(t, p.Wait())
 	require.False(t, log.Enabled(t.Context(), slog.LevelError))
 	before.requireSame(t)

@@ -80,9 +80,7 @@ func TestChildKilledWithGrandchild(t *testing.T) {
 		for range 8 {
 			<-begun
 		}
-		process, err := os.FindProcess(p.Process().Pid())
-		require.NoError(t, err)
-		require.NoError(t, process.Kill())
+		kill(t, p)
 		calls.Wait()
 		var exit *procspawn.Exit
 		require.ErrorAs(t, p.Wait(), &exit)

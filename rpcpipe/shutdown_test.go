@@ -212,9 +212,7 @@ func TestShutdownAfterClose(t *testing.T) {
 	}
 
 	p := startChild(t, "service")
-	process, err := os.FindProcess(p.Process().Pid())
-	require.NoError(t, err)
-	require.NoError(t, process.Kill())
+	kill(t, p)
 	require.Error(t, p.Wait())
 	require.ErrorAs(t, p.Shutdown(t.Context()), new(*procspawn.Exit))
 }
@@ -295,9 +293,7 @@ func TestShutdownChildKilled(t *testing.T) {
 	close(started)
 	call := p.Go("Service.Park", 0, nil, nil)
 	ended := beginShutdown(t, p)
-	process, err := os.FindProcess(p.Process().Pid())
-	require.NoError(t, err)
-	require.NoError(t, process.Kill())
+	kill(t, p)
 	var exit *procspawn.Exit
 	require.ErrorAs(t, <-ended, &exit)
 	requireKilled(t, exit)

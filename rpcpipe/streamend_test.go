@@ -67,10 +67,8 @@ func TestStreamsChildKilled(t *testing.T) {
 		ended := block(p)
 		require.NoError(t, p.Call("Service.Add", Args{}, nil))
 		require.Empty(t, ended)
-		process, err := os.FindProcess(p.Process().Pid())
-		require.NoError(t, err)
 		begin := time.Now()
-		require.NoError(t, process.Kill())
+		kill(t, p)
 		for range blocked {
 			end := <-ended
 			var exit *procspawn.Exit
