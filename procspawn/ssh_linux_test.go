@@ -36,6 +36,7 @@ func TestSSH(t *testing.T) {
 	echo(t, p, "hello")
 	child, err := os.FindProcess(p.Link().Remote().Pid)
 	require.NoError(t, err)
+	defer child.Release()
 	require.NoError(t, p.cmd.Process.Kill())
 	<-p.Done()
 	within(t, time.Second, "the end of the remote child", func() { awaitGone(t, child) })
