@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -76,13 +75,6 @@ var (
 	_ = helper("early", func(args []string) { crashes[args[0]]() })
 )
 
-// environ is the environment of a child that crashes. What the race detector has to say goes elsewhere: of concurrent
-// map writes it speaks at the same time as the runtime, and in the middle of its line.
-func environ(t *testing.T) []string {
-	log := filepath.Join(t.TempDir(), "races")
-	return append(os.Environ(), fmt.Sprintf("GORACE=%s log_path=%s", os.Getenv("GORACE"), log))
-}
-
 // crashed runs a child that crashes.
 func crashed(t *testing.T, opts *Options, stderr *os.File, env, kind string) *Exit {
 	t.Helper()
@@ -90,7 +82,7 @@ func crashed(t *testing.T, opts *Options, stderr *os.File, env, kind string) *Ex
 	if stderr != nil {
 		cmd.Stderr = stderr
 	}
-	cmd.Env = append(environ(t), env)
+	cmd.Env = append(crashEnviron(t), env)
 	p := startChild(t, cmd, opts)
 	_, err := p.Link().Write([]byte("x"))
 	require.NoError(t, err)
@@ -150,7 +142,7 @@ func TestCrashFromStderr(t *testing.T) {
 func TestCrashBeforeConnect(t *testing.T) {
 	noLeaks(t)
 	cmd := selfCmd("early", "map")
-	cmd.Env = environ(t)
+	cmd.Env = crashEnviron(t)
 	_, err := Start(t.Context(), cmd, nil)
 	var start *StartError
 	require.ErrorAs(t, err, &start)
