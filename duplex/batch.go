@@ -28,6 +28,9 @@ func (w *writer) next(last []byte) []byte {
 		}
 		return nil // nothing follows a bye
 	}
+	if isClosed(w.done) {
+		return nil // the connection is being closed: what still gets through would be a part of something
+	}
 	var batch []byte
 	if w.hasControl() {
 		batch = w.appendControl(w.buffer(nil, headerSize))
@@ -91,13 +94,17 @@ func (w *writer) appendPieces(batch []byte) []byte {
 	return batch
 }
 
-// appendEnds appends the ends of streams, behind their data.
+// appendEnds appends the ends of streams, orderly or cut, behind their data.
 func (w *writer) appendEnds(batch []byte) []byte {
 	if len(w.ends) == 0 {
 		return batch
 	}
-	batch = w.buffer(batch, len(w.ends)*headerSize)
+	batch = w.buffer(batch, len(w.ends)*(headerSize+4))
 	for _, o := range w.ends {
+		if o.cut {
+			batch = binary.LittleEndian.AppendUint32(o.frame(batch, kindReset, 4), resetCut)
+			continue
+		}
 		batch = o.frame(batch, kindEnd, 0)
 	}
 	w.ends = nil

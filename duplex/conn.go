@@ -244,6 +244,7 @@ func (c *Conn) peerCloses() {
 	c.mu.Lock()
 	c.peerBy = true
 	c.mu.Unlock()
+	c.writer.update(func() { c.writer.peerBye = true })
 	c.endAfter(byeTime, ErrPeerClosed)
 }
 

@@ -78,6 +78,14 @@ func (in *inStream) end() bool {
 	return true
 }
 
+// cut says that no more comes, and that this was not all.
+func (in *inStream) cut() {
+	in.mu.Lock()
+	in.ended = true
+	in.mu.Unlock()
+	in.fail(ErrReset, false)
+}
+
 // fail has Read return err: behind what has come, or at once.
 func (in *inStream) fail(err error, atOnce bool) {
 	in.mu.Lock()

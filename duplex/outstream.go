@@ -23,6 +23,7 @@ type outStream struct {
 	data   []byte // what the Write at work has not sent
 	ready  bool   // in writer.ready
 	ending bool   // no more data follows
+	cut    bool   // and what was sent is not all: it ends by a reset, behind its data
 	failed error  // why nothing can be written any more
 
 	// What is owed, all of it state.
@@ -209,9 +210,15 @@ func (o *outStream) end(reason error) bool {
 	return true
 }
 
+// halfWritten reports whether a Write is at work that has not sent all of its bytes. w.mu is held.
+func (o *outStream) halfWritten() bool { return len(o.data) > 0 && o.failed == nil }
+
 // oweEnd has the end sent behind what is queued, if there is to be one and the other side knows the stream.
+//
+// Once the link has begun to end there is none: data may have been refused before it, and would
+// seem to be all there was. The other side learns from the link's end that it was not.
 func (o *outStream) oweEnd() {
-	if o.ending && o.opened {
+	if o.ending && o.opened && !o.w.linkEnds() {
 		o.w.ends = append(o.w.ends, o)
 	}
 }
@@ -242,6 +249,11 @@ func (o *outStream) reset(code uint32, reason error) {
 		o.w.refusals = append(o.w.refusals, refusal{o.id, code})
 	default:
 		o.w.ends = remove(o.w.ends, o)
+		if code == resetCut {
+			o.cut = true
+			o.w.ends = append(o.w.ends, o)
+			return
+		}
 		// What the other side does not know yet it hears of first: a stream
 		// that was accepted and reset at once was not refused.
 		o.due[dueMore], o.due[dueStop] = false, false

@@ -137,26 +137,31 @@ func (s *Stream) orClosed(err error) error {
 }
 
 // CloseWrite ends this side's half: the other one reads io.EOF behind what has been
-// written. A Write at work ends. Reading goes on.
+// written. Reading goes on.
+//
+// If a Write is at work it fails, and the stream ends for reading, too: the other side reads what was sent and
+// then, as it is not all, [ErrReset]. Once the link has begun to end, the other side reads why that ended, and no io.EOF.
 func (s *Stream) CloseWrite() error {
 	if isClosed(s.closed) {
 		return s.opError("close", net.ErrClosed)
 	}
-	s.streams.endOut(s, net.ErrClosed)
+	s.streams.closeOut(s)
 	s.out.w.flush()
 	return nil
 }
 
 // Close ends both halves: the other side reads what has been written and then
-// io.EOF, and its writes fail with [ErrStopped]. It waits for nothing.
+// io.EOF, and its writes fail with [ErrStopped]. It waits for nothing. A Write at work, and a link that has
+// begun to end, make of it what they make of [Stream.CloseWrite].
 func (s *Stream) Close() error {
 	if !s.streams.closeOnce(s) {
 		return nil
 	}
 	s.readBy.close()
 	s.writeBy.close()
-	s.streams.endOut(s, net.ErrClosed)
-	s.streams.endIn(s)
+	if !s.streams.closeOut(s) {
+		s.streams.endIn(s)
+	}
 	s.out.w.flush()
 	return nil
 }

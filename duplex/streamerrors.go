@@ -32,6 +32,7 @@ const (
 	resetNoListener         // the last listener has been closed
 	resetNoOffer            // there is no such offer any more
 	resetShutdown           // the side that was to accept is shutting down
+	resetCut                // it ends within what was being written: what has come is still read
 )
 
 // refused returns the error for a code with which an open was answered.

@@ -30,7 +30,7 @@ func (ss *streams) frame(r *reader, base, by kind, h header) error {
 		return nil
 	case kindStop:
 		if s != nil {
-			ss.endOut(s, ErrStopped)
+			ss.endOut(s)
 		}
 		return nil
 	}
@@ -245,10 +245,12 @@ func (ss *streams) peerResets(key streamKey, s *Stream, code uint32) {
 	if key.mine && !s.out.begun.Load() {
 		s.refused = refused(code)
 		s.answered <- struct{}{}
+	} else if code == resetCut {
+		s.in.cut()
 	} else {
 		s.in.fail(ErrReset, true)
 	}
-	s.allRead = true
+	s.allRead = s.in.empty()
 	ss.forget(s)
 	w.update(func() {
 		s.out.stop(ErrReset)

@@ -100,12 +100,8 @@ func TestOfferBeforeOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)
 		name, y := b.Offer()
-		write := writing(y, 10)
-		requireBlocked(t, write)
-		require.NoError(t, y.(*Stream).CloseWrite()) // ends the Write
-		r := requireNow(t, write)
-		require.Zero(t, r.n)
-		requireOpErr(t, r.err, "write", net.ErrClosed)
+		require.NoError(t, y.(*Stream).CloseWrite())
+		requireOpErr(t, requireNow(t, writing(y, 10)).err, "write", net.ErrClosed)
 		x := requireNow(t, openingOffer(t.Context(), a, name))
 		require.NoError(t, x.err)
 		require.Equal(t, result{0, io.EOF}, requireNow(t, reading(x.conn, 10)))

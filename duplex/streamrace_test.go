@@ -201,7 +201,7 @@ func TestReadGivesItsBufferBackInAClose(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, make([]byte, 10), buf)
 		closeAll(t, x)
-		y.streams.endOut(y, net.ErrClosed) // how it goes on
+		y.streams.closeOut(y) // how it goes on
 		y.streams.endIn(y)
 		closeStreams(t, a, b)
 	})

@@ -317,10 +317,30 @@ func (ss *streams) closeOnce(s *Stream) bool {
 	return true
 }
 
-// endOut ends the half of s that this side sends. It does not block.
-func (ss *streams) endOut(s *Stream, reason error) {
+// closeOut ends the half of s that this side sends, for its user. It does not block. A Write at work
+// fails, and what it has sent must not pass for all there was: then it ends both halves, and reports true.
+func (ss *streams) closeOut(s *Stream) (cut bool) {
 	first := false
-	ss.c.writer.update(func() { first = s.out.end(reason) })
+	ss.c.writer.update(func() {
+		if cut = s.out.halfWritten(); cut {
+			s.out.stop(net.ErrClosed)
+		} else {
+			first = s.out.end(net.ErrClosed)
+		}
+	})
+	switch {
+	case cut:
+		ss.reset(s, resetCut, net.ErrClosed)
+	case first:
+		ss.halfEnded(s)
+	}
+	return cut
+}
+
+// endOut ends the half of s that this side sends, as the other side reads no more. It does not block.
+func (ss *streams) endOut(s *Stream) {
+	first := false
+	ss.c.writer.update(func() { first = s.out.end(ErrStopped) })
 	if first {
 		ss.halfEnded(s)
 	}

@@ -62,6 +62,7 @@ type writer struct {
 	begun    uint32   // messages and streams begun, ever
 	notes    bool     // one-way messages among them
 	closing  bool     // no new messages; a bye goes behind what is queued
+	peerBye  bool     // the other side has said that it closes
 	bye      bool     // the bye is in a batch
 	err      error    // the first write error: nothing is written any more
 	farewell farewell
@@ -291,6 +292,9 @@ func (w *writer) fail(err error) {
 	w.mu.Unlock()
 	w.failed(err)
 }
+
+// linkEnds reports whether the connection has ended, or is about to. mu is held.
+func (w *writer) linkEnds() bool { return w.closing || w.peerBye || w.err != nil || isClosed(w.done) }
 
 // close has a bye sent behind what is queued; drained is closed when it is written.
 func (w *writer) close() {

@@ -62,8 +62,11 @@
 //	name, conn := peer.Offer()                      conn, err := args.File.Open(ctx)
 //	defer conn.Close()                              ...
 //	go func() {                                     io.Copy(target, conn)
-//		io.Copy(conn, file)
-//		conn.(*duplex.Stream).CloseWrite()
+//		stream := conn.(*duplex.Stream)
+//		if _, err := io.Copy(conn, file); err != nil {
+//			stream.Reset() // or what was copied would look whole
+//		}
+//		stream.CloseWrite()
 //	}()
 //	err := peer.Call("Store.Put", Put{File: name}, &n)
 //

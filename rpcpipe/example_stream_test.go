@@ -47,8 +47,11 @@ func ExamplePeer_Offer() {
 	name, conn := peer.Offer()
 	defer conn.Close()
 	go func() {
-		io.Copy(conn, file) // ends, too, if the method reads no further
-		conn.(*duplex.Stream).CloseWrite()
+		stream := conn.(*duplex.Stream)
+		if _, err := io.Copy(conn, file); err != nil { // also if the method reads no further
+			stream.Reset() // what the file did not give must not look like its end
+		}
+		stream.CloseWrite()
 	}()
 	var n int64
 	err := peer.Call("Store.Put", Put{File: name}, &n)

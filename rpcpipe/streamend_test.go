@@ -189,3 +189,38 @@ func TestCancelledTake(t *testing.T) {
 		})
 	}
 }
+
+// Pour opens a stream and writes to it until it is told, by the link's end, that nobody takes it; then it closes it, as people do.
+func (s *Service) Pour(p *Parcel, _ *int) error {
+	stream, err := p.Stream.Open(p.ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	_, err = stream.Write(make([]byte, poured))
+	return err
+}
+
+const poured = 4 << 20
+
+// TestStreamCutOffByTheLink: a stream whose link was closed meanwhile is never a whole one, whichever side has closed the link.
+func TestStreamCutOffByTheLink(t *testing.T) {
+	for kind, link := range links {
+		t.Run(kind, func(t *testing.T) {
+			for round := range 30 {
+				here := newService()
+				p := here.use(link(t, here))
+				name, stream := p.Offer()
+				p.Go("Service.Pour", &Parcel{Stream: name}, nil, nil)
+				some, err := io.ReadFull(stream, make([]byte, 1+round*1000))
+				require.NoError(t, err)
+				go p.Close()
+				rest, err := io.Copy(io.Discard, stream)
+				if int64(some)+rest < poured {
+					require.Error(t, err, "%d bytes of %d", int64(some)+rest, poured)
+				}
+				p.Wait()
+			}
+		})
+	}
+}

@@ -87,15 +87,21 @@ func (Copier) Read(f, reply *File) error {
 	// reply any more, this ends with the link.
 	go func() {
 		defer in.Close()
-		io.Copy(stream, in) // if it fails the parent gets too little
-		closeWrite(stream)
+		_, err := io.Copy(stream, in)
+		finish(stream, err)
 	}()
 	return nil
 }
 
-// closeWrite says that no more follows. Close would take the stream back if the
-// other side had not opened it yet, as may be with an empty file.
-func closeWrite(stream net.Conn) { stream.(*duplex.Stream).CloseWrite() }
+// finish says that no more follows: what was written is all there is, or, after an error,
+// it is not. Close would take the stream back if the other side had not opened it yet, as may be with an empty file.
+func finish(stream net.Conn, err error) {
+	s := stream.(*duplex.Stream)
+	if err != nil {
+		s.Reset()
+	}
+	s.CloseWrite()
+}
 
 // Nothing is the method for small calls.
 func (Copier) Nothing(struct{}, *struct{}) error { return nil }
@@ -201,7 +207,7 @@ func send(ctx context.Context, peer *rpcpipe.Peer, source, target string, w io.W
 	sent := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(io.MultiWriter(stream, w), in)
-		closeWrite(stream) // so that the child reads to its end
+		finish(stream, err) // so that the child reads to its end, or that there is none
 		sent <- err
 	}()
 	err = peer.CallContext(ctx, "Copier.Copy", &File{Path: target, Size: info.Size(), Data: name}, nil)
