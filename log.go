@@ -19,10 +19,11 @@ import (
 const (
 	// logQueue is how many bytes of records wait, on either side. Each message that waits counts with noteCost on top.
 	logQueue = 1 << 20
-	// maxLogRecord is the largest record, in bytes.
+	// maxLogRecord is the largest record that is taken, in bytes.
 	maxLogRecord = 64 << 10
-	// logBatch is up to how many bytes records that have waited are put into one message: one frame.
-	logBatch = 32 << 10
+	// logFrame is how long a message of records may become: as much as a frame of package duplex carries. One that is
+	// longer would have to wait for the other side's grant of its rest, and what is said just before the end must not wait.
+	logFrame = 32 << 10
 	// maxLogDepth is how deep maps may nest: the attributes of the record are one, and each group is.
 	maxLogDepth = 32
 	// extDuration is the ext type of a time.Duration: its nanoseconds in eight bytes.
@@ -59,8 +60,8 @@ func readLogHead(params []byte) (n int, dropped uint64, records []byte, err erro
 // opts may be nil. ReplaceAttr is called for attributes alone: the other fields are the other side's to show.
 //
 // Attributes keep the kinds of package slog, but [slog.KindAny]: errors, types with MarshalText and all others cross as the text
-// that a [slog.TextHandler] would write; nil and []byte as they are. Of a record that takes more than 64 KiB the attributes are left out, and groups
-// nest 31 deep at most.
+// that a [slog.TextHandler] would write; nil and []byte as they are. Of a record that takes more than 32 KiB
+// the attributes are left out, which an attribute "!TOOLARGE" says, and so is the end of its message if that alone takes more. Groups nest 31 deep at most.
 func (e *Endpoint) LogHandler(opts *slog.HandlerOptions) slog.Handler {
 	return newLogHandler(&e.logSender, opts)
 }

@@ -34,14 +34,14 @@ type writer func(p []byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
-// TestLog: over links of all kinds, beside calls, in order, a record over a frame's size among others.
+// TestLog: over links of all kinds, beside calls, in order, one as large as they may be among others.
 func TestLog(t *testing.T) {
 	handler, got := lines()
 	here := &viaduct.Options{Server: newServer(nil), MaxMessage: maxMessage, LogHandler: handler}
 	there := &viaduct.Options{Server: newServer(nil), MaxMessage: maxMessage, LogPeer: true}
 	overLinksOpts(t, here, there, func(t *testing.T, a, b *viaduct.Endpoint) {
 		log := slog.New(b.LogHandler(nil)).With("who", "b")
-		large := strings.Repeat("x", 50<<10)
+		large := strings.Repeat("x", 32<<10-200)
 		for i := range 200 {
 			if i == 100 {
 				log.Warn("large", "text", large)

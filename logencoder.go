@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"reflect"
+	"unicode/utf8"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -76,13 +77,20 @@ func (e *logEncoder) head(r *slog.Record, n int) {
 	e.b = mpack.AppendInt(e.b, int64(r.Level))
 }
 
-// shortMessage is how much of its message is left of a record that is too large.
-const shortMessage = 1 << 10
+// shortRest is what a shortened record takes besides its message.
+const shortRest = 100
 
-// shortRecord appends what is left of a record that is too large.
+// shortRecord appends what is left of a record that is too large: its message, as far as there is room.
 func (e *logEncoder) shortRecord(r *slog.Record) {
 	e.head(r, 4)
-	e.str(r.Message[:min(len(r.Message), shortMessage)])
+	message := r.Message
+	if room := max(e.limit-len(e.b)-shortRest, 0); len(message) > room {
+		for room > 0 && !utf8.RuneStart(message[room]) {
+			room--
+		}
+		message = message[:room] + "..."
+	}
+	e.str(message)
 	e.b = mpack.AppendMap(e.b, 1)
 	e.b = mpack.AppendString(e.b, "!TOOLARGE")
 	e.b = mpack.AppendString(e.b, fmt.Sprintf("record of more than %d bytes", e.limit-logHead))

@@ -19,7 +19,7 @@ func newLogHandler(sender *logSender, opts *slog.HandlerOptions) *logHandler {
 	if opts != nil {
 		h.opts = *opts
 	}
-	h.attrs.limit, h.attrs.replace = maxLogRecord, h.opts.ReplaceAttr
+	h.attrs.limit, h.attrs.replace = logFrame, h.opts.ReplaceAttr
 	h.attrs.open("")
 	return h
 }
@@ -69,7 +69,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	e := logEncoders.Get().(*logEncoder)
 	e.b = appendLogHead(e.b[:0])
-	e.limit, e.replace, e.over = min(logHead+maxLogRecord, h.sender.e.out.MaxSend()), h.opts.ReplaceAttr, false
+	e.limit, e.replace, e.over = min(logFrame, h.sender.e.out.MaxSend()), h.opts.ReplaceAttr, false
 	e.record(&r, h)
 	if e.over {
 		e.b, e.over = e.b[:logHead], false

@@ -91,7 +91,7 @@ func (s *logSender) put(msg []byte) bool {
 		return false
 	}
 	s.bytes += len(record)
-	if n := len(s.queue); n > 0 && s.lost == 0 && len(s.queue[n-1].msg)+len(record) <= min(logBatch, s.e.out.MaxSend()) {
+	if n := len(s.queue); n > 0 && s.lost == 0 && len(s.queue[n-1].msg)+len(record) <= min(logFrame, s.e.out.MaxSend()) {
 		last := s.queue[n-1]
 		last.msg = append(last.msg, record...)
 		last.n++

@@ -54,7 +54,7 @@ func TestLogSender(t *testing.T) {
 		take := func() {
 			m, err := parseMessage(<-l.sent, 10)
 			require.NoError(t, err)
-			require.LessOrEqual(t, m.size, logBatch)
+			require.LessOrEqual(t, m.size, logFrame)
 			n, dropped, b, err := readLogHead(m.body)
 			require.NoError(t, err)
 			seen += int(dropped)
@@ -82,7 +82,7 @@ func TestLogSender(t *testing.T) {
 		for e.logSender.full.Load() {
 			take()
 		}
-		require.InDelta(t, logQueue/2, e.logSender.bytes, logBatch)
+		require.InDelta(t, logQueue/2, e.logSender.bytes, logFrame)
 		logUntil(300)
 		require.InDelta(t, logQueue, e.logSender.bytes, 100)
 		for seen < logged-100 {

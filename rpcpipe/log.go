@@ -15,8 +15,8 @@ import "log/slog"
 // Records may be handled before one-way calls that were sent earlier, and before or behind the reply of the method that has logged them.
 //
 // Attributes keep the kinds of package slog, but [slog.KindAny]: errors, types with MarshalText and all others cross as the text
-// that a [slog.TextHandler] would write; nil and []byte as they are. Of a record that takes more than 64 KiB the attributes are left out, and groups
-// nest 31 deep at most.
+// that a [slog.TextHandler] would write; nil and []byte as they are. Of a record that takes more than 32 KiB
+// the attributes are left out, which an attribute "!TOOLARGE" says, and so is the end of its message if that alone takes more. Groups nest 31 deep at most.
 //
 // Options.Logger may be built on it.
 func (p *Peer) LogHandler(opts *slog.HandlerOptions) slog.Handler { return p.endpoint.LogHandler(opts) }

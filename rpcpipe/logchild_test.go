@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/rpc"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,6 +220,40 @@ func TestLogLastWords(t *testing.T) {
 				require.Greater(t, whole, times/2)
 			})
 		}
+	}
+}
+
+// Exit logs one record with a message of so many bytes, and exits.
+func (l *Logs) Exit(size int, _ *int) error {
+	<-l.up
+	l.log.Info(strings.Repeat("é", size/2))
+	os.Exit(7)
+	return nil
+}
+
+// TestLogLastRecord: one record arrives whole, or visibly shortened, although the child exits right behind it.
+func TestLogLastRecord(t *testing.T) {
+	onlyUnix(t, "another goroutine than the caller's writes")
+	for _, size := range []int{100, 31_000, 32_000, 33_000, 34_000, 70_000, 1_000_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			for range 10 {
+				book := newLogbook()
+				p, err := rpcpipe.Start(t.Context(), procspawn.Self("logs"), &rpcpipe.Options{LogHandler: book})
+				require.NoError(t, err)
+				require.Error(t, p.Call("Logs.Exit", size, nil))
+				require.Error(t, p.Wait())
+				require.Len(t, book.records, 1)
+				message, short := strings.CutSuffix(book.records[0].Message, "...")
+				require.Equal(t, size > 32_500, short)
+				require.Equal(t, strings.Repeat("é", len(message)/2), message)
+				if short {
+					require.Greater(t, len(message), 32_000)
+					require.Contains(t, attrsOf(book.records[0]), "!TOOLARGE")
+				} else {
+					require.Len(t, message, size)
+				}
+			}
+		})
 	}
 }
 
