@@ -24,13 +24,14 @@ const (
 // mayImport says what each package of the library may import besides the
 // standard library: imports run down only. For modules, any package of theirs.
 var mayImport = map[string][]string{
-	modulePath + "/rpcpipe":                     {modulePath, modulePath + "/duplex", modulePath + "/procspawn"},
+	modulePath + "/rpcpipe":                     {modulePath, modulePath + "/duplex", modulePath + "/procspawn", modulePath + "/internal/handles"},
 	modulePath:                                  {modulePath + "/internal/mpack", msgpackModule},
-	modulePath + "/duplex":                      {},
+	modulePath + "/duplex":                      {modulePath + "/internal/handles"},
 	modulePath + "/duplex/model":                {}, // tests only
-	modulePath + "/procspawn":                   {modulePath + "/internal/mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
+	modulePath + "/procspawn":                   {modulePath + "/internal/handles", modulePath + "/internal/mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},
 	modulePath + "/internal/mpack":              {},
+	modulePath + "/internal/handles":            {},
 }
 
 // listed is what `go list -json` says of a package.

@@ -1,0 +1,25 @@
+package handles
+
+// Order is what whoever handles the messages of a lane tells, and asks, about the orderly end of its link.
+type Order interface {
+	// Working counts something to wait for besides what is known of messages (delta 1), or that it
+	// is done (delta -1): notifications that are handled after their Release, above all.
+	Working(delta int)
+
+	// Serving reports whether anything that the other side has sent is being worked on, besides own,
+	// which is how much the caller has counted by Working. While the link is draining only that may begin more.
+	Serving(own int) bool
+
+	// Draining returns why nothing may be begun but what serves the calls in flight, nil if it may.
+	Draining() error
+}
+
+// Frames is what the other side's hello says of the frames that it knows. The zero Frames: all.
+type Frames struct{ NoStreams, NoShutdown bool }
+
+// Set by package duplex.
+var (
+	OrderOf   func(lane any) Order     // of a *duplex.Lane
+	Drain     func(conn any)           // begins the Shutdown of a *duplex.Conn, which is to follow
+	SetFrames func(opts any, f Frames) // in a *duplex.Options, before duplex.New
+)

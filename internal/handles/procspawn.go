@@ -1,0 +1,25 @@
+package handles
+
+import "time"
+
+// Hello is what the layers above procspawn say in its hello. Zero fields mean procspawn's defaults.
+type Hello struct {
+	MaxMessage int      // the largest message that this side takes, in bytes
+	Encoding   string   // of arguments and replies; whoever names another is refused
+	Bodies     []string // formats of bodies that this side can read
+	Features   []string // what else this side understands
+}
+
+// PendingCall is a call that was waiting for a child when it ended.
+type PendingCall struct {
+	Method string
+	For    time.Duration // how long it had been waiting
+}
+
+// Set by package procspawn.
+var (
+	SetHello   func(opts any, h Hello)                      // in a *procspawn.Options, before Start, Inherited or Handshake
+	SetPending func(opts any, pending func() []PendingCall) // in a *procspawn.Options: asked when a child has ended
+	Lost       func(link any)                               // closes a *procspawn.Link that is of no more use although neither side has closed it
+	Stopping   func(process, step any)                      // notes in a *procspawn.Process the procspawn.Step about to be taken
+)
