@@ -200,25 +200,21 @@ func (h *Hello) parse(b []byte) error {
 	if err := mpack.Check(b, helloMaxDepth); err != nil {
 		return err
 	}
-	n, b, err := mpack.ReadMap(b)
-	if err != nil {
-		return err
-	}
 	h.Encoding = defaultEncoding
 	seen := make(map[string]bool, 10)
-	for range n {
-		var key []byte
-		if key, b, err = mpack.ReadString(b); err != nil {
-			return fmt.Errorf("a key of the map: %w", err)
-		}
+	_, err := mpack.EachPair(b, helloMaxDepth, func(key, value []byte) error {
 		k := string(key)
 		if seen[k] {
 			return fmt.Errorf("key %q stands in the map twice", k)
 		}
 		seen[k] = true
-		if b, err = h.set(k, b); err != nil {
+		if err := h.set(k, value); err != nil {
 			return fmt.Errorf("key %q: %w", k, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, k := range []string{"max_message", "nonce"} {
 		if !seen[k] {
@@ -228,88 +224,91 @@ func (h *Hello) parse(b []byte) error {
 	return nil
 }
 
-// set reads the value of key from b and returns the bytes behind it.
-func (h *Hello) set(key string, b []byte) (rest []byte, err error) {
+// set reads the value of key. What a later peer adds is passed over: see PROTOCOL.md.
+func (h *Hello) set(key string, b []byte) (err error) {
 	switch key {
 	case "pid":
-		h.Pid, rest, err = readInt(b)
+		h.Pid, err = readInt(b)
 	case "lang":
-		h.Lang, rest, err = readText(b)
+		h.Lang, err = readText(b)
 	case "name":
-		h.Name, rest, err = readText(b)
+		h.Name, err = readText(b)
 	case "version":
-		h.AppVersion, rest, err = readText(b)
+		h.AppVersion, err = readText(b)
 	case "max_message":
-		h.MaxMessage, rest, err = mpack.ReadUint(b)
+		h.MaxMessage, _, err = mpack.ReadUint(b)
 		if err == nil && h.MaxMessage == 0 {
 			err = errors.New("is 0, the size of the largest message accepted was expected")
 		}
 	case "encoding":
-		if h.Encoding, rest, err = readText(b); err == nil {
+		if h.Encoding, err = readText(b); err == nil {
 			err = checkEncoding(h.Encoding)
 		}
 	case "bodies":
-		h.Bodies, rest, err = readStrings(b)
+		h.Bodies, err = readStrings(b)
 	case "features":
-		h.Features, rest, err = readStrings(b)
+		h.Features, err = readStrings(b)
 	case "needs":
-		var list []string
-		list, rest, err = readStrings(b)
-		if err == nil && len(list) != 3 {
-			err = fmt.Errorf("has %d strings, 3 were expected", len(list))
-		}
-		if err == nil {
-			h.Needs = Needs{list[0], list[1], list[2]}
-		}
+		h.Needs, err = readNeeds(b)
 	case "word":
-		h.WordBits, rest, err = readInt(b)
+		h.WordBits, err = readInt(b)
 	case "order":
 		var order string
-		order, rest, err = readText(b)
+		order, err = readText(b)
 		h.BigEndian = order == "big"
 		if err == nil && order != "big" && order != "little" {
 			err = fmt.Errorf(`is %q, "little" or "big" was expected`, order)
 		}
 	case "nonce":
 		var nonce []byte
-		nonce, rest, err = mpack.ReadBin(b)
+		nonce, _, err = mpack.ReadBin(b)
 		if err == nil && len(nonce) != nonceSize {
 			err = fmt.Errorf("has %d bytes, %d were expected", len(nonce), nonceSize)
 		}
 		copy(h.nonce[:], nonce)
-	default: // the growth rule: what a later peer adds is skipped
-		var n int
-		n, err = mpack.Skip(b, helloMaxDepth)
-		rest = b[n:]
 	}
-	return rest, err
+	return err
 }
 
-func readInt(b []byte) (int, []byte, error) {
-	n, rest, err := mpack.ReadUint(b)
+func readInt(b []byte) (int, error) {
+	n, _, err := mpack.ReadUint(b)
 	if err == nil && n > math.MaxInt32 {
 		err = fmt.Errorf("is %d, %d at most was expected", n, math.MaxInt32)
 	}
-	return int(n), rest, err
+	return int(n), err
 }
 
-func readText(b []byte) (string, []byte, error) {
-	s, rest, err := mpack.ReadString(b)
-	return strings.ToValidUTF8(string(s), "\uFFFD"), rest, err
+// readText reads a str. It is shown to people, so it becomes valid UTF-8.
+func readText(b []byte) (string, error) {
+	s, _, err := mpack.ReadString(b)
+	return strings.ToValidUTF8(string(s), "\uFFFD"), err
 }
 
-func readStrings(b []byte) ([]string, []byte, error) {
-	n, rest, err := mpack.ReadArray(b)
+func readStrings(b []byte) ([]string, error) {
+	n, b, err := mpack.ReadArray(b)
 	if err != nil || n == 0 {
-		return nil, rest, err
+		return nil, err
 	}
-	list := make([]string, n) // no more than the bytes of the map: Check saw them
+	list := make([]string, n) // no more than the bytes of b, which is a whole value
 	for i := range list {
-		if list[i], rest, err = readText(rest); err != nil {
-			return nil, nil, err
+		var s []byte
+		if s, b, err = mpack.ReadString(b); err != nil {
+			return nil, err
 		}
+		list[i] = strings.ToValidUTF8(string(s), "\uFFFD")
 	}
-	return list, rest, nil
+	return list, nil
+}
+
+func readNeeds(b []byte) (Needs, error) {
+	list, err := readStrings(b)
+	if err != nil {
+		return Needs{}, err
+	}
+	if len(list) != 3 {
+		return Needs{}, fmt.Errorf("has %d strings, 3 were expected", len(list))
+	}
+	return Needs{list[0], list[1], list[2]}, nil
 }
 
 // chooseVersion returns the version to speak with the sender of h.
