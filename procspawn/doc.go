@@ -59,7 +59,7 @@
 // # How a child is ended
 //
 //	step         what is done                                          and then waited for
-//	shutdown     the layers above let what is going on finish          Options.ShutdownTimeout, 30 s
+//	shutdown     what is going on may finish: rpcpipe's Peer.Shutdown  rpcpipe's Options.ShutdownTimeout, 30 s
 //	close link   a child of viaduct exits, after its callback          Options.CloseTimeout, 2 s
 //	terminate    SIGTERM, and SIGCONT to wake it                       Options.TermTimeout, 2 s
 //	kill         SIGKILL                                               5 s: the system is to report its end

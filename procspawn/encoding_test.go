@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // TestEncodingsDiffer: both sides refuse, and name both.
@@ -16,7 +18,7 @@ func TestEncodingsDiffer(t *testing.T) {
 	a, b := net.Pipe()
 	there := make(chan error, 1)
 	go func() {
-		_, err := Handshake(context.Background(), b, &Options{Encoding: "json"})
+		_, err := Handshake(context.Background(), b, &Options{hello: handles.Hello{Encoding: "json"}})
 		there <- err
 	}()
 	_, err := Handshake(context.Background(), a, nil)
@@ -32,7 +34,7 @@ func TestEncodingsDiffer(t *testing.T) {
 func TestEncodingsAgree(t *testing.T) {
 	noLeaks(t)
 	a, b := net.Pipe()
-	opts := &Options{Encoding: "fixed structs"}
+	opts := &Options{hello: handles.Hello{Encoding: "fixed structs"}}
 	go Handshake(context.Background(), b, opts)
 	l, err := Handshake(context.Background(), a, opts)
 	require.NoError(t, err)
@@ -54,7 +56,7 @@ func TestEncodingName(t *testing.T) {
 	long := strings.Repeat("x", 65)
 	a, b := net.Pipe()
 	defer b.Close()
-	_, err := Handshake(context.Background(), a, &Options{Encoding: long})
+	_, err := Handshake(context.Background(), a, &Options{hello: handles.Hello{Encoding: long}})
 	require.ErrorContains(t, err, "name of an encoding has 65 bytes, 1 to 64 were expected")
 	for _, name := range []string{"", long} {
 		h := newHello(nil)

@@ -54,8 +54,8 @@ type PendingCall struct {
 // Exit says why and how a process ended. It is an error, so that whatever
 // fails because of it can carry it.
 type Exit struct {
-	// Parent is true in a child's report that its parent is gone, or, with Step StepCloseLink, that it has
-	// closed the link in order (rpcpipe sees that). Of such a parent only Pid and Lifetime are known.
+	// Parent is true in a child's report that its parent is gone, or, with Step StepCloseLink, that
+	// it has closed the link in order. Of such a parent only Pid and Lifetime are known.
 	Parent bool
 
 	Pid      int
@@ -75,8 +75,8 @@ type Exit struct {
 	// the stacks, the first MiB. Nil if it has not crashed or that is not known: see Options.CrashOutput.
 	Crash []byte
 
-	// Pending are the calls, as the layers above name them, that were waiting
-	// for the process when it ended, the oldest first.
+	// Pending are the calls that were waiting for the process when it ended, the oldest first. Nil
+	// where no calls go through the link.
 	Pending []PendingCall
 
 	// Cause is what went wrong besides: an error of Cmd.Wait that says more than

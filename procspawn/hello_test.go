@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
@@ -28,7 +29,7 @@ func sampleHello() Hello {
 	h := Hello{
 		MinVersion: 1, MaxVersion: 1,
 		Pid: 4711, Lang: "go", Name: "app", AppVersion: "1.2",
-		MaxMessage: 128 << 20,
+		MaxMessage: handles.DefaultMaxMessage,
 		Encoding:   "msgpack",
 		Bodies:     []string{"msgpack", "gob"},
 		Features:   []string{"x"},
@@ -81,7 +82,7 @@ func TestHelloGolden(t *testing.T) {
 }
 
 func TestHelloOfThisProcess(t *testing.T) {
-	h := newHello(&Options{MaxMessage: 12345})
+	h := newHello(&Options{hello: handles.Hello{MaxMessage: 12345}})
 	got, err := readHello(bytes.NewReader(h.append(nil)), nil)
 	require.NoError(t, err)
 	assert.Empty(t, cmp.Diff(h, got, cmp.AllowUnexported(Hello{})))
@@ -93,7 +94,7 @@ func TestHelloOfThisProcess(t *testing.T) {
 	assert.Equal(t, runtime.GOARCH == "s390x" || runtime.GOARCH == "ppc64" || runtime.GOARCH == "mips", got.BigEndian)
 	other := newHello(nil)
 	assert.NotEqual(t, h.nonce, other.nonce)
-	assert.EqualValues(t, 128<<20, other.MaxMessage)
+	assert.EqualValues(t, handles.DefaultMaxMessage, other.MaxMessage)
 }
 
 // pair is a key and value of a hello's map.
@@ -270,11 +271,11 @@ func shakeBoth(a, b io.ReadWriteCloser, oa, ob *Options) (la, lb *Link, ea, eb e
 func TestHandshake(t *testing.T) {
 	noLeaks(t)
 	a, b := net.Pipe()
-	la, lb, ea, eb := shakeBoth(a, b, &Options{MaxMessage: 1000}, nil)
+	la, lb, ea, eb := shakeBoth(a, b, &Options{hello: handles.Hello{MaxMessage: 1000}}, nil)
 	require.NoError(t, ea)
 	require.NoError(t, eb)
 	assert.Equal(t, 1, la.Version())
-	assert.EqualValues(t, 128<<20, la.Remote().MaxMessage)
+	assert.EqualValues(t, handles.DefaultMaxMessage, la.Remote().MaxMessage)
 	assert.EqualValues(t, 1000, lb.Remote().MaxMessage)
 
 	go la.Write([]byte("moo"))

@@ -107,10 +107,10 @@ func (l *Link) explain(err error, patient bool) error {
 	return l.hangup(err, patient)
 }
 
-// Lost closes a link that is of no more use although neither side has closed
-// it: what came through it made no sense, say. In a child, unlike after Close, the exit timer
-// then runs as if the parent were gone. It may be called after Close.
-func (l *Link) Lost() {
+// lose closes a link that is of no more use although neither side has closed it: what came through it
+// made no sense, say. In a child the exit timer then runs as if the parent were gone, which it does
+// not after Close. It may be called after Close.
+func (l *Link) lose() {
 	if l.lost != nil {
 		l.lost()
 	}

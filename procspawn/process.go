@@ -90,8 +90,10 @@ func (p *Process) reap() {
 	}
 	p.stdio.report(exit)
 	exit.By = endedBy(exit, cancelled)
-	if p.opts.Pending != nil {
-		exit.Pending = p.opts.Pending()
+	if p.opts.pending != nil {
+		for _, call := range p.opts.pending() {
+			exit.Pending = append(exit.Pending, PendingCall(call))
+		}
 	}
 	p.exit = exit
 	close(p.reported)
@@ -124,10 +126,7 @@ func (p *Process) lastStep() Step {
 	return p.step
 }
 
-// Stopping notes a step of stopping the child that the layers above are about to take, for its Exit.
-func (p *Process) Stopping(s Step) { p.take(s) }
-
-// take notes a step about to be taken.
+// take notes, for the Exit, a step of stopping that is about to be taken.
 func (p *Process) take(s Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
@@ -30,13 +31,13 @@ func TestNotAChild(t *testing.T) {
 
 func TestStart(t *testing.T) {
 	noLeaks(t)
-	p, err := Start(context.Background(), selfCmd("echo"), &Options{MaxMessage: 4321})
+	p, err := Start(context.Background(), selfCmd("echo"), &Options{hello: handles.Hello{MaxMessage: 4321}})
 	require.NoError(t, err)
 	l := p.Link()
 	assert.Equal(t, 1, l.Version())
 	assert.Equal(t, p.Pid(), l.Remote().Pid)
 	assert.Equal(t, "go", l.Remote().Lang)
-	assert.EqualValues(t, 128<<20, l.Remote().MaxMessage)
+	assert.EqualValues(t, handles.DefaultMaxMessage, l.Remote().MaxMessage)
 	echo(t, p, "moo")
 	assert.Nil(t, p.Exit())
 	select {

@@ -35,9 +35,9 @@ func TestLadder(t *testing.T) {
 	const short = 100 * time.Millisecond
 	limits := func(child []string) *procspawn.Options {
 		if child[0] == "service" { // it exits when it has given up the handler that never returns
-			return &procspawn.Options{ShutdownTimeout: short, CloseTimeout: time.Minute}
+			return &procspawn.Options{CloseTimeout: time.Minute}
 		}
-		return &procspawn.Options{ShutdownTimeout: short, CloseTimeout: short, TermTimeout: short}
+		return &procspawn.Options{CloseTimeout: short, TermTimeout: short}
 	}
 	shutdown := func(p *rpcpipe.Peer) error { return p.Shutdown(context.Background()) }
 	for _, test := range []struct {
@@ -50,7 +50,7 @@ func TestLadder(t *testing.T) {
 		sig   os.Signal
 	}{
 		{"shutdown", []string{"service"}, false, shutdown, "", procspawn.StepShutdown, nil},
-		{"shutdown of one that is busy", []string{"service"}, true, shutdown, "within Options.Process.ShutdownTimeout (100ms) and was cut short", procspawn.StepCloseLink, nil},
+		{"shutdown of one that is busy", []string{"service"}, true, shutdown, "within Options.ShutdownTimeout (100ms) and was cut short", procspawn.StepCloseLink, nil},
 		{"close", []string{"service"}, true, (*rpcpipe.Peer).Close, "", procspawn.StepCloseLink, nil},
 		{"shutdown of one that stays", []string{"stubborn"}, false, shutdown, "", procspawn.StepTerminate, syscall.SIGTERM},
 		{"close of one that stays", []string{"stubborn"}, true, (*rpcpipe.Peer).Close, "", procspawn.StepTerminate, syscall.SIGTERM},
@@ -59,7 +59,7 @@ func TestLadder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := newService()
 			opts := s.options()
-			opts.Process = limits(test.child)
+			opts.Process, opts.ShutdownTimeout = limits(test.child), short
 			var told *procspawn.Exit
 			opts.OnExit = func(e *procspawn.Exit) { told = e }
 			p, err := rpcpipe.Start(t.Context(), procspawn.Self(test.child...), opts)

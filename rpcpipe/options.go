@@ -6,9 +6,11 @@ import (
 	"math"
 	"net/rpc"
 	"slices"
+	"time"
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -32,10 +34,13 @@ type Options struct {
 	// it ends the process, as in a method. Default: none are asked for, and the other side's LogHandler is not enabled.
 	LogHandler slog.Handler
 
+	// ShutdownTimeout is for the parent: how long [Peer.Shutdown] waits for what is going on before it
+	// closes the link, in addition to its context. Default: 30 s; negative: without limit.
+	ShutdownTimeout time.Duration
+
 	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
-	// default to those above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Extended and LogPeer, Duplex.NoStreams and NoShutdown,
-	// Process.Bodies, Features, Encoding and Pending are set by rpcpipe.
+	// default to those above. The largest message is Duplex.MaxMessage: Codec.MaxMessage does not count.
+	// Codec.GoPeer, Extended and LogPeer, Duplex.NoStreams and NoShutdown are set by rpcpipe.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options
@@ -73,20 +78,36 @@ func (o *Options) withDefaults() Options {
 	if full.Process != nil {
 		process = *full.Process
 	}
-	process.MaxMessage = link.MaxMessage
-	process.Bodies = []string{"msgpack", bodyGob}
-	process.Features = []string{featureStreams, featureShutdown, featureCalls}
+	features := []string{featureStreams, featureShutdown, featureCalls}
 	if codec.LogHandler != nil {
-		process.Features = append(process.Features, featureLog)
+		features = append(features, featureLog)
 	}
-	process.Encoding = viaduct.MessagePack.Name()
-	if codec.Encoding != nil {
-		if process.Encoding = codec.Encoding.Name(); process.Encoding == "" {
-			process.Encoding = fmt.Sprintf("%T", codec.Encoding)
-		}
-	}
+	handles.SetHello(&process, handles.Hello{
+		MaxMessage: link.MaxMessage,
+		Encoding:   encodingName(codec.Encoding),
+		Bodies:     []string{"msgpack", bodyGob},
+		Features:   features,
+	})
 	full.Process = &process
 	return full
+}
+
+// encodingName is what the hello calls e, which may be nil. Both sides must have the same.
+func encodingName(e viaduct.Encoding) string {
+	if e == nil {
+		e = viaduct.MessagePack
+	}
+	if name := e.Name(); name != "" {
+		return name
+	}
+	return fmt.Sprintf("%T", e)
+}
+
+func (o *Options) shutdownTimeout() time.Duration {
+	if o.ShutdownTimeout == 0 {
+		return 30 * time.Second
+	}
+	return o.ShutdownTimeout
 }
 
 // bodyGob is what a Go program lists in its hello: it reads ext values with gob in them.

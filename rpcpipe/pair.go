@@ -12,7 +12,7 @@ import (
 func Pair(a, b *Options) (*Peer, *Peer) {
 	one, other := net.Pipe()
 	fullA, fullB := a.withDefaults(), b.withDefaults()
-	if here, there := fullA.Process.Encoding, fullB.Process.Encoding; here != there {
+	if here, there := encodingName(fullA.Codec.Encoding), encodingName(fullB.Codec.Encoding); here != there {
 		panic(&procspawn.EncodingError{Local: here, Remote: there})
 	}
 	fullA.Duplex.MaxSend = fullB.Duplex.MaxMessage

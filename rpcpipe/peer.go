@@ -11,6 +11,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -47,14 +48,14 @@ type Peer struct {
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	full := opts.withDefaults()
 	var peer atomic.Pointer[Peer] // the child may end before there is one
-	full.Process.Pending = func() (pending []procspawn.PendingCall) {
+	handles.SetPending(full.Process, func() (pending []handles.PendingCall) {
 		if p := peer.Load(); p != nil {
 			for _, call := range p.endpoint.Pending() {
-				pending = append(pending, procspawn.PendingCall(call))
+				pending = append(pending, handles.PendingCall(call))
 			}
 		}
 		return pending
-	}
+	})
 	process, err := procspawn.Start(ctx, cmd, full.Process)
 	if err != nil {
 		return nil, err
@@ -147,7 +148,7 @@ func (p *Peer) supervise() {
 			p.exit = &closed
 		}
 		if link, ok := p.link.(*procspawn.Link); ok && p.endpoint.Err() != rpc.ErrShutdown {
-			link.Lost() // a child is not to live on with nobody to tell it of its parent's end
+			handles.Lost(link) // a child is not to live on with nobody to tell it of its parent's end
 		}
 	}
 	close(p.reaped)

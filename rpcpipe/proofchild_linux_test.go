@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -258,7 +259,9 @@ func helloBytes() []byte {
 }
 
 func shakeHands(l pipePair) *procspawn.Link {
-	link, err := procspawn.Handshake(context.Background(), l, &procspawn.Options{Features: []string{"streams", "shutdown"}})
+	opts := new(procspawn.Options)
+	handles.SetHello(opts, handles.Hello{Features: []string{"streams", "shutdown"}})
+	link, err := procspawn.Handshake(context.Background(), l, opts)
 	if err != nil {
 		panic(err)
 	}

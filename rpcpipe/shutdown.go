@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -17,7 +18,7 @@ import (
 // the child is then waited for.
 //
 // Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, or in the parent
-// Options.Process.ShutdownTimeout (30 s) has passed, the link is closed at once,
+// Options.ShutdownTimeout (30 s) has passed, the link is closed at once,
 // and in the parent the child is stopped and waited for, as by Close. Shutdown returns nil after an orderly
 // end, ctx.Err(), an error that is context.DeadlineExceeded if the timeout has passed, or why the link has ended otherwise.
 //
@@ -61,19 +62,19 @@ func (p *Peer) drain(ctx context.Context) error {
 		return p.conn.Shutdown(ctx)
 	}
 	limited := ctx
-	if limit := p.opts.Process.ShutdownLimit(); limit >= 0 {
+	if limit := p.opts.shutdownTimeout(); limit >= 0 {
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	p.process.Stopping(procspawn.StepShutdown)
+	handles.Stopping(p.process, procspawn.StepShutdown)
 	err := p.conn.Shutdown(limited)
 	if err == nil {
 		return nil
 	}
-	p.process.Stopping(procspawn.StepCloseLink)
+	handles.Stopping(p.process, procspawn.StepCloseLink)
 	if err == context.DeadlineExceeded && ctx.Err() == nil {
-		err = &shutdownError{p.opts.Process.ShutdownLimit()}
+		err = &shutdownError{p.opts.shutdownTimeout()}
 	}
 	return err
 }
@@ -82,7 +83,7 @@ func (p *Peer) drain(ctx context.Context) error {
 type shutdownError struct{ limit time.Duration }
 
 func (e *shutdownError) Error() string {
-	return fmt.Sprintf("rpcpipe: what was going on has not ended within Options.Process.ShutdownTimeout (%v) and was cut short", e.limit)
+	return fmt.Sprintf("rpcpipe: what was going on has not ended within Options.ShutdownTimeout (%v) and was cut short", e.limit)
 }
 
 func (*shutdownError) Unwrap() error { return context.DeadlineExceeded }

@@ -1,0 +1,11 @@
+package procspawn
+
+import "github.com/viaduct-go/viaduct/internal/handles"
+
+// init gives rpcpipe what it needs of this package and nobody else does: see package handles.
+func init() {
+	handles.SetHello = func(opts any, h handles.Hello) { opts.(*Options).hello = h }
+	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
+	handles.Lost = func(link any) { link.(*Link).lose() }
+	handles.Stopping = func(process, step any) { process.(*Process).take(step.(Step)) }
+}
