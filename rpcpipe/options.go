@@ -9,6 +9,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -34,7 +35,7 @@ type Options struct {
 
 	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
 	// default to those above. The largest message is Duplex.MaxMessage:
-	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Extended and LogPeer, Duplex.NoStreams and NoShutdown,
+	// Process.MaxMessage is set to it, and Codec.MaxMessage does not count. Codec.GoPeer, Extended and LogPeer,
 	// Process.Bodies, Features, Encoding and Pending are set by rpcpipe.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
@@ -66,7 +67,7 @@ func (o *Options) withDefaults() Options {
 		link = *full.Duplex
 	}
 	if link.MaxMessage <= 0 {
-		link.MaxMessage = duplex.DefaultMaxMessage
+		link.MaxMessage = handles.DefaultMaxMessage
 	}
 	full.Duplex = &link
 	var process procspawn.Options
@@ -108,6 +109,8 @@ func (o *Options) agree(remote procspawn.Hello) {
 	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
 	o.Codec.Extended = slices.Contains(remote.Features, featureCalls)
 	o.Codec.LogPeer = slices.Contains(remote.Features, featureLog)
-	o.Duplex.NoStreams = !slices.Contains(remote.Features, featureStreams)
-	o.Duplex.NoShutdown = !slices.Contains(remote.Features, featureShutdown)
+	handles.SetFrames(o.Duplex, handles.Frames{
+		NoStreams:  !slices.Contains(remote.Features, featureStreams),
+		NoShutdown: !slices.Contains(remote.Features, featureShutdown),
+	})
 }
