@@ -184,7 +184,7 @@ func TestBadCancel(t *testing.T) {
 	lane := func(t *testing.T) (*viaduct.Endpoint, *duplex.Lane) {
 		x, y := conns[0].make(t)
 		dx, dy := duplexPair(t, x, y, nil)
-		e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), nil)
+		e := viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
 		t.Cleanup(func() { e.Close() })
 		return e, dy.ClientLane()
 	}
@@ -300,7 +300,7 @@ func TestCancelsAndReader(t *testing.T) {
 	c := newCareful()
 	x, y := conns[0].make(t)
 	dx, dy := duplexPair(t, x, y, &duplex.Options{Window: 200})
-	e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), &viaduct.Options{Server: c.server()})
+	e := viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), &viaduct.Options{Server: c.server()})
 	defer e.Close()
 	lane := dy.ClientLane() // nobody takes the answers: their credit does not come back
 	for i := range byte(calls) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // links are the kinds of link that an Endpoint must work on.
@@ -39,12 +40,20 @@ var links = []struct {
 	}},
 }
 
+// linkOf is a lane as an Endpoint takes it.
+func linkOf(l *duplex.Lane) io.ReadWriteCloser {
+	return struct {
+		*duplex.Lane
+		handles.Order
+	}{l, handles.OrderOf(l)}
+}
+
 func laneEndpoints(t testing.TB, conn int, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {
 	cx, cy := conns[conn].make(t)
 	dx, dy := duplexPair(t, cx, cy, &duplex.Options{MaxMessage: maxMessage})
 	return endWithTest(t,
-		viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), a),
-		viaduct.NewEndpoint(dy.ClientLane(), dy.ServerLane(), b))
+		viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), a),
+		viaduct.NewEndpoint(linkOf(dy.ClientLane()), linkOf(dy.ServerLane()), b))
 }
 
 func bareEndpoints(t testing.TB, conn int, a, b *viaduct.Options) (x, y *viaduct.Endpoint) {

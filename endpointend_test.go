@@ -101,8 +101,8 @@ func TestLoss(t *testing.T) {
 				var a, b *viaduct.Endpoint
 				if lanes {
 					dx, dy := duplexPair(t, x, y, nil)
-					a = viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), opts)
-					b = viaduct.NewEndpoint(dy.ClientLane(), dy.ServerLane(), opts)
+					a = viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), opts)
+					b = viaduct.NewEndpoint(linkOf(dy.ClientLane()), linkOf(dy.ServerLane()), opts)
 				} else {
 					a, b = viaduct.NewEndpoint(x, nil, opts), viaduct.NewEndpoint(y, nil, opts)
 				}
@@ -142,7 +142,7 @@ func TestGarbage(t *testing.T) {
 			for range 2 {
 				x, y := net.Pipe()
 				dx, dy := duplexPair(t, x, y, nil)
-				e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), nil)
+				e := viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
 				call := e.Go("A.B", 1, nil, nil)
 				_, err := dy.ServerLane().ReadMessage()
 				require.NoError(t, err)
@@ -168,7 +168,7 @@ func TestWrongLane(t *testing.T) {
 		t.Run("lanes", func(t *testing.T) {
 			x, y := net.Pipe()
 			dx, dy := duplexPair(t, x, y, nil)
-			e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), nil)
+			e := viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
 			require.NoError(t, write(dy.ClientLane(), dy.ServerLane()))
 			<-e.Done()
 			requireProtocolError(t, e.Err(), want)
@@ -344,7 +344,7 @@ func TestWrongClass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x, y := net.Pipe()
 			dx, dy := duplexPair(t, x, y, nil)
-			e := viaduct.NewEndpoint(dx.ClientLane(), dx.ServerLane(), nil)
+			e := viaduct.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
 			require.NoError(t, dy.ClientLane().Send(t.Context(), []byte(tt.msg), tt.oneWay))
 			<-e.Done()
 			requireProtocolError(t, e.Err(), "class of another")

@@ -1,5 +1,11 @@
 package viaduct
 
-import "github.com/viaduct-go/viaduct/duplex"
+import (
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
+)
 
-var _ link = (*duplex.Lane)(nil)
+var _ link = struct {
+	*duplex.Lane
+	handles.Order
+}{}

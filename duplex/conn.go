@@ -70,8 +70,8 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c := &Conn{
 		conn:       conn,
 		maxMessage: opts.maxMessage(),
-		noStreams:  opts != nil && opts.NoStreams,
-		noShutdown: opts != nil && opts.NoShutdown,
+		noStreams:  opts.peerFrames().NoStreams,
+		noShutdown: opts.peerFrames().NoShutdown,
 		quiet:      make(chan struct{}),
 		ready:      make(chan struct{}),
 		done:       make(chan struct{}),

@@ -1,6 +1,10 @@
 package duplex
 
-import "time"
+import (
+	"time"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
+)
 
 // Options are the limits of a Conn. A nil *Options and zero fields mean the defaults.
 type Options struct {
@@ -37,16 +41,13 @@ type Options struct {
 	// ErrUnresponsive: two to three times as long after the last that came. Default: 0, it is not checked.
 	Keepalive time.Duration
 
-	// NoStreams and NoShutdown say that the other side is not this package, and does not know
-	// streams, or the frames of Shutdown (its hello says so). Open then fails with ErrNoStreams, and Shutdown
-	// waits for this side only.
-	NoStreams, NoShutdown bool
+	// frames says what the other side does not know: see handles.SetFrames. Without streams, Open
+	// fails with ErrNoStreams. Without shutdown, Shutdown waits for this side only.
+	frames handles.Frames
 }
 
 const (
-	// DefaultMaxMessage is Options.MaxMessage if that is not set, in bytes.
-	DefaultMaxMessage = 128 << 20
-
+	defaultMaxMessage   = handles.DefaultMaxMessage
 	defaultWindow       = 256 << 10
 	maxWindow           = 1 << 30
 	defaultSendQueue    = 32 << 10
@@ -56,7 +57,7 @@ const (
 
 func (o *Options) maxMessage() int {
 	if o == nil || o.MaxMessage <= 0 {
-		return DefaultMaxMessage
+		return defaultMaxMessage
 	}
 	return o.MaxMessage
 }
@@ -101,4 +102,11 @@ func (o *Options) keepalive() time.Duration {
 		return 0
 	}
 	return max(o.Keepalive, 0)
+}
+
+func (o *Options) peerFrames() handles.Frames {
+	if o == nil {
+		return handles.Frames{}
+	}
+	return o.frames
 }

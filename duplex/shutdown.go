@@ -21,7 +21,7 @@ var ErrShutdown = errors.New("duplex: the link is shutting down")
 // as idle as soon as all that was written has been read. Methods that go on sending each other one-way messages keep the link from
 // being idle: ctx ends that.
 func (c *Conn) Shutdown(ctx context.Context) error {
-	c.Drain()
+	c.drain()
 	var err error
 	select {
 	case <-c.quiet:
@@ -60,9 +60,9 @@ func (c *Conn) nothingLost() bool {
 	return told && c.work.idle(c.work.received.Load())
 }
 
-// Drain is the beginning of Shutdown, which is to follow: when it returns nothing is started any more but
+// drain begins a Shutdown, which is to follow. Once it has returned, nothing is begun any more but
 // what is needed for what is being worked on.
-func (c *Conn) Drain() {
+func (c *Conn) drain() {
 	if !c.shutting.Swap(true) {
 		w := &c.writer
 		w.mu.Lock()
@@ -85,31 +85,6 @@ func (c *Conn) refuseWaiting() {
 	for _, s := range waiting {
 		c.streams.reset(s, resetShutdown, net.ErrClosed)
 	}
-}
-
-// Draining returns ErrShutdown while one of the sides is shutting down, and nil before and after that.
-func (l *Lane) Draining() error {
-	if l.c.work.draining.Load() && !isClosed(l.c.done) {
-		return ErrShutdown
-	}
-	return nil
-}
-
-// Working says that there is something to wait for besides what is known of
-// messages, if delta is 1, or that it is done, if delta is -1: one-way messages
-// that are handled after Release, above all.
-func (l *Lane) Working(delta int) {
-	l.c.work.notes.Add(int64(delta))
-	if delta < 0 {
-		l.c.settle()
-	}
-}
-
-// Serving reports whether anything that the other side has sent is being worked on, besides own, which is
-// how much the caller has counted by Working: while the link is draining, only that may begin more.
-func (l *Lane) Serving(own int) bool {
-	k := &l.c.work
-	return k.served.Load() > 0 || k.notes.Load() > int64(own)
 }
 
 // settle has the writer look whether the link is idle now, if anybody wants to know.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // shutting calls Shutdown in a goroutine and returns where the error comes.
@@ -67,8 +69,8 @@ func TestShutdownWaitsForCalls(t *testing.T) {
 		shut := shutting(t.Context(), a)
 		synctest.Wait()
 		requireBlocked(t, shut)
-		require.Equal(t, ErrShutdown, a.ClientLane().Draining())
-		require.Equal(t, ErrShutdown, b.ClientLane().Draining())
+		require.Equal(t, ErrShutdown, order{a}.Draining())
+		require.Equal(t, ErrShutdown, order{b}.Draining())
 		// What is served may need calls, so the link itself lets them through.
 		require.NoError(t, b.ServerLane().Send(t.Context(), []byte("reply"), false))
 		synctest.Wait()
@@ -106,11 +108,11 @@ func TestShutdownWaitsForNotes(t *testing.T) {
 				}
 				require.Equal(t, n, checkBody(t, msgs[0]))
 				msgs = msgs[1:]
-				b.ServerLane().Working(1)
+				order{b}.Working(1)
 				b.ServerLane().Release(size, true)
 				synctest.Wait()
 				requireBlocked(t, shut)
-				b.ServerLane().Working(-1)
+				order{b}.Working(-1)
 				if n == 4 {
 					require.NoError(t, <-shut)
 				}
@@ -311,7 +313,7 @@ func TestShutdownCrossing(t *testing.T) {
 // TestShutdownAlone: the other side does not know of shutdown.
 func TestShutdownAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newRawPeer(t, &Options{NoShutdown: true, NoStreams: true})
+		p := newRawPeer(t, &Options{frames: handles.Frames{NoStreams: true, NoShutdown: true}})
 		receive(p.ClientLane(), false)
 		p.out()
 		p.raw.Write(wire("20 00 00 00 00 00 04 00"))
@@ -348,7 +350,7 @@ func TestShutdownByteLanes(t *testing.T) {
 func TestShutdownAloneFlushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, raw := net.Pipe()
-		a := New(x, &Options{NoShutdown: true})
+		a := New(x, &Options{frames: handles.Frames{NoShutdown: true}})
 		receive(a.ServerLane(), false)
 		synctest.Wait() // the writer is at the first credit
 		raw.Write(wire("21 00 00 00 00 00 04 00", "10 00 01 00 00 00 00 00 61"))

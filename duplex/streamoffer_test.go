@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 func openingOffer(ctx context.Context, c *Conn, name uint32) <-chan opened {
@@ -187,7 +189,7 @@ func TestOfferAfterTheEnd(t *testing.T) {
 // TestOfferWithoutStreams: who does not know streams will open none.
 func TestOfferWithoutStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newRawPeer(t, &Options{NoStreams: true, NoShutdown: true})
+		p := newRawPeer(t, &Options{frames: handles.Frames{NoStreams: true, NoShutdown: true}})
 		name, offered := p.Offer()
 		require.Zero(t, name)
 		_, err := offered.Write([]byte("x"))

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // TestOpenAccept: streams are accepted in the order in which they were opened, from both sides at once.
@@ -293,7 +295,7 @@ func TestGivenUpBeforeItWasSent(t *testing.T) {
 // TestNoStreams: a peer that knows no streams gets no frame of one.
 func TestNoStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newRawPeer(t, &Options{NoStreams: true})
+		p := newRawPeer(t, &Options{frames: handles.Frames{NoStreams: true}})
 		p.out()
 		for _, open := range []func() (net.Conn, error){
 			func() (net.Conn, error) { return p.Open(t.Context()) },

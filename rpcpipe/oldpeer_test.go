@@ -17,6 +17,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -27,8 +28,15 @@ func oldPeer(t *testing.T, conn io.ReadWriteCloser, server *rpc.Server) *viaduct
 	if !assert.NoError(t, err) {
 		return nil
 	}
-	old := duplex.New(link, &duplex.Options{NoStreams: true, NoShutdown: true})
-	return viaduct.NewEndpoint(old.ClientLane(), old.ServerLane(), &viaduct.Options{Server: server})
+	var opts duplex.Options
+	handles.SetFrames(&opts, handles.Frames{NoStreams: true, NoShutdown: true})
+	old := duplex.New(link, &opts)
+	type lane struct {
+		*duplex.Lane
+		handles.Order
+	}
+	client, serve := old.ClientLane(), old.ServerLane()
+	return viaduct.NewEndpoint(lane{client, handles.OrderOf(client)}, lane{serve, handles.OrderOf(serve)}, &viaduct.Options{Server: server})
 }
 
 // withOldPeer returns a peer of one.

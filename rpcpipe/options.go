@@ -39,8 +39,9 @@ type Options struct {
 	ShutdownTimeout time.Duration
 
 	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
+	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
 	// default to those above. The largest message is Duplex.MaxMessage: Codec.MaxMessage does not count.
-	// Codec.GoPeer, Extended and LogPeer, Duplex.NoStreams and NoShutdown are set by rpcpipe.
+	// Codec.GoPeer, Extended and LogPeer are set by rpcpipe.
 	Codec   *viaduct.Options
 	Duplex  *duplex.Options
 	Process *procspawn.Options
@@ -71,7 +72,7 @@ func (o *Options) withDefaults() Options {
 		link = *full.Duplex
 	}
 	if link.MaxMessage <= 0 {
-		link.MaxMessage = duplex.DefaultMaxMessage
+		link.MaxMessage = handles.DefaultMaxMessage
 	}
 	full.Duplex = &link
 	var process procspawn.Options
@@ -129,6 +130,8 @@ func (o *Options) agree(remote procspawn.Hello) {
 	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
 	o.Codec.Extended = slices.Contains(remote.Features, featureCalls)
 	o.Codec.LogPeer = slices.Contains(remote.Features, featureLog)
-	o.Duplex.NoStreams = !slices.Contains(remote.Features, featureStreams)
-	o.Duplex.NoShutdown = !slices.Contains(remote.Features, featureShutdown)
+	handles.SetFrames(o.Duplex, handles.Frames{
+		NoStreams:  !slices.Contains(remote.Features, featureStreams),
+		NoShutdown: !slices.Contains(remote.Features, featureShutdown),
+	})
 }

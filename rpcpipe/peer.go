@@ -127,11 +127,19 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, opts Options) 
 		values = context.Background()
 	}
 	opts.Codec.Context = context.WithValue(values, peerKey{}, p)
-	p.endpoint = viaduct.NewEndpoint(p.conn.ClientLane(), p.conn.ServerLane(), opts.Codec)
+	p.endpoint = viaduct.NewEndpoint(newLane(p.conn.ClientLane()), newLane(p.conn.ServerLane()), opts.Codec)
 	close(p.up)
 	go p.supervise()
 	return p
 }
+
+// lane is a lane as an Endpoint takes it.
+type lane struct {
+	*duplex.Lane
+	handles.Order
+}
+
+func newLane(l *duplex.Lane) lane { return lane{l, handles.OrderOf(l)} }
 
 // supervise sees to the order of the end.
 func (p *Peer) supervise() {

@@ -31,7 +31,7 @@ import (
 // are waited for, and the rest is done when the call has returned, or ctx's deadline has passed.
 func (p *Peer) Shutdown(ctx context.Context) error {
 	if ctx.Err() == nil && p.endpoint.Serves(ctx) {
-		p.conn.Drain() // now, not when the goroutine runs
+		handles.Drain(p.conn) // now, not when the goroutine runs
 		p.shutdowns.start(func() {
 			rest := context.WithoutCancel(ctx) // ctx ends with the call
 			if deadline, ok := ctx.Deadline(); ok {

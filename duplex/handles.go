@@ -1,0 +1,32 @@
+package duplex
+
+import "github.com/viaduct-go/viaduct/internal/handles"
+
+// What rpcpipe needs of this package and its other users do not goes through package handles.
+func init() {
+	handles.OrderOf = func(lane any) handles.Order { return order{lane.(*Lane).c} }
+	handles.Drain = func(conn any) { conn.(*Conn).drain() }
+	handles.SetFrames = func(opts any, f handles.Frames) { opts.(*Options).frames = f }
+}
+
+// order is the handles.Order of both lanes of a Conn.
+type order struct{ c *Conn }
+
+func (o order) Draining() error {
+	if o.c.work.draining.Load() && !isClosed(o.c.done) {
+		return ErrShutdown
+	}
+	return nil
+}
+
+func (o order) Working(delta int) {
+	o.c.work.notes.Add(int64(delta))
+	if delta < 0 {
+		o.c.settle()
+	}
+}
+
+func (o order) Serving(own int) bool {
+	k := &o.c.work
+	return k.served.Load() > 0 || k.notes.Load() > int64(own)
+}
