@@ -1,48 +1,117 @@
+// Package viaduct is a codec for net/rpc that speaks MessagePack-RPC, and the words that services
+// and their callers use with it.
+//
+// To call methods in another process, use package rpcpipe. This package alone is for those who have
+// a connection and want the codec, in the shape of net/rpc/jsonrpc:
+//
+//	client, err := viaduct.Dial("tcp", address) // an *rpc.Client
+//	go viaduct.ServeConn(conn)                  // serves rpc.DefaultServer
+//
+// It assumes a connection that carries bytes in order, any [io.ReadWriteCloser]. It promises:
+//
+//   - A message is encoded whole before a byte of it leaves. What cannot be encoded or decoded costs
+//     one call, never the connection (but for a reply, where net/rpc's own client gives up).
+//   - A peer's bytes do not panic or overflow the stack, and take memory in proportion to what has
+//     come: sizes, structure and depth are checked before anything is decoded.
+//   - Arguments and replies cross as they do with gob, or an error says what cannot; see [Check] and
+//     docs/TYPES.md.
+//
+// The words of services work over this codec and with package rpcpipe:
+//
+//   - [Caller] in an argument tells a method who calls, and for how long.
+//   - [Fail] has an error cross with its parts: an [*Error], and those of [RegisterError].
+//   - [Params] and [Positional] are arguments that are more than one parameter, [Ext] is a value
+//     that is passed through, for peers that are no Go programs.
+//
+// The messages are described in docs/PROTOCOL.md, section Messages.
 package viaduct
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"net/rpc"
+
+	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/codec"
+	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/message"
 )
 
-// NewClientCodec returns a codec for [rpc.NewClientWithCodec] that speaks
-// MessagePack-RPC on conn.
+// Options are the limits and choices of a codec. A nil *Options and zero fields mean the defaults.
+// Peers of package rpcpipe have options of their own.
+type Options struct {
+	// Server answers the calls that come in by ServeConn. Default: [rpc.DefaultServer], where
+	// [rpc.Register] puts what it registers.
+	Server *rpc.Server
+
+	// MaxMessage is the largest message that is sent or accepted, in bytes. Default: 128 MiB.
+	MaxMessage int
+
+	// MaxDepth is how deep arrays and maps of a received message may nest. A struct is a map; in an
+	// interface, between Go programs, its type takes one level more. Default: 1,000.
+	MaxDepth int
+
+	// GoPeer says that the other side is a Go program with viaduct and has this set, too. Then types
+	// that MessagePack would damage, and values in interfaces, cross in gob's way.
+	GoPeer bool
+
+	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides must
+	// then have the same fields in the same order. Either form is always understood.
+	StructsAsArrays bool
+
+	// Encoding encodes arguments and replies. Both sides must have the same. Default: [MessagePack].
+	Encoding Encoding
+
+	// ServiceMethod says which Service.Method of the server is meant by the name that a call came in
+	// with: other programs have names of another form. It is called for each call, from several
+	// goroutines at once. Default: names are as net/rpc has them.
+	ServiceMethod func(method string) string
+
+	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits for
+	// any more. Default: nobody is told.
+	Logger *slog.Logger
+}
+
+// NewClientCodec returns a codec for [rpc.NewClientWithCodec] that speaks MessagePack-RPC on conn.
 func NewClientCodec(conn io.ReadWriteCloser) rpc.ClientCodec {
 	return (*Options)(nil).NewClientCodec(conn)
 }
 
-// NewServerCodec returns a codec for [rpc.ServeCodec] that speaks
-// MessagePack-RPC on conn. An argument with a method SetContext(context.Context) is given a context as by an [Endpoint].
+// NewServerCodec returns a codec for [rpc.ServeCodec] that speaks MessagePack-RPC on conn. An
+// argument with a method SetContext(context.Context), that of an embedded [Caller] for instance, is
+// given a context. It ends when the caller has given up, when the method has returned, and when the
+// connection ends.
 func NewServerCodec(conn io.ReadWriteCloser) rpc.ServerCodec {
 	return (*Options)(nil).NewServerCodec(conn)
 }
 
-// NewClient returns a client of the services at the other end of conn.
-// It has net/rpc's own limits: a reply that cannot be decoded ends it.
+// NewClient returns a client of the services at the other end of conn. It has net/rpc's own limits:
+// a reply that cannot be decoded ends it.
 func NewClient(conn io.ReadWriteCloser) *rpc.Client {
 	return (*Options)(nil).NewClient(conn)
 }
 
-// ServeConn serves [rpc.DefaultServer] on conn. It blocks until the other side
-// hangs up; use it in a go statement.
+// ServeConn serves [rpc.DefaultServer] on conn. It blocks until the other side hangs up; use it in a
+// go statement.
 func ServeConn(conn io.ReadWriteCloser) {
 	(*Options)(nil).ServeConn(conn)
 }
 
-// Dial connects to a MessagePack-RPC server. Networks and addresses are those of [net.Dial].
+// Dial connects to a MessagePack-RPC server. Networks and addresses are those of [net.Dial], and so
+// are the errors.
 func Dial(network, address string) (*rpc.Client, error) {
 	return (*Options)(nil).Dial(network, address)
 }
 
 // NewClientCodec is the function of the same name, with options.
 func (o *Options) NewClientCodec(conn io.ReadWriteCloser) rpc.ClientCodec {
-	return &clientCodec{conn: messagesOf(conn, o), opts: o, calls: make(map[uint32]sentCall)}
+	return codec.NewClient(conn, o.config())
 }
 
 // NewServerCodec is the function of the same name, with options.
 func (o *Options) NewServerCodec(conn io.ReadWriteCloser) rpc.ServerCodec {
-	return newServerCodec(messagesOf(conn, o), o)
+	return codec.NewServer(conn, o.config())
 }
 
 // NewClient is the function of the same name, with options.
@@ -52,7 +121,11 @@ func (o *Options) NewClient(conn io.ReadWriteCloser) *rpc.Client {
 
 // ServeConn is the function of the same name, with options: it serves o.Server.
 func (o *Options) ServeConn(conn io.ReadWriteCloser) {
-	o.server().ServeCodec(o.NewServerCodec(conn))
+	server := rpc.DefaultServer
+	if o != nil && o.Server != nil {
+		server = o.Server
+	}
+	server.ServeCodec(o.NewServerCodec(conn))
 }
 
 // Dial is the function of the same name, with options.
@@ -62,4 +135,31 @@ func (o *Options) Dial(network, address string) (*rpc.Client, error) {
 		return nil, err
 	}
 	return o.NewClient(conn), nil
+}
+
+// config is what the codecs work with.
+func (o *Options) config() codec.Config {
+	if o == nil {
+		o = new(Options)
+	}
+	cfg := codec.Config{
+		Message: message.Codec{Body: &body.Codec{
+			GoPeer:   o.GoPeer,
+			Arrays:   o.StructsAsArrays,
+			MaxDepth: o.MaxDepth,
+		}},
+		MaxMessage:    o.MaxMessage,
+		ServiceMethod: o.ServiceMethod,
+		Logger:        o.Logger,
+	}
+	if o.Encoding != nil && o.Encoding != MessagePack {
+		cfg.Message.Body.Encoding = o.Encoding
+	}
+	if cfg.MaxMessage <= 0 {
+		cfg.MaxMessage = handles.DefaultMaxMessage
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg
 }

@@ -5,34 +5,14 @@ import (
 	"io"
 	"net"
 	"net/rpc"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
-
-// overCodecs runs f over every kind of connection and over lanes, with the two
-// ends for a client and a server.
-func overCodecs(t *testing.T, f func(t *testing.T, client, server io.ReadWriteCloser)) {
-	for _, c := range conns {
-		t.Run(c.name, func(t *testing.T) {
-			noneLeft(t)
-			x, y := c.make(t)
-			t.Cleanup(func() { x.Close(); y.Close() })
-			f(t, x, y)
-		})
-		t.Run("lanes over "+c.name, func(t *testing.T) {
-			noneLeft(t)
-			x, y := c.make(t)
-			a, b := duplexPair(t, x, y, &duplex.Options{MaxMessage: 1 << 20})
-			f(t, a.ClientLane(), b.ServerLane())
-		})
-	}
-}
 
 // serve serves s on conn and returns a channel that is closed when that has ended.
 func serve(opts *viaduct.Options, conn io.ReadWriteCloser) <-chan struct{} {
@@ -46,10 +26,10 @@ func serve(opts *viaduct.Options, conn io.ReadWriteCloser) <-chan struct{} {
 
 // TestNetRPC is what Go's own tests of net/rpc expect.
 func TestNetRPC(t *testing.T) {
-	overCodecs(t, func(t *testing.T, x, y io.ReadWriteCloser) {
-		served := serve(&viaduct.Options{Server: newServer(nil)}, y)
+	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+		served := serve(&viaduct.Options{Server: rpctest.NewServer(nil)}, y)
 		client := viaduct.NewClient(x)
-		testArith(t, client.Call, client.Go)
+		rpctest.TestArith(t, client.Call, client.Go)
 		require.NoError(t, client.Close())
 		<-served
 		require.Equal(t, rpc.ErrShutdown, client.Call("Arith.Add", &Args{7, 9}, new(Reply)))
@@ -57,57 +37,12 @@ func TestNetRPC(t *testing.T) {
 	})
 }
 
-func testArith(t *testing.T, call func(string, any, any) error, async func(string, any, any, chan *rpc.Call) *rpc.Call) {
-	var reply Reply
-	require.NoError(t, call("Arith.Add", &Args{7, 8}, &reply))
-	require.Equal(t, 15, reply.C)
-	require.NoError(t, call("Arith.Add", Args{7, -8}, &reply))
-	require.Equal(t, -1, reply.C)
-	require.NoError(t, call("Arith.Mul", &Args{7, 8}, &reply))
-	require.Equal(t, 56, reply.C)
-
-	err := call("Arith.BadOperation", &Args{7, 0}, &reply)
-	require.ErrorContains(t, err, "rpc: can't find method ")
-	require.IsType(t, rpc.ServerError(""), err)
-	require.ErrorContains(t, call("Nobody.Add", &Args{7, 0}, &reply), "rpc: can't find service ")
-	require.ErrorContains(t, call("Add", &Args{7, 0}, &reply), "ill-formed")
-	require.ErrorContains(t, call("", &Args{7, 0}, &reply), "ill-formed")
-	require.Equal(t, rpc.ServerError("divide by zero"), call("Arith.Div", &Args{7, 0}, &reply))
-
-	require.ErrorContains(t, call("Arith.Add", &Reply{1}, &reply), "type")
-	require.ErrorContains(t, call("Arith.Add", "text", &reply), "type")
-	require.ErrorContains(t, call("Arith.Scan", 7, &reply), "type")
-
-	mul := async("Arith.Mul", &Args{7, 8}, new(Reply), nil)
-	add := async("Arith.Add", &Args{7, 8}, new(Reply), nil)
-	require.Same(t, add, <-add.Done)
-	require.NoError(t, add.Error)
-	require.Equal(t, &Reply{15}, add.Reply)
-	require.Same(t, mul, <-mul.Done)
-	require.NoError(t, mul.Error)
-	require.Equal(t, &Reply{56}, mul.Reply)
-
-	str := "12345"
-	require.NoError(t, call("Arith.Scan", &str, &reply))
-	require.Equal(t, 12345, reply.C)
-	require.NoError(t, call("Arith.String", &Args{27, 35}, &str))
-	require.Equal(t, "27+35=62", str)
-
-	require.NoError(t, call("Arith.Add", &Args{1, 1}, nil), "nobody wants the reply")
-	var back []byte
-	for _, size := range []int{0, 1, 255, 65536, 300_000} {
-		sent := []byte(strings.Repeat("x", size))
-		require.NoError(t, call("Raw.Echo", sent, &back))
-		require.Equal(t, string(sent), string(back))
-	}
-}
-
 func TestDial(t *testing.T) {
-	noneLeft(t)
+	rpctest.NoneLeft(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	opts := &viaduct.Options{Server: newServer(nil)}
+	opts := &viaduct.Options{Server: rpctest.NewServer(nil)}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -174,10 +109,10 @@ func TestDefaultServer(t *testing.T) {
 
 // TestHalfClosed: a call made before the client stops sending is still answered.
 func TestHalfClosed(t *testing.T) {
-	noneLeft(t)
-	x, y := tcpPair(t)
+	rpctest.NoneLeft(t)
+	x, y := rpctest.TCPPair(t)
 	gate := make(chan struct{})
-	served := serve(&viaduct.Options{Server: newServer(hooks{"Gate": func(string) (string, error) {
+	served := serve(&viaduct.Options{Server: rpctest.NewServer(rpctest.Hooks{"Gate": func(string) (string, error) {
 		<-gate
 		return "through", nil
 	}})}, y)
@@ -195,9 +130,9 @@ func TestHalfClosed(t *testing.T) {
 
 // TestServeRequest: the server codec works with ServeRequest too.
 func TestServeRequest(t *testing.T) {
-	overCodecs(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
 		client := viaduct.NewClient(x)
-		server, codec := newServer(nil), viaduct.NewServerCodec(y)
+		server, codec := rpctest.NewServer(nil), viaduct.NewServerCodec(y)
 		for i := range 10 {
 			served := make(chan error, 1)
 			go func() { served <- server.ServeRequest(codec) }()
@@ -237,7 +172,7 @@ func TestDropIn(t *testing.T) {
 		{"Kinds.Array", [3]float64{1, 2.5, -3}, func() any { return new([2]float64) }},
 	} {
 		t.Run(fmt.Sprintf("%s %v", tt.method, tt.args), func(t *testing.T) {
-			server := newServer(nil)
+			server := rpctest.NewServer(nil)
 			require.NoError(t, server.Register(Kinds{}))
 			run := func(serve func(net.Conn), client func(net.Conn) *rpc.Client) (any, error) {
 				x, y := net.Pipe()
@@ -283,14 +218,14 @@ func (Kinds) Array(args [3]float64, reply *[2]float64) error {
 // TestClientClose: pending calls fail with rpc.ErrShutdown itself.
 func TestClientClose(t *testing.T) {
 	gate, at := make(chan struct{}), make(chan bool, 10)
-	server := newServer(hooks{"Gate": func(string) (string, error) { at <- true; <-gate; return "", nil }})
+	server := rpctest.NewServer(rpctest.Hooks{"Gate": func(string) (string, error) { at <- true; <-gate; return "", nil }})
 	t.Cleanup(func() { close(gate) })
-	for _, c := range conns {
+	for _, c := range rpctest.Conns {
 		for _, lanes := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, lanes %v", c.name, lanes), func(t *testing.T) {
-				x, y := c.make(t)
+			t.Run(fmt.Sprintf("%s, lanes %v", c.Name, lanes), func(t *testing.T) {
+				x, y := c.Make(t)
 				if lanes {
-					a, b := duplexPair(t, x, y, nil)
+					a, b := rpctest.DuplexPair(t, x, y, nil)
 					x, y = a.ClientLane(), b.ServerLane()
 				}
 				serve(&viaduct.Options{Server: server}, y)

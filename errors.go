@@ -1,103 +1,76 @@
 package viaduct
 
-import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net"
-	"net/rpc"
+import "github.com/viaduct-go/viaduct/internal/fault"
+
+// An Error is an error that crosses with its parts. A method returns one, or any error that wraps
+// one, by [Caller.Fail] or [Fail]; the caller finds it with [errors.As].
+//
+//	Code    int
+//	Message string
+//	Data    any // what an argument's interface field can hold
+//
+// Its text is the message, or, without one, the code.
+type Error = fault.Error
+
+// What the library of the other side says of a call, in the sense of [errors.Is].
+var (
+	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in rpcpipe.Options.
+	ErrOverload = fault.ErrOverload
+
+	// ErrGoexit: the method has ended its goroutine with [runtime.Goexit].
+	ErrGoexit = fault.ErrGoexit
 )
 
-// A BodyError reports arguments or a reply that could not be encoded or
-// decoded. It concerns one call; the link is as before.
-type BodyError struct {
-	Op     string // "encode" or "decode"
-	What   string // "arguments" or "reply"
-	Method string // the method called
-	Type   string // the Go type of the value
-	Err    error  // what was wrong
-}
+// A PanicError is what the caller of a method that panicked gets.
+//
+//	Value string // what was passed to panic, printed
+//	Stack string // of the goroutine, its end cut off beyond 64 KiB
+type PanicError = fault.PanicError
 
-func (e *BodyError) Error() string {
-	return fmt.Sprintf("viaduct: cannot %s %s of %s, type %s: %v", e.Op, e.What, e.Method, e.Type, e.Err)
-}
+// A BodyError reports arguments or a reply that could not be encoded or decoded. It concerns one
+// call; the link is as before.
+//
+//	Op     string // "encode" or "decode"
+//	What   string // "arguments" or "reply"
+//	Method string // the method called
+//	Type   string // the Go type of the value
+//	Err    error  // what was wrong
+type BodyError = fault.BodyError
 
-func (e *BodyError) Unwrap() error { return e.Err }
+// A SizeError reports a message over the limit of the link. No byte of it has been sent.
+//
+//	Size, Limit int // bytes
+type SizeError = fault.SizeError
 
-// A SizeError reports a message over the limit of the link. No byte of it has been
-// sent. (A standard client or server on a lane of its own gets the lane's error instead.)
-type SizeError struct {
-	Size, Limit int // bytes
-}
+// A ProtocolError reports a message that is no MessagePack-RPC, or that has no place where it came.
+// It ends the connection.
+//
+//	Reason string // what came and what was expected
+//	Err    error  // perhaps nil
+type ProtocolError = fault.ProtocolError
 
-func (e *SizeError) Error() string {
-	return fmt.Sprintf("viaduct: message of %d bytes is over the limit of %d bytes (MaxMessage of the side that takes it)", e.Size, e.Limit)
-}
+// A DownError is what calls fail with when the link they need has ended other than by Close on this
+// side, which is [rpc.ErrShutdown] itself. It unwraps to what ended it. errors.Is(err,
+// rpc.ErrShutdown) is true of it.
+//
+//	Err error // for instance io.ErrUnexpectedEOF, *ProtocolError, *procspawn.Exit
+type DownError = fault.DownError
 
-// A ProtocolError reports a message that is no MessagePack-RPC, or that has no
-// place where it came. It ends the connection.
-type ProtocolError struct {
-	Reason string // what came and what was expected
-	Err    error  // perhaps nil
-}
+// A ShutdownError is what a call fails with that was not begun, as one of the sides is shutting the
+// link down. It unwraps to the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of it.
+//
+//	Err error
+type ShutdownError = fault.ShutdownError
 
-func (e *ProtocolError) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("viaduct: protocol error: %s: %v", e.Reason, e.Err)
-	}
-	return "viaduct: protocol error: " + e.Reason
-}
-
-func (e *ProtocolError) Unwrap() error { return e.Err }
-
-// A DownError is what calls fail with when the link they need has ended other
-// than by Close on this side, which is [rpc.ErrShutdown] itself. It unwraps to what ended it.
-// errors.Is(err, rpc.ErrShutdown) is true of it.
-type DownError struct {
-	Err error // for instance io.ErrUnexpectedEOF, *ProtocolError, *procspawn.Exit
-}
-
-func (e *DownError) Error() string { return "viaduct: link is down: " + e.Err.Error() }
-
-func (e *DownError) Unwrap() error { return e.Err }
-
-// Is makes every DownError an rpc.ErrShutdown, which is what existing code looks for.
-func (e *DownError) Is(target error) bool { return target == rpc.ErrShutdown }
-
-// A ShutdownError is what a call fails with that was not begun, as one of the sides is shutting the link down. It unwraps to
-// the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of it.
-type ShutdownError struct{ Err error }
-
-func (e *ShutdownError) Error() string { return "viaduct: call refused: " + e.Err.Error() }
-
-func (e *ShutdownError) Unwrap() error { return e.Err }
-
-// Is makes every ShutdownError an rpc.ErrShutdown, which is what existing code looks for.
-func (e *ShutdownError) Is(target error) bool { return target == rpc.ErrShutdown }
-
-// downError says what calls fail with when a link has ended with err.
-func downError(err error) error {
-	var down *DownError
-	switch {
-	case err == nil, err == rpc.ErrShutdown, closedHere(err):
-		return rpc.ErrShutdown
-	case errors.As(err, &down):
-		return err
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return &DownError{Err: err}
-}
-
-// closedHere reports whether err says that this side has closed the connection.
-// It does not look into errors that wrap several: there the other side may
-// have closed it first.
-func closedHere(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if err == fs.ErrClosed || err == net.ErrClosed || err == io.ErrClosedPipe {
-			return true
-		}
-	}
-	return false
-}
+// RegisterError has err cross between processes that have both registered it under this name: where
+// an error that a method passed to [Caller.Fail] or [Fail] wraps it, in the sense of [errors.Is], the
+// caller's error does as well. A name is 1 to 100 bytes long, for instance the import path and name
+// of a variable.
+//
+// Registered already are, as "io.EOF" and so on, [context.Canceled] and [context.DeadlineExceeded],
+// [errors.ErrUnsupported], [os.ErrDeadlineExceeded], and all the error variables of packages io and
+// io/fs.
+//
+// Call it in init or main. It panics if err cannot be compared, or if the name stands for another
+// error.
+func RegisterError(name string, err error) { fault.Register(name, err) }

@@ -1,12 +1,25 @@
 package duplex
 
-import "github.com/viaduct-go/viaduct/internal/handles"
+import (
+	"net"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
+)
 
 // What rpcpipe needs of this package and its other users do not goes through package handles.
 func init() {
 	handles.OrderOf = func(lane any) handles.Order { return order{lane.(*Lane).c} }
 	handles.Drain = func(conn any) { conn.(*Conn).drain() }
+	handles.NoStream = noStream
 	handles.SetFrames = func(opts any, f handles.Frames) { opts.(*Options).frames = f }
+}
+
+// noStream returns a stream of a link that has no streams.
+func noStream() net.Conn {
+	c := &Conn{noStreams: true}
+	c.streams.init(c, nil)
+	_, s := c.Offer()
+	return s
 }
 
 // order is the handles.Order of both lanes of a Conn.

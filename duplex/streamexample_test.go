@@ -34,7 +34,7 @@ A  32 00 00 00 00 00 00 00                           bye
 
 // TestStreamExample plays the example, and finds it in the protocol's text.
 func TestStreamExample(t *testing.T) {
-	text, err := os.ReadFile("../PROTOCOL.md")
+	text, err := os.ReadFile("../docs/PROTOCOL.md")
 	require.NoError(t, err)
 	require.Contains(t, string(text), streamExample)
 

@@ -152,7 +152,7 @@ func (pl *player) next(t *testing.T, from string) {
 // TestExample plays the example, and finds it in the protocol's text.
 func TestExample(t *testing.T) {
 	var text []byte
-	for _, name := range []string{"PROTOCOL-frames.md", "../PROTOCOL.md"} {
+	for _, name := range []string{"PROTOCOL-frames.md", "../docs/PROTOCOL.md"} {
 		if b, err := os.ReadFile(name); err == nil && bytes.Contains(b, []byte("crossed the abort")) {
 			text = b
 		}

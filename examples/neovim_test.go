@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/rpc"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
 // needNeovim skips a test where there is no Neovim, but not where all is to be tested.
@@ -35,7 +37,7 @@ func needNeovim(t *testing.T) {
 
 // An editor is a Neovim that a test has started.
 type editor struct {
-	*viaduct.Endpoint
+	*rpcpipe.Peer
 	cmd     *exec.Cmd
 	channel int // what Neovim calls the link
 }
@@ -50,9 +52,27 @@ func (s stdio) Write(p []byte) (int, error) { return s.stdin.Write(p) }
 
 func (s stdio) Close() error { return errors.Join(s.stdin.Close(), s.ReadCloser.Close()) }
 
+// lockedBuffer is written by one goroutine and read by another.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // startNeovim starts a Neovim, which may call the methods of g. When the test has
 // ended it is gone, and all methods have returned.
-func startNeovim(t *testing.T, g *goside, opts viaduct.Options) *editor {
+func startNeovim(t *testing.T, g *goside, opts rpcpipe.Options) *editor {
 	needNeovim(t)
 	opts.Server = rpc.NewServer()
 	require.NoError(t, opts.Server.RegisterName("Go", g))
@@ -63,6 +83,8 @@ func startNeovim(t *testing.T, g *goside, opts viaduct.Options) *editor {
 		}
 		return "Go." + strings.Join(words, "")
 	}
+	told := new(lockedBuffer)
+	opts.Logger = slog.New(slog.NewTextHandler(told, nil))
 	dir := t.TempDir() // for what it leaves behind when it is killed
 	log := filepath.Join(dir, "log")
 	cmd := exec.Command("nvim", "--embed", "--headless", "--clean", "-n")
@@ -76,13 +98,12 @@ func startNeovim(t *testing.T, g *goside, opts viaduct.Options) *editor {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }) // what hangs, fails
-	e := &editor{viaduct.NewEndpoint(stdio{stdout, stdin}, nil, &opts), cmd, 0}
+	e := &editor{rpcpipe.NewBare(stdio{stdout, stdin}, &opts), cmd, 0}
 	t.Cleanup(func() {
 		assert.True(t, late.Stop(), "the test was hanging")
 		e.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		assert.Zero(t, e.Wait(ctx), "methods have not returned")
+		e.Wait()
+		assert.NotContains(t, told.String(), "gave up", "methods have not returned")
 		cmd.Process.Kill()
 		cmd.Wait()
 		if text, _ := os.ReadFile(log); t.Failed() {
@@ -107,7 +128,7 @@ func (e *editor) lua(code string, args ...any) viaduct.Params {
 
 // exits waits until Neovim has ended by itself, be it by SIGPIPE.
 func (e *editor) exits(t *testing.T) {
-	e.Wait(t.Context())
+	e.Wait()
 	e.cmd.Wait()
 }
 
@@ -227,7 +248,7 @@ func (g *goside) NvimBufLinesEvent(e LinesEvent, _ *any) error {
 	return nil
 }
 
-var latestFirst = viaduct.Options{AnswerLatestFirst: true}
+var latestFirst = rpcpipe.Options{AnswerLatestFirst: true}
 
 // TestNeovimNested: a method calls Neovim, which calls a method, and so on.
 func TestNeovimNested(t *testing.T) {
@@ -254,7 +275,7 @@ func TestNeovimOlderReturnsFirst(t *testing.T) {
 	// Without the option. Inner calls until the link ends.
 	g := newGoside()
 	g.more = math.MaxInt
-	e := startNeovim(t, g, viaduct.Options{})
+	e := startNeovim(t, g, rpcpipe.Options{})
 	require.ErrorIs(t, e.Call("nvim_exec_lua", e.lua("return vim.rpcrequest(channel, 'outer')"), nil), rpc.ErrShutdown)
 	e.exits(t)
 }

@@ -111,8 +111,8 @@ func startPolyglot(t *testing.T, interpreter, file string, inherit bool) *polygl
 	}
 	var err error
 	c.Peer, err = rpcpipe.Start(t.Context(), cmd, &rpcpipe.Options{
-		Server:  server,
-		Process: &procspawn.Options{CloseTimeout: 20 * time.Second}, // to end by itself on a busy machine
+		Server:       server,
+		CloseTimeout: 20 * time.Second, // to end by itself on a busy machine
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -223,7 +223,7 @@ var links = map[string]func(t testing.TB, here *Service) *rpcpipe.Peer{
 	},
 	"standard input and output": func(t testing.TB, here *Service) *rpcpipe.Peer {
 		opts := here.options()
-		opts.Process = &procspawn.Options{Stdio: true}
+		opts.Stdio = true
 		p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), opts)
 		require.NoError(t, err)
 		return p

@@ -83,13 +83,13 @@ func (c *Calls) Park(a CallArg, _ *int) error {
 
 func init() {
 	children["calls"] = func([]string) {
-		connect(&rpcpipe.Options{Server: newCalls().server(), Codec: &viaduct.Options{ServeHook: panicHook}}).Wait()
+		connect(&rpcpipe.Options{Server: newCalls().server(), ServeHook: panicHook}).Wait()
 	}
 }
 
 // panicHook tells of panics.
-func panicHook(ctx context.Context, call viaduct.CallInfo) (context.Context, func(viaduct.CallResult)) {
-	return nil, func(r viaduct.CallResult) {
+func panicHook(ctx context.Context, call rpcpipe.CallInfo) (context.Context, func(rpcpipe.CallResult)) {
+	return nil, func(r rpcpipe.CallResult) {
 		if trap := (*viaduct.PanicError)(nil); errors.As(r.Err, &trap) {
 			fmt.Fprintln(os.Stderr, "hook:", call.Method, trap.Value)
 		}
@@ -105,7 +105,7 @@ func callsChild(t *testing.T, opts *rpcpipe.Options) *rpcpipe.Peer {
 
 // TestCallerAcrossProcesses: contexts, call backs and errors, with a real child.
 func TestCallerAcrossProcesses(t *testing.T) {
-	p := callsChild(t, &rpcpipe.Options{Server: newCalls().server(), Codec: &viaduct.Options{MaxHandlers: 1, MaxWaiting: -1}})
+	p := callsChild(t, &rpcpipe.Options{Server: newCalls().server(), MaxHandlers: 1, MaxWaiting: -1})
 	var depth int
 	require.NoError(t, p.CallContext(t.Context(), "Calls.Back", CallArg{N: 20}, &depth))
 	require.Equal(t, 20, depth)
@@ -148,7 +148,7 @@ func TestPanicReachesCaller(t *testing.T) {
 // TestRecoveredPanic: it costs one call, whatever server the method is of.
 func TestRecoveredPanic(t *testing.T) {
 	c := newCalls()
-	a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: c.server(), Codec: &viaduct.Options{RecoverPanics: true}})
+	a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: c.server(), RecoverPanics: true})
 	defer b.Close()
 	defer a.Close()
 	parked := a.Go("Calls.Hold", CallArg{}, nil, nil)

@@ -33,7 +33,7 @@ func (Shelf) Join(words []string, reply *string) error {
 func shelfOptions(name string) *rpcpipe.Options {
 	server := rpc.NewServer()
 	server.Register(Shelf{})
-	return &rpcpipe.Options{Server: server, Codec: &viaduct.Options{Encoding: encodings[name]}}
+	return &rpcpipe.Options{Server: server, Encoding: encodings[name]}
 }
 
 func init() {

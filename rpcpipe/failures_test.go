@@ -55,7 +55,7 @@ func waitForEnd(link *procspawn.Link) {
 
 func TestStartFailures(t *testing.T) {
 	short := func() *rpcpipe.Options {
-		return &rpcpipe.Options{Process: &procspawn.Options{HandshakeTimeout: 300 * time.Millisecond}}
+		return &rpcpipe.Options{HandshakeTimeout: 300 * time.Millisecond}
 	}
 	dir, plain := "", "no-such-program"
 	if runtime.GOOS != "windows" { // what cannot be run is not found there

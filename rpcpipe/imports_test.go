@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,18 +22,41 @@ const (
 	sysModule     = "golang.org/x/sys"
 )
 
-// mayImport says what each package of the library may import besides the
-// standard library: imports run down only. For modules, any package of theirs.
+const inner = modulePath + "/internal/"
+
+// mayImport says what each package of the library may import besides the standard library: imports
+// run down only. For modules, any package of theirs. The order is that of the floors, top first.
 var mayImport = map[string][]string{
-	modulePath + "/rpcpipe":                     {modulePath, modulePath + "/duplex", modulePath + "/procspawn", modulePath + "/internal/handles"},
-	modulePath:                                  {modulePath + "/internal/mpack", msgpackModule},
-	modulePath + "/duplex":                      {modulePath + "/internal/handles"},
-	modulePath + "/duplex/model":                {}, // tests only
-	modulePath + "/procspawn":                   {modulePath + "/internal/handles", modulePath + "/internal/mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
+	modulePath + "/rpcpipe": {
+		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
+		inner + "serve", inner + "message", inner + "body", inner + "handles",
+	},
+
+	modulePath: {
+		inner + "codec", inner + "endpoint", inner + "serve", inner + "message", inner + "body", inner + "fault",
+		inner + "gobwire", inner + "handles",
+	},
+	modulePath + "/duplex":    {inner + "handles"},
+	modulePath + "/procspawn": {inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
+
+	inner + "endpoint": {inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
+	inner + "codec":    {inner + "serve", inner + "message", inner + "link", inner + "fault"},
+	inner + "serve":    {inner + "message", inner + "link", inner + "body", inner + "fault"},
+	inner + "logwire":  {inner + "message", inner + "link", inner + "fault", inner + "mpack"},
+	inner + "message":  {inner + "body", inner + "fault", inner + "mpack"},
+	inner + "link":     {inner + "fault", inner + "handles", inner + "mpack"},
+	inner + "body":     {inner + "gobwire", inner + "mpack", msgpackModule},
+	inner + "fault":    {},
+	inner + "gobwire":  {},
+	inner + "mpack":    {},
+	inner + "handles":  {},
+
 	modulePath + "/procspawn/internal/sentinel": {},
-	modulePath + "/internal/mpack":              {},
-	modulePath + "/internal/handles":            {},
+	modulePath + "/duplex/model":                {}, // tests only
 }
+
+// forTests are packages that only tests import.
+var forTests = []string{inner + "rpctest"}
 
 // listed is what `go list -json` says of a package.
 type listed struct {
@@ -51,7 +75,7 @@ func listPackages(t *testing.T, goos, goarch string) []listed {
 	out, err := all.Output()
 	require.NoError(t, err)
 	for path := range strings.FieldsSeq(string(out)) {
-		if !pathWithin(path, modulePath+"/examples") {
+		if !pathWithin(path, modulePath+"/examples") && !slices.Contains(forTests, path) {
 			args = append(args, path)
 		}
 	}
@@ -121,6 +145,9 @@ func TestImportDirection(t *testing.T) {
 			}
 			for path := range mayImport {
 				assert.True(t, seen[path], "%s has not been looked at", path)
+			}
+			for _, path := range forTests {
+				assert.False(t, seen[path], "%s is for tests alone", path)
 			}
 		})
 	}

@@ -32,8 +32,8 @@ func (s *Service) Spin(d time.Duration, _ *int) error {
 // startWatched starts the child "service" with a keepalive.
 func startWatched(t *testing.T, interval time.Duration) *rpcpipe.Peer {
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), &rpcpipe.Options{
-		Duplex:  &duplex.Options{Keepalive: interval},
-		Process: &procspawn.Options{CloseTimeout: -1}, // it is no use to wait for what is stopped
+		Keepalive:    interval,
+		CloseTimeout: -1, // it is no use to wait for what is stopped
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.Close() })
@@ -71,7 +71,7 @@ func TestKeepaliveStopped(t *testing.T) {
 
 func init() {
 	children["watching witness"] = func([]string) {
-		p := connect(&rpcpipe.Options{Duplex: &duplex.Options{Keepalive: 100 * time.Millisecond}})
+		p := connect(&rpcpipe.Options{Keepalive: 100 * time.Millisecond})
 		fmt.Fprintln(inherited(), "ready")
 		fmt.Fprintln(inherited(), errors.Is(p.Wait(), duplex.ErrUnresponsive))
 		select {} // the library ends it

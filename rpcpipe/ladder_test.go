@@ -24,7 +24,7 @@ func init() {
 		}
 		s := newService()
 		opts := s.options()
-		opts.Process = &procspawn.Options{ExitTimeout: -1}
+		opts.ExitTimeout = -1
 		s.use(connect(opts))
 		select {}
 	}
@@ -33,12 +33,6 @@ func init() {
 // TestLadder: each step of stopping has its limit, and the Exit says which one it took.
 func TestLadder(t *testing.T) {
 	const short = 100 * time.Millisecond
-	limits := func(child []string) *procspawn.Options {
-		if child[0] == "service" { // it exits when it has given up the handler that never returns
-			return &procspawn.Options{CloseTimeout: time.Minute}
-		}
-		return &procspawn.Options{CloseTimeout: short, TermTimeout: short}
-	}
 	shutdown := func(p *rpcpipe.Peer) error { return p.Shutdown(context.Background()) }
 	for _, test := range []struct {
 		name  string
@@ -59,7 +53,10 @@ func TestLadder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := newService()
 			opts := s.options()
-			opts.Process, opts.ShutdownTimeout = limits(test.child), short
+			opts.ShutdownTimeout, opts.CloseTimeout, opts.TermTimeout = short, short, short
+			if test.child[0] == "service" { // it exits when it has given up the handler that never returns
+				opts.CloseTimeout, opts.TermTimeout = time.Minute, 0
+			}
 			var told *procspawn.Exit
 			opts.OnExit = func(e *procspawn.Exit) { told = e }
 			p, err := rpcpipe.Start(t.Context(), procspawn.Self(test.child...), opts)

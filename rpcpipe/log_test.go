@@ -366,7 +366,7 @@ func TestLogOfItself(t *testing.T) {
 		for i, book := range books { // each side hears what the other one complains of
 			records := book.waitFor(1)
 			require.NotEmpty(t, records, i)
-			require.Contains(t, records[0].Message, "one-way call")
+			require.Contains(t, records[0].Message, "notification failed")
 		}
 		require.NoError(t, peers[0].Shutdown(t.Context()))
 		require.NoError(t, peers[0].Wait())

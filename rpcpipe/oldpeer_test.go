@@ -15,15 +15,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/endpoint"
 	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/message"
+	"github.com/viaduct-go/viaduct/internal/serve"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
 // An old peer knows neither streams nor shutdown.
-func oldPeer(t *testing.T, conn io.ReadWriteCloser, server *rpc.Server) *viaduct.Endpoint {
+func oldPeer(t *testing.T, conn io.ReadWriteCloser, server *rpc.Server) *endpoint.Endpoint {
 	link, err := procspawn.Handshake(context.Background(), conn, &procspawn.Options{})
 	if !assert.NoError(t, err) {
 		return nil
@@ -35,14 +38,16 @@ func oldPeer(t *testing.T, conn io.ReadWriteCloser, server *rpc.Server) *viaduct
 		*duplex.Lane
 		handles.Order
 	}
-	client, serve := old.ClientLane(), old.ServerLane()
-	return viaduct.NewEndpoint(lane{client, handles.OrderOf(client)}, lane{serve, handles.OrderOf(serve)}, &viaduct.Options{Server: server})
+	client, serves := old.ClientLane(), old.ServerLane()
+	return endpoint.New(lane{client, handles.OrderOf(client)}, lane{serves, handles.OrderOf(serves)}, endpoint.Config{
+		Message: message.Codec{Body: new(body.Codec)}, Serve: serve.Config{Server: server},
+	})
 }
 
 // withOldPeer returns a peer of one.
-func withOldPeer(t *testing.T, here, there *rpc.Server) (*rpcpipe.Peer, *viaduct.Endpoint) {
+func withOldPeer(t *testing.T, here, there *rpc.Server) (*rpcpipe.Peer, *endpoint.Endpoint) {
 	one, other := pipes(t)
-	ready := make(chan *viaduct.Endpoint)
+	ready := make(chan *endpoint.Endpoint)
 	go func() { ready <- oldPeer(t, other, there) }()
 	p, err := rpcpipe.New(t.Context(), one, &rpcpipe.Options{Server: here})
 	require.NoError(t, err)
@@ -151,7 +156,7 @@ func TestShutdownPolyglot(t *testing.T) {
 			server := rpc.NewServer()
 			require.NoError(t, server.RegisterName("Parent", parent))
 			p, err := rpcpipe.Start(t.Context(), exec.Command(interpreter, filepath.Join(dir, language.file), procspawn.Here, "Ada"),
-				&rpcpipe.Options{Server: server, Process: &procspawn.Options{CloseTimeout: 20 * time.Second}})
+				&rpcpipe.Options{Server: server, CloseTimeout: 20 * time.Second})
 			require.NoError(t, err)
 			defer p.Close()
 			_, err = p.Open(t.Context())

@@ -1,107 +1,180 @@
 package rpcpipe
 
 import (
-	"fmt"
+	"context"
 	"log/slog"
-	"math"
 	"net/rpc"
-	"slices"
 	"time"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/duplex"
-	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
-// Options adjust a Peer. A nil *Options and zero fields mean the defaults.
+// Options adjust a Peer. A nil *Options and zero fields mean the defaults. They are copied: what is
+// changed later has no effect.
 type Options struct {
-	// Server answers the calls of the other side. Default: [rpc.DefaultServer],
-	// so that [rpc.Register] just works, and everything registered is exposed.
+	// Calls of the other side.
+
+	// Server answers the calls of the other side. Default: [rpc.DefaultServer], so that [rpc.Register]
+	// just works, and everything registered is exposed.
 	Server *rpc.Server
 
-	// OnExit is called once when the process on the other side has ended: in
-	// the parent when the child was waited for, in the child when its parent is gone or has closed the
-	// link. All pending calls have failed by then. It may call Close, but not Wait. Not called for a Peer of New or Pair.
-	OnExit func(*procspawn.Exit)
+	// MaxHandlers is how many calls of the other side are handled at once. More wait, in their order,
+	// up to MaxWaiting, and up to 64 MiB of them. Those beyond are refused: they fail with
+	// [viaduct.ErrOverload]. Calls that serve a call of this side, made by a method with its context, do
+	// not wait and do not count, up to 16 for each. Default: 16,384.
+	MaxHandlers int
 
-	// Logger is told of what would otherwise vanish: one-way calls that fail,
-	// replies nobody waits for any more, handlers that never return. Default: nobody is told.
+	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came: once
+	// they have as many, others wait as for MaxHandlers. The answers being sent have the same bound, and
+	// so have the calls that do not count, which are refused beyond it. Default: 512 MiB.
+	MaxHandlerBytes int
+
+	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.
+	MaxWaiting int
+
+	// ConcurrentNotify has notifications handled as calls are, at once and in any order, within
+	// MaxHandlers; beyond, they wait, and their senders. Default: one at a time, in the order they were
+	// sent.
+	ConcurrentNotify bool
+
+	// RecoverPanics has a panic in a method cost that call alone: it fails with a
+	// [*viaduct.PanicError], and Logger is told. Default: the process ends, as with net/rpc, when the
+	// caller has been told, for which 100 ms are taken.
+	RecoverPanics bool
+
+	// ServeHook is called around each call of the other side that this side handles, and CallHook
+	// around each call that this side makes, notifications included.
+	ServeHook, CallHook Hook
+
+	// Context is what the contexts of methods have their values from; if it ends, so do they. Default:
+	// context.Background().
+	Context context.Context
+
+	// ServiceMethod says which Service.Method of the server is meant by the name that a call came in
+	// with: other programs have names of another form. It is called for each call, from several
+	// goroutines at once. Default: names are as net/rpc has them.
+	ServiceMethod func(method string) string
+
+	// AnswerLatestFirst is for a peer that nests its calls, as Neovim before 0.10 does: it waits for the
+	// answer to the latest of its open calls before all others. The answer to an earlier one is held
+	// back until then, and until the calls made since that one came in have been answered. No call waits
+	// for others then: MaxWaiting is 0.
+	//
+	// That cannot help where a call of this side, from another goroutine, crosses a call of the peer and
+	// makes it call again: calls that make the peer call back should be made one at a time, or by the
+	// methods that serve it, and not with Notify.
+	AnswerLatestFirst bool
+
+	// Arguments and replies.
+
+	// Encoding encodes arguments and replies. Both sides must choose the same, or they do not connect
+	// (on a bare connection it is up to you). Default: [viaduct.MessagePack].
+	Encoding viaduct.Encoding
+
+	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides must
+	// then have the same fields in the same order. Either form is always understood.
+	StructsAsArrays bool
+
+	// MaxDepth is how deep arrays and maps of a received message may nest. Default: 1,000.
+	MaxDepth int
+
+	// The link. See also [duplex.Options].
+
+	// MaxMessage is the largest message that this side takes, in bytes. Default: 128 MiB.
+	MaxMessage int
+
+	// Window is how many bytes of each class (calls, replies, notifications) the other side may send
+	// before some of them have been dealt with, from 1 to 1 GiB. Default: 256 KiB.
+	Window int
+
+	// SendQueue is how many bytes of messages wait to be written before further senders wait for room,
+	// from 1. More helps bursts of small messages and holds up those behind them. Default: 32 KiB.
+	SendQueue int
+
+	// StreamWindow is how many bytes of a stream the other side may send before some of them have been
+	// read, from 1 to 1 GiB. Each stream begins with 64 KiB or, if that is less, with this. Default: 1 MiB.
+	StreamWindow int
+
+	// Backlog is how many streams may wait for [Peer.Accept], from 1; further ones are refused. Default: 128.
+	Backlog int
+
+	// Keepalive has the link checked each time nothing has come from the other side for so long. If
+	// nothing comes for as long again, the link ends with [duplex.ErrUnresponsive]. Default: 0, it is not
+	// checked.
+	Keepalive time.Duration
+
+	// Logs.
+
+	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits for
+	// any more, handlers that never return. Default: nobody is told.
 	Logger *slog.Logger
 
-	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a time. Whatever it does, it holds up
-	// nothing else: what it is too slow for is counted and then reported to it. Their context is one for [FromContext]. A panic in
-	// it ends the process, as in a method. Default: none are asked for, and the other side's LogHandler is not enabled.
+	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a time.
+	// Whatever it does, it holds up nothing else: what it is too slow for is counted and then reported to
+	// it. Their context is one for [FromContext]. A panic in it ends the process, as in a method.
+	// Default: none are asked for, and the other side's LogHandler is not enabled.
 	LogHandler slog.Handler
 
-	// ShutdownTimeout is for the parent: how long [Peer.Shutdown] waits for what is going on before it
-	// closes the link, in addition to its context. Default: 30 s; negative: without limit.
+	// The two processes. See also [procspawn.Options].
+
+	// OnExit is called once when the process on the other side has ended: in the parent when the child
+	// was waited for, in the child when its parent is gone or has closed the link. All pending calls have
+	// failed by then. It may call Close, but not Wait. Not called for a Peer of New, NewBare or Pair.
+	OnExit func(*procspawn.Exit)
+
+	// Name and Version are those of this application, for the other side's NeedName, MinVersion and
+	// MaxVersion: what the other side must announce. Versions are compared number by number, as many of
+	// them as the limit has. Whoever does not fit is refused, on both sides with a [*procspawn.AppError].
+	Name, Version                    string
+	NeedName, MinVersion, MaxVersion string
+
+	// HandshakeTimeout bounds the exchange of hellos, in addition to the context. Default: 10 s.
+	HandshakeTimeout time.Duration
+
+	// Of the parent.
+
+	// Env lists the variables of the environment that a child is given, out of Cmd.Env or else this
+	// process's: NAME, PREFIX* for all that begin so, or NAME=value to set one. Nil: all of them. Empty:
+	// none.
+	Env []string
+
+	// Stdio has the link run over the child's standard input and output, for a program that is started
+	// by another one which hands on nothing else, such as ssh: see [procspawn.Options].
+	Stdio bool
+
+	// CrashOutput says whether the child inherits a pipe for the output of a crash. Default: where its
+	// stderr is captured.
+	CrashOutput procspawn.Switch
+
+	// ParentDeath says what becomes of the child when this process dies without having stopped it.
+	// Default: [procspawn.EndWithParent].
+	ParentDeath procspawn.ParentDeath
+
+	// Group gives the child a process group of its own (on Windows a job), which is ended as a whole.
+	Group bool
+
+	// ShutdownTimeout is how long [Peer.Shutdown] waits for what is going on before it closes the link to
+	// a child, in addition to its context. Default: 30 s; negative: without limit.
 	ShutdownTimeout time.Duration
 
-	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
-	// Limits and choices of the layers below. Codec.Server, Codec.Logger and Codec.LogHandler
-	// default to those above. The largest message is Duplex.MaxMessage: Codec.MaxMessage does not count.
-	// Codec.GoPeer, Extended and LogPeer are set by rpcpipe.
-	Codec   *viaduct.Options
-	Duplex  *duplex.Options
-	Process *procspawn.Options
-}
+	// CloseTimeout is how long a child has to exit by itself once its link is closed, before it is sent
+	// SIGTERM. Default: 2 s; negative: no time at all.
+	CloseTimeout time.Duration
 
-// withDefaults returns o with every layer's options in place, all copies.
-func (o *Options) withDefaults() Options {
-	var full Options
-	if o != nil {
-		full = *o
-	}
-	var codec viaduct.Options
-	if full.Codec != nil {
-		codec = *full.Codec
-	}
-	if codec.Server == nil {
-		codec.Server = full.Server
-	}
-	if codec.Logger == nil {
-		codec.Logger = full.Logger
-	}
-	if codec.LogHandler == nil {
-		codec.LogHandler = full.LogHandler
-	}
-	full.Codec = &codec
-	var link duplex.Options
-	if full.Duplex != nil {
-		link = *full.Duplex
-	}
-	if link.MaxMessage <= 0 {
-		link.MaxMessage = handles.DefaultMaxMessage
-	}
-	full.Duplex = &link
-	var process procspawn.Options
-	if full.Process != nil {
-		process = *full.Process
-	}
-	features := []string{featureStreams, featureShutdown, featureCalls}
-	if codec.LogHandler != nil {
-		features = append(features, featureLog)
-	}
-	handles.SetHello(&process, handles.Hello{
-		MaxMessage: link.MaxMessage,
-		Encoding:   encodingName(codec.Encoding),
-		Bodies:     []string{"msgpack", bodyGob},
-		Features:   features,
-	})
-	full.Process = &process
-	return full
-}
+	// TermTimeout is how long a child has to exit upon SIGTERM before it is killed. Default: 2 s;
+	// negative: no time at all. Windows has no such signal.
+	TermTimeout time.Duration
 
-// encodingName is what the hello calls e, which may be nil. Both sides must have the same.
-func encodingName(e viaduct.Encoding) string {
-	if e == nil {
-		e = viaduct.MessagePack
-	}
-	if name := e.Name(); name != "" {
-		return name
-	}
-	return fmt.Sprintf("%T", e)
+	// Of the child.
+
+	// ExitTimeout is how long after the end of its link a child is gone, callbacks included: main has
+	// three quarters of it to return. Default: 1 s; negative: the process never exits on its own.
+	ExitTimeout time.Duration
+
+	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the parent,
+	// which they reach as well, is to end it in order.
+	DieOnInterrupt bool
 }
 
 func (o *Options) shutdownTimeout() time.Duration {
@@ -109,29 +182,4 @@ func (o *Options) shutdownTimeout() time.Duration {
 		return 30 * time.Second
 	}
 	return o.ShutdownTimeout
-}
-
-// bodyGob is what a Go program lists in its hello: it reads ext values with gob in them.
-const bodyGob = "gob"
-
-// What this side can do and another implementation, or Peer, need not.
-const (
-	featureStreams  = "streams"
-	featureShutdown = "shutdown"
-	featureLog      = "log"   // it has a LogHandler
-	featureCalls    = "calls" // see viaduct.Options.Extended
-)
-
-// agree takes over what the other side has said of itself.
-func (o *Options) agree(remote procspawn.Hello) {
-	if remote.MaxMessage > 0 {
-		o.Duplex.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
-	}
-	o.Codec.GoPeer = slices.Contains(remote.Bodies, bodyGob)
-	o.Codec.Extended = slices.Contains(remote.Features, featureCalls)
-	o.Codec.LogPeer = slices.Contains(remote.Features, featureLog)
-	handles.SetFrames(o.Duplex, handles.Frames{
-		NoStreams:  !slices.Contains(remote.Features, featureStreams),
-		NoShutdown: !slices.Contains(remote.Features, featureShutdown),
-	})
 }

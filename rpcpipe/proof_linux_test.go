@@ -86,7 +86,7 @@ func TestProof(t *testing.T) {
 		t.Run(f.child, func(t *testing.T) {
 			w := watchAll(t)
 			begin := time.Now()
-			opts := &procspawn.Options{HandshakeTimeout: time.Minute, CloseTimeout: 5 * time.Second, TermTimeout: time.Second}
+			opts := &rpcpipe.Options{HandshakeTimeout: time.Minute, CloseTimeout: 5 * time.Second, TermTimeout: time.Second}
 			switch {
 			case f.as == context.DeadlineExceeded:
 				opts.HandshakeTimeout = 300 * time.Millisecond
@@ -95,7 +95,7 @@ func TestProof(t *testing.T) {
 			case f.exit == syscall.SIGTERM, f.child == "hangs and ignores SIGTERM":
 				opts.CloseTimeout, opts.TermTimeout = 100*time.Millisecond, 5*time.Second
 			}
-			p, err := rpcpipe.Start(t.Context(), proofCommand(f.child, w.state), &rpcpipe.Options{Process: opts})
+			p, err := rpcpipe.Start(t.Context(), proofCommand(f.child, w.state), opts)
 			w.state.Close()
 			if p == nil {
 				if !strings.HasSuffix(f.child, "its hello") { // the parent's may have been written before the child was killed

@@ -146,7 +146,7 @@ func init() {
 	programs["raw"] = func(args []string) { runRaw(args[0], args[1]) }
 	children["wrong name"] = func([]string) {
 		defer inState()
-		_, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{Process: &procspawn.Options{Name: "other", Version: "1"}})
+		_, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{Name: "other", Version: "1"})
 		fmt.Fprintln(os.Stderr, err)
 	}
 	children["hangs"] = func([]string) { serveBadly(); hang() }
@@ -191,11 +191,11 @@ func init() {
 	children["proof parent"] = func(args []string) {
 		connect(nil)
 		cmd := proofCommand(args[0], inherited())
-		opts := &procspawn.Options{HandshakeTimeout: time.Minute}
+		opts := &rpcpipe.Options{HandshakeTimeout: time.Minute}
 		if args[1] == "kill" {
 			opts.ParentDeath = procspawn.KillWithParent
 		}
-		p, err := rpcpipe.Start(context.Background(), cmd, &rpcpipe.Options{Process: opts})
+		p, err := rpcpipe.Start(context.Background(), cmd, opts)
 		if err == nil && strings.HasPrefix(args[0], "killed") {
 			p.Go("Service.Park", 0, nil, nil)
 		}

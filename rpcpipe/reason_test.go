@@ -124,15 +124,6 @@ func TestBadMessageIsNoOrderlyEnd(t *testing.T) {
 	require.ErrorAs(t, p.Wait(), &protocol)
 }
 
-func TestCodecServerIsHeeded(t *testing.T) {
-	codec, general := newService(), rpc.NewServer()
-	a, b := rpcpipe.Pair(&rpcpipe.Options{Server: general, Codec: &viaduct.Options{Server: codec.server}}, nil)
-	defer a.Close()
-	var sum int
-	require.NoError(t, b.Call("Service.Add", Args{1, 2}, &sum))
-	require.Equal(t, 3, sum)
-}
-
 // TestOutputErrorIsReported: what the caller's writer would not take is not lost in silence.
 func TestOutputErrorIsReported(t *testing.T) {
 	cmd := procspawn.Self("talker")

@@ -6,7 +6,6 @@ import (
 	"net/rpc"
 	"sync"
 
-	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -39,7 +38,7 @@ func newService() *Service {
 const maxMessage = 4 << 20
 
 func (s *Service) options() *rpcpipe.Options {
-	return &rpcpipe.Options{Server: s.server, Duplex: &duplex.Options{MaxMessage: maxMessage}}
+	return &rpcpipe.Options{Server: s.server, MaxMessage: maxMessage}
 }
 
 // use says which peer the handlers call back.

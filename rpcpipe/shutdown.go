@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
@@ -31,7 +32,7 @@ import (
 // are waited for, and the rest is done when the call has returned, or ctx's deadline has passed.
 func (p *Peer) Shutdown(ctx context.Context) error {
 	if ctx.Err() == nil && p.endpoint.Serves(ctx) {
-		handles.Drain(p.conn) // now, not when the goroutine runs
+		p.beginDrain() // now, not when the goroutine runs
 		p.shutdowns.start(func() {
 			rest := context.WithoutCancel(ctx) // ctx ends with the call
 			if deadline, ok := ctx.Deadline(); ok {
@@ -39,8 +40,11 @@ func (p *Peer) Shutdown(ctx context.Context) error {
 				rest, cancel = context.WithDeadline(rest, deadline)
 				defer cancel()
 			}
-			if err := p.drain(rest); err != nil && p.opts.Logger != nil {
-				p.opts.Logger.Warn("viaduct: a shutdown begun by a method was cut short", "error", err)
+			if err := p.drain(rest); err != nil {
+				p.warn("viaduct: a shutdown begun by a method was cut short", "error", err)
+			}
+			if p.conn == nil {
+				p.endpoint.Close()
 			}
 		})
 		return nil
@@ -56,9 +60,22 @@ func (p *Peer) Shutdown(ctx context.Context) error {
 	return p.Err()
 }
 
+// beginDrain has nothing begun any more but what is needed for what is being worked on.
+func (p *Peer) beginDrain() {
+	if p.conn == nil {
+		p.endpoint.Drain(duplex.ErrShutdown)
+	} else {
+		handles.Drain(p.conn)
+	}
+}
+
 // drain has the link end in order. In the parent it notes the steps for the child's Exit.
 func (p *Peer) drain(ctx context.Context) error {
-	if p.process == nil {
+	switch {
+	case p.conn == nil:
+		p.beginDrain()
+		return p.endpoint.AwaitIdle(ctx)
+	case p.process == nil:
 		return p.conn.Shutdown(ctx)
 	}
 	limited := ctx

@@ -20,6 +20,9 @@ import (
 // Errors of streams are those of package duplex, see [duplex.Stream]. When the link has ended they unwrap to what ended it, as
 // those of calls do.
 func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
+	if p.conn == nil {
+		return nil, noStreams("open")
+	}
 	stream, err := p.conn.Open(ctx)
 	var op *net.OpError
 	if errors.Is(err, duplex.ErrShutdown) && errors.As(err, &op) { // as calls say it
@@ -30,12 +33,22 @@ func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
 
 // Accept waits for the next stream that the other side opens by Open, and takes it. It returns an error when the
 // link has ended.
-func (p *Peer) Accept() (net.Conn, error) { return p.conn.Accept() }
+func (p *Peer) Accept() (net.Conn, error) {
+	if p.conn == nil {
+		return nil, noStreams("accept")
+	}
+	return p.conn.Accept()
+}
 
 // Listener returns a listener for the streams that the other side opens: for an
 // [net/http.Server], for instance. Closing it ends neither the link nor the
 // child. See [duplex.Conn.Listener].
-func (p *Peer) Listener() net.Listener { return p.conn.Listener() }
+func (p *Peer) Listener() net.Listener {
+	if p.conn == nil {
+		return noListener{}
+	}
+	return p.conn.Listener()
+}
 
 // A StreamName names a stream in an argument or a reply, so that a method can take a stream, or
 // return one. Zero names none.
@@ -49,6 +62,9 @@ type StreamName uint32
 // is never opened: a deadline ends its Write. [Peer.Shutdown] waits for offers, also for one that this side makes while it waits, whose name no call can carry any more. If the other
 // side does not know streams the name is 0, and Read and Write fail with [duplex.ErrNoStreams].
 func (p *Peer) Offer() (StreamName, net.Conn) {
+	if p.conn == nil {
+		return noOffer()
+	}
 	name, conn := p.conn.Offer()
 	return StreamName(name), conn
 }
@@ -56,6 +72,9 @@ func (p *Peer) Offer() (StreamName, net.Conn) {
 // OpenOffer opens a stream that the other side has offered, once. ctx bounds the opening. If there is no such
 // offer any more the error is [duplex.ErrRefused], in the sense of errors.Is.
 func (p *Peer) OpenOffer(ctx context.Context, name StreamName) (net.Conn, error) {
+	if p.conn == nil {
+		return nil, noStreams("open")
+	}
 	return p.conn.OpenOffer(ctx, uint32(name))
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -321,7 +320,7 @@ func TestFromContext(t *testing.T) {
 		whose <- rpcpipe.FromContext(derived)
 		return nil
 	})))
-	opts := &rpcpipe.Options{Server: server, Codec: &viaduct.Options{Context: values}}
+	opts := &rpcpipe.Options{Server: server, Context: values}
 	for range 3 { // all with one server and one Options
 		a, b := rpcpipe.Pair(opts, opts)
 		require.NoError(t, a.Call("X.Ask", &Parcel{}, nil))

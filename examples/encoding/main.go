@@ -10,7 +10,6 @@ import (
 	"net/rpc"
 	"os"
 
-	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -45,7 +44,7 @@ func (fixed) Decode(data []byte, v any) error {
 }
 
 // Both sides use it.
-var options = &rpcpipe.Options{Codec: &viaduct.Options{Encoding: fixed{}}}
+var options = &rpcpipe.Options{Encoding: fixed{}}
 
 // Point and Triangle have a fixed size: there are no strings, slices or maps in them.
 type Point struct{ X, Y float64 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
 func main() {
@@ -37,7 +37,7 @@ type SetLines struct {
 // Plugin is what Neovim may call.
 type Plugin struct {
 	started chan struct{} // closed when nvim is set
-	nvim    *viaduct.Endpoint
+	nvim    *rpcpipe.Peer
 	heard   chan string
 }
 
@@ -71,7 +71,7 @@ func (p *Plugin) Hear(word string, _ *any) error {
 }
 
 // start starts Neovim. What it returns last ends it.
-func start(plugin *Plugin) (*viaduct.Endpoint, func() error, error) {
+func start(plugin *Plugin) (*rpcpipe.Peer, func() error, error) {
 	server := rpc.NewServer()
 	if err := server.Register(plugin); err != nil {
 		return nil, nil, err
@@ -91,7 +91,7 @@ func start(plugin *Plugin) (*viaduct.Endpoint, func() error, error) {
 	} else if err != nil {
 		return nil, nil, err
 	}
-	nvim := viaduct.NewEndpoint(stdio{stdout, stdin}, nil, &viaduct.Options{
+	nvim := rpcpipe.NewBare(stdio{stdout, stdin}, &rpcpipe.Options{
 		Server:            server,
 		ServiceMethod:     func(name string) string { return "Plugin." + name },
 		AnswerLatestFirst: true, // Neovim needs it
@@ -101,7 +101,7 @@ func start(plugin *Plugin) (*viaduct.Endpoint, func() error, error) {
 	stop := func() error {
 		nvim.Close() // Neovim exits when its stdin ends
 		defer time.AfterFunc(2*time.Second, func() { cmd.Process.Kill() }).Stop()
-		nvim.Wait(context.Background()) // cmd.Wait is for when nobody reads stdout any more
+		nvim.Wait() // cmd.Wait is for when nobody reads stdout any more
 		return cmd.Wait()
 	}
 	return nvim, stop, nil

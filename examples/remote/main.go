@@ -57,7 +57,7 @@ func start(words []string) (*rpcpipe.Peer, error) {
 	cmd := exec.Command(words[0], append(words[1:], procspawn.Here)...)
 	cmd.Stderr = os.Stderr
 	return rpcpipe.Start(context.Background(), cmd, &rpcpipe.Options{
-		Process: &procspawn.Options{Stdio: true},
+		Stdio: true,
 	})
 }
 

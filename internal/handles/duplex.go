@@ -1,5 +1,7 @@
 package handles
 
+import "net"
+
 // Order is what whoever handles the messages of a lane tells, and asks, about the orderly end of its link.
 type Order interface {
 	// Working counts something to wait for besides what is known of messages (delta 1), or that it
@@ -21,5 +23,6 @@ type Frames struct{ NoStreams, NoShutdown bool }
 var (
 	OrderOf   func(lane any) Order     // of a *duplex.Lane
 	Drain     func(conn any)           // begins the Shutdown of a *duplex.Conn, which is to follow
+	NoStream  func() net.Conn          // a *duplex.Stream of a link that has no streams
 	SetFrames func(opts any, f Frames) // in a *duplex.Options, before duplex.New
 )

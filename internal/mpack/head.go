@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // Kind is the type family of a MessagePack value.
@@ -48,6 +49,14 @@ type Head struct {
 	Bytes uint32 // payload bytes that follow: str, bin, ext (without its type byte)
 	Elems uint64 // values that follow: array elements, map keys and values
 	Num   uint64 // int (two's complement), uint, bool (0 or 1), float (IEEE bits), ext type
+}
+
+// Float is the value of a float of either width.
+func (h Head) Float() float64 {
+	if h.Size == 1+4 {
+		return float64(math.Float32frombits(uint32(h.Num)))
+	}
+	return math.Float64frombits(h.Num)
 }
 
 // ErrReserved reports the one byte, 0xc1, that starts no MessagePack value.

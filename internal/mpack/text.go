@@ -2,7 +2,6 @@ package mpack
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 )
 
@@ -41,11 +40,7 @@ func appendText(out, b []byte) (_, rest []byte, err error) {
 	case Uint:
 		return strconv.AppendUint(out, h.Num, 10), b, nil
 	case Float:
-		f := math.Float64frombits(h.Num)
-		if h.Size == 5 {
-			f = float64(math.Float32frombits(uint32(h.Num)))
-		}
-		return strconv.AppendFloat(out, f, 'g', -1, 64), b, nil
+		return strconv.AppendFloat(out, h.Float(), 'g', -1, 64), b, nil
 	case Str, Bin:
 		return strconv.AppendQuote(out, string(payload[:min(len(payload), maxText)])), b, nil
 	case Ext:

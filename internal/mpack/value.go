@@ -186,3 +186,45 @@ func AppendExt(b []byte, code int8, p []byte) []byte {
 	}
 	return append(append(b, byte(code)), p...)
 }
+
+// ReadInt reads an integer that an int of this machine holds.
+func ReadInt(b []byte) (int, []byte, error) {
+	h, err := ReadHead(b)
+	if err != nil {
+		return 0, nil, err
+	}
+	n := int64(h.Num)
+	switch {
+	case h.Kind != Int && h.Kind != Uint:
+		return 0, nil, &KindError{Want: Int, Got: h.Kind}
+	case h.Kind == Uint && n < 0, int64(int(n)) != n:
+		return 0, nil, fmt.Errorf("msgpack: %v is out of the range of an int of this machine", h.Num)
+	}
+	return int(n), b[h.Size:], nil
+}
+
+// AppendStrings appends each of list to b as a str.
+func AppendStrings(b []byte, list ...string) []byte {
+	for _, s := range list {
+		b = AppendString(b, s)
+	}
+	return b
+}
+
+// ReadStrings reads an array that begins with strings, up to its first element that is none, and so
+// many at most.
+func ReadStrings(b []byte, most int) (list []string) {
+	n, b, err := ReadArray(b)
+	if err != nil {
+		return nil
+	}
+	for range min(n, most) {
+		s, rest, err := ReadString(b)
+		if err != nil {
+			return list
+		}
+		list = append(list, string(s))
+		b = rest
+	}
+	return list
+}

@@ -1,0 +1,61 @@
+package body
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/viaduct-go/viaduct/internal/gobwire"
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// encoder writes one body.
+type encoder struct {
+	b      []byte
+	goPeer bool // the other side is Go, and reads ext values with gob in them
+	arrays bool // structs go as arrays
+	depth  int  // of pointers, maps, slices and structs around the value
+}
+
+func (e *encoder) enter() error {
+	if e.depth++; e.depth > gobwire.MaxDepth {
+		return gobwire.ErrCyclic
+	}
+	return nil
+}
+
+func (e *encoder) leave() { e.depth-- }
+
+// orNil is encode for a type that has a nil.
+func orNil(encode func(*encoder, reflect.Value) error) func(*encoder, reflect.Value) error {
+	return func(e *encoder, v reflect.Value) error {
+		if v.IsNil() {
+			e.b = mpack.AppendNil(e.b)
+			return nil
+		}
+		return encode(e, v)
+	}
+}
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// appendValue appends v, which is not nil, by the plan of its type.
+func appendValue(b []byte, v any, c *Codec) (out []byte, err error) {
+	e := encoders.Get().(*encoder)
+	*e = encoder{b: b, goPeer: c.goPeer(), arrays: c.arrays()}
+	defer func() {
+		*e = encoder{}
+		encoders.Put(e)
+	}()
+	// A value that another goroutine changes meanwhile can make reflect panic.
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = b, fmt.Errorf("panic while encoding (is the value being changed meanwhile?): %v", r)
+		}
+	}()
+	rv := reflect.ValueOf(v)
+	if err := planOf(rv.Type()).encode(e, rv); err != nil {
+		return b, err
+	}
+	return e.b, nil
+}

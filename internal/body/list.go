@@ -1,0 +1,83 @@
+package body
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// Slices and arrays of anything but bytes go as MessagePack arrays.
+
+func (m *planner) fillSlice(p *plan) {
+	elem := m.part(p, p.typ.Elem(), "[]")
+	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeElems(e, v, elem) })
+	p.decode = func(d *decoder, v reflect.Value) error { return decodeSlice(d, v, elem) }
+}
+
+func (m *planner) fillArray(p *plan) {
+	elem := m.part(p, p.typ.Elem(), "[]")
+	p.encode = func(e *encoder, v reflect.Value) error { return encodeElems(e, v, elem) }
+	p.decode = func(d *decoder, v reflect.Value) error { return decodeArray(d, v, elem) }
+}
+
+func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	n := v.Len()
+	if err := errTooLong(n, "elements"); err != nil {
+		return err
+	}
+	e.b = mpack.AppendArray(e.b, n)
+	for i := range n {
+		if err := elem.encode(e, v.Index(i)); err != nil {
+			return atPath(fmt.Sprintf("[%d]", i), err)
+		}
+	}
+	return nil
+}
+
+func decodeSlice(d *decoder, v reflect.Value, elem *plan) error {
+	h, isNil, err := d.headOrNil(v, mpack.Array)
+	if isNil || err != nil {
+		return err
+	}
+	n := int(h.Elems)
+	if v.Cap() >= n {
+		v.SetLen(n) // reused, but not what is in it
+		v.Clear()
+	} else {
+		if err := d.spendEach(h.Elems, elem.typ.Size()); err != nil {
+			return err
+		}
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+	}
+	if v.IsNil() {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
+	return decodeElems(d, v, elem)
+}
+
+func decodeArray(d *decoder, v reflect.Value, elem *plan) error {
+	h, err := d.head()
+	switch {
+	case err != nil:
+		return err
+	case h.Kind != mpack.Array:
+		return mismatch(h, v)
+	case h.Elems != uint64(v.Len()):
+		return fmt.Errorf("type mismatch: array of %d elements into Go type %v", h.Elems, v.Type())
+	}
+	return decodeElems(d, v, elem)
+}
+
+func decodeElems(d *decoder, v reflect.Value, elem *plan) error {
+	for i := range v.Len() {
+		if err := elem.decode(d, v.Index(i)); err != nil {
+			return atPath(fmt.Sprintf("[%d]", i), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package body
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"github.com/viaduct-go/viaduct/internal/gobwire"
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// The params of a call are an array: of one argument, or, where the argument is viaduct.Params or
+// embeds viaduct.Positional, the argument itself.
+
+// takesPositions reports whether viaduct.Positional is in t, which is another type.
+func takesPositions(t reflect.Type) bool {
+	return special.Mark != nil && t != special.Positional && gobwire.Has(t, special.Mark)
+}
+
+// isPositional reports whether struct type t is written as an array of its fields.
+func isPositional(t reflect.Type) bool {
+	if gobwire.Has(t, gobEncoder) || gobwire.Has(t, binMarshaler) || gobwire.Has(t, msgMarshaler) {
+		return false
+	}
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Anonymous && f.Type == special.Positional && f.Tag.Get("msgpack") != "-" {
+			return true
+		}
+	}
+	return false
+}
+
+// AppendParams appends the params array of a call.
+func (c *Codec) AppendParams(b []byte, args any) (_ []byte, err error) {
+	if c.encoding() != nil { // has values alone
+		return c.Append(mpack.AppendArray(b, 1), args)
+	}
+	if list, ok := special.ParamsOf(args); ok {
+		return c.appendList(b, list)
+	}
+	if special.IsPositional(args) {
+		if v := reflect.ValueOf(args); v.Kind() != reflect.Pointer || !v.IsNil() {
+			return c.Append(b, args)
+		}
+		return mpack.AppendArray(b, 0), nil
+	}
+	return c.Append(mpack.AppendArray(b, 1), args)
+}
+
+func (c *Codec) appendList(b []byte, list []any) (_ []byte, err error) {
+	b = mpack.AppendArray(b, len(list))
+	for i, x := range list {
+		// In an []any the type has to be told; here it may be known on the other side.
+		if b, err = c.Append(c.appendLabel(b, x), x); err != nil {
+			return b, atPath(fmt.Sprintf("[%d]", i), err)
+		}
+	}
+	return b, nil
+}
+
+// DecodeParams decodes the params of a call into the argument of its method. A nil args means that
+// nobody wants it.
+func (c *Codec) DecodeParams(params []byte, args any) error {
+	err := c.decodeParams(params, args)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("truncated argument")
+	}
+	return err
+}
+
+func (c *Codec) decodeParams(params []byte, args any) error {
+	if c.encoding() == nil {
+		if list := special.ParamsIn(args); list != nil {
+			return c.Decode(params, list)
+		}
+		if special.IsPositional(args) {
+			if nothing(params) {
+				return nil
+			}
+			return c.Decode(params, args)
+		}
+	}
+	b, err := parameter(params)
+	if err == nil && b != nil {
+		err = c.Decode(b, args)
+	}
+	return err
+}
+
+// nothing reports whether params are empty, or a nil for an argument that is not there.
+func nothing(params []byte) bool {
+	n, rest, err := mpack.ReadArray(params)
+	return err == nil && (n == 0 && len(rest) == 0 || n == 1 && len(rest) == 1 && rest[0] == nilByte)
+}
+
+// parameter returns the one argument in params, nil if there is none.
+func parameter(params []byte) ([]byte, error) {
+	n, arg, err := mpack.ReadArray(params)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("params are not an array: %w", err)
+	case n > 1:
+		return nil, fmt.Errorf("type mismatch: call has %d parameters, the method takes one", n)
+	case n == 1:
+		return arg, nil
+	case len(arg) > 0:
+		return nil, mpack.ErrTrailing
+	}
+	return nil, nil
+}

@@ -1,0 +1,204 @@
+package body
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strconv"
+
+	"github.com/viaduct-go/viaduct/internal/gobwire"
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// Ext codes between Go programs, see PROTOCOL.md.
+const (
+	extGobEncoded = 103 // what GobEncode of the destination's type returned
+	extBinary     = 98  // what MarshalBinary of the destination's type returned
+)
+
+var (
+	typeOfRat   = reflect.TypeFor[big.Rat]()
+	typeOfFloat = reflect.TypeFor[big.Float]()
+)
+
+// numberIn returns big.Rat or big.Float if t is that or embeds it, and so has
+// its methods.
+func numberIn(t reflect.Type) reflect.Type {
+	switch {
+	case t == typeOfRat, t == typeOfFloat:
+		return t
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Type.Kind() == reflect.Pointer {
+				f.Type = f.Type.Elem()
+			}
+			if !f.Anonymous || f.Type == t {
+				continue
+			}
+			if n := numberIn(f.Type); n != nil {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
+// maxExponent is the largest exponent of a big.Float that is read from text:
+// ten bytes with a large one keep a processor busy for seconds when it is written again.
+const maxExponent = 5_000
+
+// checkExponent refuses short texts of numbers that would take much memory or
+// time. A big.Rat's own text has no exponent; ten bytes with one take half a megabyte.
+func checkExponent(t, number reflect.Type, text []byte) error {
+	i := bytes.IndexAny(text, "eEpP")
+	switch {
+	case i < 0:
+		return nil
+	case number == typeOfRat:
+		return fmt.Errorf("type mismatch: text with an exponent into Go type %v", t)
+	case number == typeOfFloat:
+		n, err := strconv.Atoi(string(text[i+1:]))
+		if err != nil || n > maxExponent || n < -maxExponent {
+			return fmt.Errorf("type mismatch: text with an exponent over %d into Go type %v", maxExponent, t)
+		}
+	}
+	return nil
+}
+
+// fillMarshaler makes the plan of a type that writes and reads itself in one of
+// the ways that package gob heeds: what is in it would be lost otherwise.
+//
+// Between Go programs the methods that gob would use are used. Any other peer
+// gets the text, or if there is none, the bytes.
+func fillMarshaler(p *plan) {
+	t := p.typ
+	byGob := gobwire.Has(t, gobEncoder) && gobwire.Has(t, gobDecoder)
+	byBin := gobwire.Has(t, binMarshaler) && gobwire.Has(t, binDecoder)
+	byTxt := gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder)
+	number := numberIn(t)
+	p.encode = func(e *encoder, v reflect.Value) error {
+		switch {
+		case e.goPeer && byGob:
+			b, err := addressed(v, gobEncoder).(gob.GobEncoder).GobEncode()
+			e.b = mpack.AppendExt(e.b, extGobEncoded, b)
+			return err
+		case e.goPeer && byBin:
+			b, err := addressed(v, binMarshaler).(encoding.BinaryMarshaler).MarshalBinary()
+			e.b = mpack.AppendExt(e.b, extBinary, b)
+			return err
+		case byTxt:
+			b, err := addressed(v, txtMarshaler).(encoding.TextMarshaler).MarshalText()
+			e.b = mpack.AppendString(e.b, string(b))
+			return err
+		case byBin:
+			b, err := addressed(v, binMarshaler).(encoding.BinaryMarshaler).MarshalBinary()
+			e.b = mpack.AppendBin(e.b, b)
+			return err
+		}
+		return fmt.Errorf("type %v can be sent to a Go program only: it has GobEncode, and neither MarshalText nor MarshalBinary", t)
+	}
+	p.decode = func(d *decoder, v reflect.Value) error {
+		if d.skipNil() {
+			v.SetZero()
+			return nil
+		}
+		h, err := d.head()
+		if err != nil {
+			return err
+		}
+		code := int8(h.Num)
+		ptr := v.Addr().Interface()
+		switch {
+		case h.Kind == mpack.Ext && code == extGobEncoded && byGob:
+			return ptr.(gob.GobDecoder).GobDecode(d.payload(h))
+		case h.Kind == mpack.Ext && code == extBinary && byBin, h.Kind == mpack.Bin && byBin:
+			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
+		case h.Kind == mpack.Str && byTxt:
+			text := d.payload(h)
+			if err := checkExponent(t, number, text); err != nil {
+				return err
+			}
+			// A number's text is read in steps, each with garbage of its own.
+			if err := d.spend(uintptr(len(text)) * 20); err != nil {
+				return err
+			}
+			return ptr.(encoding.TextUnmarshaler).UnmarshalText(text)
+		}
+		return mismatch(h, v)
+	}
+	how := "MarshalText"
+	switch {
+	case byGob:
+		how = "GobEncode"
+	case byBin:
+		how = "MarshalBinary"
+	}
+	p.notes = append(p.notes, fmt.Sprintf("%v writes itself, between Go programs with %s", t, how))
+	if t.Kind() == reflect.Struct && t.NumField() > 1 {
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Anonymous && (gobwire.Has(f.Type, gobEncoder) || gobwire.Has(f.Type, binMarshaler)) {
+				p.notes = append(p.notes, fmt.Sprintf("%v writes itself by the method of its field %s: if it has none of its own, the other fields are not sent", t, f.Name))
+			}
+		}
+	}
+}
+
+// msgEncoder and msgUnmarshaler are the methods of types that write and read
+// themselves, the convention of code that tinylib/msgp generates.
+type msgEncoder interface {
+	MarshalMsg([]byte) ([]byte, error)
+}
+
+type msgUnmarshaler interface {
+	UnmarshalMsg([]byte) ([]byte, error)
+}
+
+func encodeMsg(e *encoder, v reflect.Value) error {
+	start := len(e.b)
+	b, err := addressed(v, msgMarshaler).(msgEncoder).MarshalMsg(e.b)
+	if err != nil {
+		return err
+	}
+	if len(b) < start {
+		return errors.New("MarshalMsg did not append to what it was given")
+	}
+	if err := mpack.Check(b[start:], gobwire.MaxDepth); err != nil {
+		return fmt.Errorf("MarshalMsg has not written one whole value: %w", err)
+	}
+	e.b = b
+	return nil
+}
+
+// addressed returns v, or a pointer to it or to a copy, whichever has the methods of iface.
+func addressed(v reflect.Value, iface reflect.Type) any {
+	if v.Type().Implements(iface) {
+		return v.Interface()
+	}
+	if !v.CanAddr() {
+		p := reflect.New(v.Type())
+		p.Elem().Set(v)
+		return p.Interface()
+	}
+	return v.Addr().Interface()
+}
+
+func decodeMsg(d *decoder, v reflect.Value) error {
+	n, err := mpack.Skip(d.b, len(d.b))
+	if err != nil {
+		return err
+	}
+	rest, err := v.Addr().Interface().(msgUnmarshaler).UnmarshalMsg(d.b[:n:n])
+	if err != nil {
+		return fmt.Errorf("type mismatch: %v: %w", v.Type(), err)
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("UnmarshalMsg of %v left %d bytes", v.Type(), len(rest))
+	}
+	d.b = d.b[n:]
+	return nil
+}

@@ -1,0 +1,246 @@
+package body
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/viaduct-go/viaduct/internal/gobwire"
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// structPlan is what is particular to a struct.
+type structPlan struct {
+	fields []structField
+	byName map[string]int
+	omits  bool // one of them is left out when it is empty
+	array  bool // it goes as an array: see Positional
+}
+
+type structField struct {
+	index  int
+	name   string
+	key    []byte // the name, encoded
+	omit   bool   // if it is empty
+	caller bool   // it is the embedded Caller, which is left out without Metadata
+	plan   *plan
+}
+
+func (m *planner) fillStruct(p *plan) {
+	t := p.typ
+	positional := takesPositions(t)
+	s := &structPlan{byName: make(map[string]int), array: t == special.Positional}
+	hidden := ""
+	var left []string // fields that are not sent
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, opts, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
+		if name == "-" && opts == "" {
+			left = append(left, f.Name)
+			continue
+		}
+		if f.Type == special.Positional && f.Anonymous {
+			s.array = true
+			continue
+		}
+		caller := f.Type == special.Caller && f.Anonymous
+		if caller && positional {
+			continue // is no parameter
+		}
+		if !f.IsExported() {
+			if f.Name != "_" {
+				hidden = cmp.Or(hidden, f.Name)
+				left = append(left, f.Name)
+			}
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		if _, taken := s.byName[name]; taken {
+			p.fail("", fmt.Errorf("type %v has two fields named %q", t, name))
+			return
+		}
+		s.byName[name] = len(s.fields)
+		omit := strings.Contains(","+opts+",", ",omitempty,")
+		s.omits = s.omits || omit || caller
+		s.fields = append(s.fields, structField{
+			index: i, name: name, key: mpack.AppendString(nil, name), omit: omit, caller: caller,
+			plan: m.part(p, f.Type, f.Name),
+		})
+	}
+	if len(s.fields) == 0 && hidden != "" && !gobwire.Has(t, contextSetter) {
+		p.fail("", fmt.Errorf("type %v has no exported field: what is in it (%s, ...) would be lost", t, hidden))
+		return
+	}
+	if left != nil && t != special.Caller {
+		p.notes = append(p.notes, fmt.Sprintf("%v is sent without %s", t, strings.Join(left, ", ")))
+	}
+	p.fields = s
+	p.encode, p.decode = s.encode, s.decode
+}
+
+func (s *structPlan) encode(e *encoder, v reflect.Value) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	left := len(s.fields)
+	asArray := e.arrays || s.array
+	if asArray {
+		e.b = mpack.AppendArray(e.b, left)
+	} else {
+		left = s.count(v)
+		e.b = mpack.AppendMap(e.b, left)
+	}
+	for i := range s.fields {
+		f := &s.fields[i]
+		field := v.Field(f.index)
+		if !asArray {
+			if f.leftOut(field) {
+				continue
+			}
+			e.b = append(e.b, f.key...)
+		}
+		left--
+		if err := f.plan.encode(e, field); err != nil {
+			return atPath(f.name, err)
+		}
+	}
+	if left != 0 { // what has been written is no value
+		return errors.New("struct was changed while it was being sent")
+	}
+	return nil
+}
+
+// leftOut reports whether the field, v, is empty, and may be left out then.
+func (f *structField) leftOut(v reflect.Value) bool {
+	if f.caller { // its context does not count
+		return v.Field(0).Len() == 0
+	}
+	return f.omit && v.IsZero()
+}
+
+func (s *structPlan) count(v reflect.Value) int {
+	n := len(s.fields)
+	if s.omits {
+		for i := range s.fields {
+			if f := &s.fields[i]; f.leftOut(v.Field(f.index)) {
+				n--
+			}
+		}
+	}
+	return n
+}
+
+func (s *structPlan) decode(d *decoder, v reflect.Value) error {
+	h, err := d.head()
+	if err != nil {
+		return err
+	}
+	switch h.Kind {
+	case mpack.Map:
+		return s.decodeMap(d, h, v)
+	case mpack.Array:
+		return s.decodeArray(d, h, v)
+	}
+	return mismatch(h, v)
+}
+
+// decodeMap sets the fields whose keys are there. If there are keys, and none is
+// a field's, then a value of another type was sent: gob refuses that, too, if the struct is the whole body.
+func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
+	matched, next := d.size != len(d.b)+h.Size, 0
+	start := d.b
+	for range h.Elems / 2 {
+		i, err := s.field(d, next)
+		if err != nil {
+			return err
+		}
+		if i < 0 {
+			if err := d.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		matched, next = true, i+1
+		f := &s.fields[i]
+		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
+			return atPath(f.name, err)
+		}
+	}
+	if !matched && h.Elems > 0 && len(s.fields) > 0 {
+		return fmt.Errorf("type mismatch: no field of %v among the keys sent: %s", v.Type(), keyList(start, h.Elems/2))
+	}
+	return nil
+}
+
+// field reads a key and returns the field's place, -1 if there is none. Fields mostly come
+// in order, so next is tried first.
+func (s *structPlan) field(d *decoder, next int) (int, error) {
+	h, err := d.head()
+	if err != nil {
+		return 0, err
+	}
+	if h.Kind != mpack.Str && h.Kind != mpack.Bin {
+		// Not a name. Its parts have to be skipped, too.
+		d.b = d.b[h.Bytes:]
+		for range h.Elems {
+			if err := d.skip(); err != nil {
+				return 0, err
+			}
+		}
+		return -1, nil
+	}
+	name := d.payload(h)
+	if next < len(s.fields) && s.fields[next].name == string(name) {
+		return next, nil
+	}
+	if i, ok := s.byName[string(name)]; ok {
+		return i, nil
+	}
+	return -1, nil
+}
+
+// decodeArray sets the fields in order. More or fewer elements than fields are
+// a mismatch: nothing says which is which.
+func (s *structPlan) decodeArray(d *decoder, h mpack.Head, v reflect.Value) error {
+	if h.Elems != uint64(len(s.fields)) {
+		return fmt.Errorf("type mismatch: array of %d elements into the %d fields of %v", h.Elems, len(s.fields), v.Type())
+	}
+	for i := range s.fields {
+		f := &s.fields[i]
+		if s.array { // these may be Params
+			d.skipLabel(f.plan.typ)
+		}
+		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
+			return atPath(f.name, err)
+		}
+	}
+	return nil
+}
+
+// keyList names the keys of a map of n pairs at the start of b, for an error.
+func keyList(b []byte, n uint64) string {
+	var keys []string
+	for range min(n, 8) {
+		size, err := mpack.Skip(b, len(b))
+		if err != nil {
+			break
+		}
+		if key, err := mpack.Text(b[:size]); err == nil {
+			keys = append(keys, fmt.Sprintf("%.40q", key))
+		}
+		b = b[size:]
+		if size, err = mpack.Skip(b, len(b)); err != nil {
+			break
+		}
+		b = b[size:]
+	}
+	if n > 8 {
+		keys = append(keys, "...")
+	}
+	return strings.Join(keys, ", ")
+}

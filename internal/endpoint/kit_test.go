@@ -1,0 +1,7 @@
+package endpoint_test
+
+// Args and Reply are those of the services of package rpctest.
+type (
+	Args  struct{ A, B int }
+	Reply struct{ C int }
+)

@@ -1,0 +1,255 @@
+package link
+
+import (
+	"context"
+	"io"
+	"math"
+	"net/rpc"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// bareQueue is how many bytes wait to be written on a bare connection before
+	// senders wait for room. Refusals get a quarter more.
+	bareQueue = 256 << 10
+	// bareSpare is the largest buffer that the writer keeps for the next batch.
+	bareSpare = 32 << 10
+	// drainTime is how long reading goes on after a write has failed: replies
+	// may be in the pipe already.
+	drainTime = 50 * time.Millisecond
+)
+
+// Bare carries messages on a bare connection: one goroutine reads, one writes. There is no flow
+// control but the connection's own.
+type Bare struct {
+	stream   *Stream
+	running  *sync.WaitGroup
+	turn     chan struct{}         // one slot, held by the sender that is next: a large message is not overtaken for ever
+	wake     chan struct{}         // one slot: there is something to do for the writer
+	room     chan struct{}         // one slot: queue has been taken; for the sender that is next
+	done     chan struct{}         // closed when err is set
+	flushed  chan struct{}         // closed by the writer when closing is set and queue has been written
+	draining atomic.Pointer[error] // see Drain
+
+	mu       sync.Mutex // guards what follows
+	queue    []byte
+	watchers []chan struct{} // each is closed when queue has been written
+	closing  bool            // nothing is queued any more
+	err      error
+}
+
+// NewBare makes conn a link. max is the largest message either way, in bytes. running counts its
+// goroutines, from Receive on.
+func NewBare(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *Bare {
+	return &Bare{
+		stream:  NewStream(conn, max),
+		running: running,
+		turn:    make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1),
+		room:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		flushed: make(chan struct{}),
+	}
+}
+
+// Receive starts reading and writing.
+func (l *Bare) Receive(deliver func(msg []byte, oneWay bool) bool, _ func([]byte), ended func(error)) {
+	var once sync.Once
+	end := func(err error) {
+		err = l.end(err)
+		once.Do(func() { ended(err) })
+	}
+	l.running.Go(func() {
+		if err := l.write(); err != nil {
+			select {
+			case <-l.done:
+			case <-time.After(drainTime):
+			}
+			// The reader does the same, unless closing does not wake it.
+			end(err)
+		}
+	})
+	l.running.Go(func() {
+		for {
+			msg, err := l.stream.ReadMessage()
+			if err != nil {
+				end(err)
+				return
+			}
+			deliver(msg, false)
+		}
+	})
+}
+
+func (l *Bare) MaxSend() int { return l.stream.max }
+
+// Send returns when msg is queued.
+func (l *Bare) Send(ctx context.Context, msg []byte, _ bool) error {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.done:
+		return l.err
+	}
+	defer func() { <-l.turn }()
+	for {
+		if queued, err := l.put(msg, bareQueue); queued || err != nil {
+			return err
+		}
+		select {
+		case <-l.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.done:
+		}
+	}
+}
+
+// TrySend queues msg if there is room, and nobody else waits for it.
+func (l *Bare) TrySend(msg []byte) (bool, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+		return l.put(msg, bareQueue)
+	default:
+		return false, nil
+	}
+}
+
+// SendUrgent queues msg, a cancel, however much is queued: it is shorter than
+// the request that it is about, which had to find room.
+func (l *Bare) SendUrgent(msg []byte) error {
+	_, err := l.put(msg, math.MaxInt)
+	return err
+}
+
+// SendNow queues msg if there is room, without waiting. The reader uses it.
+func (l *Bare) SendNow(msg []byte) bool {
+	queued, err := l.put(msg, bareQueue+bareQueue/4)
+	return queued || err != nil
+}
+
+// put queues msg if that makes the queue no longer than limit, or alone.
+func (l *Bare) put(msg []byte, limit int) (queued bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.err != nil:
+		return false, l.err
+	case l.closing:
+		return false, rpc.ErrShutdown
+	case len(l.queue) > 0 && len(l.queue)+len(msg) > limit:
+		return false, nil
+	}
+	l.queue = append(l.queue, msg...)
+	Signal(l.wake)
+	return true, nil
+}
+
+// write is the writing goroutine. It returns the first error of writing.
+func (l *Bare) write() error {
+	var batch []byte
+	for {
+		select {
+		case <-l.wake:
+		case <-l.done:
+			return nil
+		}
+		l.mu.Lock()
+		batch, l.queue = l.queue, batch
+		watchers := l.watchers
+		l.watchers = nil
+		l.mu.Unlock()
+		Signal(l.room)
+		if len(batch) > 0 { // an empty write is the end of the stream to some kinds of pipe
+			if _, err := l.stream.Write(batch); err != nil {
+				return err
+			}
+		}
+		for _, written := range watchers {
+			close(written)
+		}
+		if batch = batch[:0]; cap(batch) > bareSpare {
+			batch = nil
+		}
+		l.mu.Lock()
+		flushed := l.closing && len(l.queue) == 0
+		l.mu.Unlock()
+		if flushed {
+			close(l.flushed)
+			return nil
+		}
+	}
+}
+
+// end ends the link once and returns why it has ended. Closing the connection
+// may take time, so nobody is to wait for mu meanwhile.
+func (l *Bare) end(err error) error {
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		return l.err
+	}
+	l.err = err
+	close(l.done)
+	l.mu.Unlock()
+	l.stream.Close()
+	return err
+}
+
+// Release does nothing: a bare connection has no credit to give.
+func (l *Bare) Release(int, bool) {}
+
+// Working and Serving do nothing: nobody at the other side waits for an orderly end.
+func (l *Bare) Working(int)      {}
+func (l *Bare) Serving(int) bool { return true }
+
+// Drain has Draining return reason from now on: nothing more is to be begun.
+func (l *Bare) Drain(reason error) { l.draining.Store(&reason) }
+
+// Draining returns why nothing may be begun.
+func (l *Bare) Draining() error {
+	if reason := l.draining.Load(); reason != nil {
+		return *reason
+	}
+	return nil
+}
+
+// Flush returns when what is queued has been written, or ctx has ended.
+func (l *Bare) Flush(ctx context.Context) {
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		return
+	}
+	written := make(chan struct{})
+	l.watchers = append(l.watchers, written)
+	Signal(l.wake)
+	l.mu.Unlock()
+	select {
+	case <-written:
+	case <-l.done:
+	case <-ctx.Done():
+	}
+}
+
+// Fail ends the link at once.
+func (l *Bare) Fail(reason error) { l.end(reason) }
+
+// Close ends the link when what is queued has been written, or after FlushTime.
+func (l *Bare) Close() error {
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
+	Signal(l.wake)
+	select {
+	case <-l.flushed:
+	case <-l.done:
+	case <-time.After(FlushTime):
+	}
+	l.end(rpc.ErrShutdown)
+	return nil
+}

@@ -1,0 +1,89 @@
+package logwire
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+)
+
+// handler is what Sender.Handler returns. It does not change.
+type handler struct {
+	sender *Sender
+	opts   slog.HandlerOptions
+	attrs  encoder // what WithAttrs and WithGroup have brought: the map of attributes so far
+}
+
+// Handler returns a handler whose records go to the other side: see rpcpipe.Peer.LogHandler.
+func (s *Sender) Handler(opts *slog.HandlerOptions) slog.Handler { return newHandler(s, opts) }
+
+func newHandler(sender *Sender, opts *slog.HandlerOptions) *handler {
+	h := &handler{sender: sender}
+	if opts != nil {
+		h.opts = *opts
+	}
+	h.attrs.limit, h.attrs.replace = maxMessage, h.opts.ReplaceAttr
+	h.attrs.open("")
+	return h
+}
+
+func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
+	least := slog.LevelInfo
+	if h.opts.Level != nil {
+		least = h.opts.Level.Level()
+	}
+	return level >= least && h.sender.open()
+}
+
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	if len(attrs) == 0 {
+		return h
+	}
+	h2 := h.clone()
+	for _, a := range attrs {
+		h2.attrs.attr(a)
+	}
+	return h2
+}
+
+func (h *handler) WithGroup(name string) slog.Handler {
+	if name == "" || len(h.attrs.maps) >= maxDepth {
+		return h
+	}
+	h2 := h.clone()
+	h2.attrs.open(name)
+	return h2
+}
+
+func (h *handler) clone() *handler {
+	h2 := *h
+	h2.attrs.b = slices.Clone(h.attrs.b)
+	h2.attrs.maps = slices.Clone(h.attrs.maps)
+	h2.attrs.groups = slices.Clone(h.attrs.groups)
+	return &h2
+}
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// Handle always returns nil: nobody would be told of an error.
+func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	if !h.sender.room() {
+		return nil
+	}
+	e := encoders.Get().(*encoder)
+	e.b = appendHead(e.b[:0])
+	e.limit, e.replace, e.over = min(maxMessage, h.sender.host.Out.MaxSend()), h.opts.ReplaceAttr, false
+	e.record(&r, h)
+	if e.over {
+		e.b, e.over = e.b[:headSize], false
+		e.shortRecord(&r)
+	}
+	if e.over {
+		h.sender.drop()
+	} else {
+		h.sender.send(e.b)
+	}
+	e.replace = nil
+	encoders.Put(e)
+	return nil
+}

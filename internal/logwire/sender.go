@@ -1,0 +1,216 @@
+package logwire
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/viaduct-go/viaduct/internal/fault"
+	"github.com/viaduct-go/viaduct/internal/link"
+)
+
+// Sender sends log records to the other side. Who logs never waits for it: a
+// record is sent at once, or queued for a worker, or dropped and counted.
+type Sender struct {
+	host  *Host
+	asked bool // the other side wants records
+
+	sending atomic.Bool // a worker is at the queue; set with mu held
+	full    atomic.Bool // until half of the queue is free again; set with mu held
+
+	mu    sync.Mutex    // guards what follows
+	queue []*batch      // the last may still grow
+	bytes int           // of queue, and of what the worker is sending
+	lost  uint64        // records dropped behind those of queue: the other side does not know
+	total atomic.Uint64 // dropped, ever
+	idle  chan struct{} // made by who waits for the worker to leave, and closed then
+}
+
+// batch is a message in the making.
+type batch struct {
+	msg  []byte
+	n    int    // records
+	lost uint64 // records dropped before them
+}
+
+// NewSender returns a Sender. asked says that the other side wants records.
+func NewSender(host *Host, asked bool) *Sender { return &Sender{host: host, asked: asked} }
+
+// Dropped returns how many records were dropped so far.
+func (s *Sender) Dropped() uint64 { return s.total.Load() }
+
+// open reports whether records may have somebody to go to.
+func (s *Sender) open() bool { return s.asked && !s.host.Ended() }
+
+// room reports whether it is worth while to encode a record, which is otherwise counted.
+func (s *Sender) room() bool {
+	if s.open() && !s.full.Load() {
+		return true
+	}
+	s.drop()
+	return false
+}
+
+// drop counts a record that is not sent.
+func (s *Sender) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total.Add(1)
+	if s.open() {
+		s.lost++
+		s.start() // to tell
+	}
+}
+
+// send sends msg, a message with one record in it, or queues it, or drops it. It does not keep msg.
+func (s *Sender) send(msg []byte) {
+	// Here, not by a worker: what is said just before the end is to arrive. While the link is draining there is more to ask, see start.
+	if !s.sending.Load() && s.host.Out.Draining() == nil {
+		if sent, err := s.host.Out.TrySend(msg); sent {
+			return
+		} else if err != nil {
+			s.drop()
+			return
+		}
+	}
+	if !s.put(msg) {
+		s.drop()
+	}
+}
+
+// put queues msg. It reports false if it cannot.
+func (s *Sender) put(msg []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full.Load() || !s.start() {
+		return false
+	}
+	record := msg[headSize:]
+	if s.bytes+len(record) > maxQueue {
+		s.full.Store(true)
+		return false
+	}
+	s.bytes += len(record)
+	if n := len(s.queue); n > 0 && s.lost == 0 && len(s.queue[n-1].msg)+len(record) <= min(maxMessage, s.host.Out.MaxSend()) {
+		last := s.queue[n-1]
+		last.msg = append(last.msg, record...)
+		last.n++
+		return true
+	}
+	s.queue = append(s.queue, &batch{msg: append([]byte(nil), msg...), n: 1, lost: s.lost})
+	s.lost = 0
+	return true
+}
+
+// start sees that a worker is at the queue, for which an orderly end then waits. It reports false if
+// nothing is to be begun any more. mu is held.
+func (s *Sender) start() bool {
+	began := !s.sending.Load()
+	if began {
+		s.host.hold(1) // before the question, so that the other side is not told meanwhile that nothing is going on
+	}
+	if !s.host.mayBegin() || began && !s.host.RunOpen(s.run) {
+		if began {
+			s.host.hold(-1)
+		}
+		return false
+	}
+	s.sending.Store(true)
+	return true
+}
+
+// run sends what is queued, until there is nothing more. A worker runs it.
+func (s *Sender) run() {
+	for {
+		b := s.next()
+		if b == nil {
+			return
+		}
+		var size *fault.SizeError
+		err := s.host.Send(s.host.Up, b.msg)
+		s.sent(b, err == nil)
+		if err != nil && !errors.As(err, &size) {
+			s.giveUp()
+			return
+		}
+	}
+}
+
+// Flush waits until what is queued has been sent, for a moment.
+func (s *Sender) Flush() {
+	s.mu.Lock()
+	if !s.sending.Load() {
+		s.mu.Unlock()
+		return
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	idle := s.idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+	case <-s.host.Done:
+	case <-time.After(link.FlushTime):
+	}
+}
+
+// next takes the next message from the queue, which nobody changes any more. It returns nil if there is none.
+func (s *Sender) next() *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b *batch
+	switch {
+	case len(s.queue) > 0:
+		b = s.queue[0]
+		s.queue[0] = nil
+		s.queue = s.queue[1:]
+	case s.lost > 0:
+		b = &batch{msg: appendHead(nil), lost: s.lost}
+		s.lost = 0
+	default:
+		s.stop()
+		return nil
+	}
+	binary.BigEndian.PutUint16(b.msg[headSize-11:], uint16(1+b.n))
+	binary.BigEndian.PutUint64(b.msg[headSize-8:], b.lost)
+	return b
+}
+
+// sent takes note of what has become of a message.
+func (s *Sender) sent(b *batch, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes -= len(b.msg) - headSize
+	if s.full.Load() && s.bytes <= maxQueue/2 {
+		s.full.Store(false)
+	}
+	if !ok {
+		s.total.Add(uint64(b.n))
+		s.lost += b.lost + uint64(b.n)
+	}
+}
+
+// giveUp drops what is queued: the link has ended.
+func (s *Sender) giveUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.queue {
+		s.total.Add(uint64(b.n))
+	}
+	s.bytes = 0
+	s.stop()
+}
+
+// stop says that the worker leaves. mu is held.
+func (s *Sender) stop() {
+	s.queue = nil
+	s.sending.Store(false)
+	if s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+	s.host.hold(-1)
+}

@@ -1,0 +1,98 @@
+package message
+
+import (
+	"sync"
+
+	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/fault"
+)
+
+// Codec says how the messages of a link are written and read. It does not change.
+type Codec struct {
+	Body *body.Codec
+
+	// Extended says that the other side understands what is more than MessagePack-RPC: what goes
+	// with a call besides its arguments, and errors with parts. Both sides must be so.
+	Extended bool
+}
+
+// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer of the pool. The
+// error is a *fault.BodyError.
+func (c *Codec) EncodeRequest(method string, args any) (*[]byte, error) {
+	return c.encode(AppendRequest, method, args)
+}
+
+// EncodeNotification is EncodeRequest of a notification, which has no msgid.
+func (c *Codec) EncodeNotification(method string, args any) (*[]byte, error) {
+	return c.encode(AppendNotification, method, args)
+}
+
+func (c *Codec) encode(head func([]byte, string) []byte, method string, args any) (*[]byte, error) {
+	msg := GetBuffer()
+	b, err := c.Body.AppendParams(head(*msg, method), args)
+	if err != nil {
+		PutBuffer(msg)
+		return nil, NotSent(method, args, err)
+	}
+	*msg = b
+	return msg, nil
+}
+
+// NotSent is the error of a call whose arguments cannot be sent, err says why.
+func NotSent(method string, args any, err error) error {
+	return &fault.BodyError{Op: "encode", What: "arguments", Method: method, Type: body.TypeName(args), Err: err}
+}
+
+// DecodeArgument decodes a request's argument for net/rpc, which passes nil to say that nobody
+// wants it. The error is a *fault.BodyError.
+func (c *Codec) DecodeArgument(m *Message, args any) error {
+	if args == nil {
+		return nil
+	}
+	m.checkParams(c.Body.Depth())
+	if err := c.Body.DecodeParams(m.Body, args); err != nil {
+		return &fault.BodyError{Op: "decode", What: "arguments", Method: string(m.Method), Type: body.TypeName(args), Err: err}
+	}
+	return nil
+}
+
+// DecodeReply decodes the result of a response to a call of method. The error is a *fault.BodyError.
+func (c *Codec) DecodeReply(m *Message, method string, reply any) error {
+	if err := c.Body.Decode(m.Body, reply); err != nil {
+		return &fault.BodyError{Op: "decode", What: "reply", Method: method, Type: body.TypeName(reply), Err: err}
+	}
+	return nil
+}
+
+// EncodeReply encodes the answer to a call into msg. A reply that cannot be encoded becomes an
+// error, which it returns: the caller waits for an answer.
+func (c *Codec) EncodeReply(msg *[]byte, id uint32, method string, reply any) *Failure {
+	b, err := c.Body.Append(appendReply(*msg, id), reply)
+	if err == nil {
+		*msg = b
+		return nil
+	}
+	f := OwnFailure(&fault.BodyError{Op: "encode", What: "reply", Method: method, Type: body.TypeName(reply), Err: err})
+	*msg = c.AppendFailure((*msg)[:0], id, f)
+	return f
+}
+
+// keptBuffer is the capacity of the largest buffer that is kept: few messages need a larger one.
+const keptBuffer = 2 << 20
+
+// buffers are for messages going out. They do not outlive the sending.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// GetBuffer returns an empty buffer, for PutBuffer to take back.
+func GetBuffer() *[]byte {
+	b := buffers.Get().(*[]byte)
+	*b = (*b)[:0]
+	return b
+}
+
+// PutBuffer keeps b for later.
+func PutBuffer(b *[]byte) {
+	if cap(*b) <= keptBuffer {
+		buffers.Put(b)
+	}
+}

@@ -1,0 +1,195 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/viaduct-go/viaduct/internal/fault"
+	"github.com/viaduct-go/viaduct/internal/mpack"
+)
+
+// Failure is an error that a call is answered with.
+//
+// Those of methods carry what the user's error is made of. Those of the library itself (Own) also
+// carry the library's types, which, coming from a method, would be about another call.
+type Failure struct {
+	Err  error
+	Text string // by which net/rpc knows it
+	Own  bool
+}
+
+// OwnFailure is the failure that the library itself answers a call with.
+func OwnFailure(err error) *Failure { return &Failure{err, err.Error(), true} }
+
+// ownError is an error of the library that crosses as another one.
+type ownError struct {
+	text string
+	is   error // registered, or a type that crosses
+}
+
+func (e *ownError) Error() string { return e.text }
+func (e *ownError) Unwrap() error { return e.is }
+
+// Overload is the error of a call that is refused as too many are in flight.
+func Overload(text string) error { return &ownError{text, fault.ErrOverload} }
+
+// What a call is answered with that is not handled to its end.
+var (
+	ErrCancelled error = &ownError{"viaduct: call cancelled", context.Canceled}
+	ErrTooLate   error = &ownError{"viaduct: the deadline of the call was over before its method began", context.DeadlineExceeded}
+)
+
+// The keys of an error that is more than a text.
+const (
+	keyText  = "text"
+	keyIs    = "is"    // names of the errors that it wraps
+	keyError = "error" // an *Error: code, message, data
+	keyPanic = "panic" // a *PanicError: value, stack
+	keyBody  = "body"  // a *BodyError: its fields
+	keyOver  = "size"  // a *SizeError: its fields
+)
+
+// AppendFailure appends a response that is f, or its text where that is all there is to it, or all
+// that the other side understands.
+func (c *Codec) AppendFailure(b []byte, id uint32, f *Failure) []byte {
+	if !c.Extended {
+		return AppendErrorText(b, id, f.Text)
+	}
+	p := partsOf(f)
+	if p.pairs() == 1 {
+		return AppendErrorText(b, id, f.Text)
+	}
+	start := len(b)
+	b = appendHead(b, Response, id)
+	b, err := c.appendParts(b, p)
+	if err != nil {
+		p.note = dataLost(err)
+		b, _ = c.appendParts(appendHead(b[:start], Response, id), p)
+	}
+	return mpack.AppendNil(b)
+}
+
+// AppendShort is AppendFailure of an error that makes a message too large, as size says: first its data is left out, then
+// the ends of its texts are.
+func (c *Codec) AppendShort(b []byte, id uint32, f *Failure, size *fault.SizeError) []byte {
+	if !c.Extended {
+		return AppendErrorText(b, id, Brief(f.Text)+tooLong(size))
+	}
+	p := partsOf(f)
+	start := len(b)
+	if p.err != nil && p.err.Data != nil {
+		p.note = dataLost(size)
+		b, _ = c.appendParts(appendHead(b, Response, id), p)
+		if b = mpack.AppendNil(b); len(b)-start <= size.Limit {
+			return b
+		}
+	}
+	p.shorten()
+	p.note += tooLong(size)
+	b, _ = c.appendParts(appendHead(b[:start], Response, id), p)
+	return mpack.AppendNil(b)
+}
+
+func dataLost(why error) string { return fmt.Sprintf(" (its data cannot be sent: %v)", why) }
+
+func tooLong(size *fault.SizeError) string { return fmt.Sprintf(" (shortened: %v)", size) }
+
+// failureParts is what crosses of an error.
+type failureParts struct {
+	text string
+	is   []string
+	err  *fault.Error
+	trap *fault.PanicError
+	body *fault.BodyError
+	size *fault.SizeError
+	note string // why the data of err does not cross
+}
+
+func partsOf(f *Failure) *failureParts {
+	p := &failureParts{text: f.Err.Error()}
+	if f.Own {
+		errors.As(f.Err, &p.trap)
+		errors.As(f.Err, &p.body)
+		errors.As(f.Err, &p.size)
+		for name, err := range fault.Own {
+			if errors.Is(f.Err, err) {
+				p.is = append(p.is, name)
+			}
+		}
+		if p.body != nil {
+			return p // what that wraps is about its encoding
+		}
+	}
+	p.is = append(p.is, fault.Names(f.Err)...)
+	errors.As(f.Err, &p.err)
+	return p
+}
+
+// shorten leaves little enough for any limit that is worth having.
+func (p *failureParts) shorten() {
+	p.text = Brief(p.text)
+	if p.err != nil {
+		p.err = &fault.Error{Code: p.err.Code, Message: Brief(p.err.Message)}
+	}
+	if p.trap != nil {
+		p.trap = &fault.PanicError{Value: Brief(p.trap.Value), Stack: Brief(p.trap.Stack)}
+	}
+	if b := p.body; b != nil {
+		p.body = &fault.BodyError{
+			Op: b.Op, What: b.What,
+			Method: Brief(b.Method), Type: Brief(b.Type), Err: errors.New(Brief(b.Err.Error())),
+		}
+	}
+}
+
+func (p *failureParts) pairs() int {
+	n := 1
+	for _, there := range []bool{p.is != nil, p.err != nil, p.trap != nil, p.body != nil, p.size != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *Codec) appendParts(b []byte, p *failureParts) (_ []byte, err error) {
+	b = mpack.AppendMap(b, p.pairs())
+	b = mpack.AppendStrings(b, keyText, p.text+p.note)
+	if p.is != nil {
+		b = mpack.AppendArray(mpack.AppendString(b, keyIs), len(p.is))
+		b = mpack.AppendStrings(b, p.is...)
+	}
+	if p.trap != nil {
+		b = mpack.AppendArray(mpack.AppendString(b, keyPanic), 2)
+		b = mpack.AppendStrings(b, p.trap.Value, p.trap.Stack)
+	}
+	if p.body != nil {
+		b = mpack.AppendArray(mpack.AppendString(b, keyBody), 5)
+		b = mpack.AppendStrings(b, p.body.Op, p.body.What, p.body.Method, p.body.Type, p.body.Err.Error())
+	}
+	if p.size != nil {
+		b = mpack.AppendArray(mpack.AppendString(b, keyOver), 2)
+		b = mpack.AppendInt(mpack.AppendInt(b, int64(p.size.Size)), int64(p.size.Limit))
+	}
+	if p.err == nil {
+		return b, nil
+	}
+	b = mpack.AppendArray(mpack.AppendString(b, keyError), 3)
+	b = mpack.AppendInt(b, int64(p.err.Code))
+	b = mpack.AppendString(b, p.err.Message)
+	if p.err.Data == nil || p.note != "" {
+		return mpack.AppendNil(b), nil
+	}
+	return c.Body.Plain().Append(b, &p.err.Data) // by way of the interface, so that its type crosses, too
+}
+
+// Brief cuts off what a peer, or a user, has made long.
+func Brief(s string) string {
+	if len(s) > maxBrief {
+		return s[:maxBrief] + "..."
+	}
+	return s
+}
+
+const maxBrief = 400

@@ -1,0 +1,45 @@
+package mpack
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+)
+
+// ExtTime is the ext type of a timestamp, which MessagePack defines itself.
+const ExtTime = -1
+
+// AppendTime appends t to b as a timestamp, in the shortest of its three formats.
+func AppendTime(b []byte, t time.Time) []byte {
+	secs, nano := t.Unix(), t.Nanosecond()
+	switch {
+	case uint64(secs)>>34 != 0:
+		b = binary.BigEndian.AppendUint32(append(b, 0xc7, 12, 0xff), uint32(nano))
+		return binary.BigEndian.AppendUint64(b, uint64(secs))
+	case nano != 0 || secs > math.MaxUint32:
+		return binary.BigEndian.AppendUint64(append(b, 0xd7, 0xff), uint64(nano)<<34|uint64(secs))
+	}
+	return binary.BigEndian.AppendUint32(append(b, 0xd6, 0xff), uint32(secs))
+}
+
+// ParseTime reads the payload of a timestamp. The time is in UTC.
+func ParseTime(p []byte) (time.Time, error) {
+	var secs int64
+	var nano uint32
+	switch len(p) {
+	case 4:
+		secs = int64(binary.BigEndian.Uint32(p))
+	case 8:
+		n := binary.BigEndian.Uint64(p)
+		nano, secs = uint32(n>>34), int64(n&(1<<34-1))
+	case 12:
+		nano, secs = binary.BigEndian.Uint32(p), int64(binary.BigEndian.Uint64(p[4:]))
+	default:
+		return time.Time{}, fmt.Errorf("timestamp of %d bytes, expected 4, 8 or 12", len(p))
+	}
+	if nano > 999999999 {
+		return time.Time{}, fmt.Errorf("timestamp with %d nanoseconds", nano)
+	}
+	return time.Unix(secs, int64(nano)).UTC(), nil
+}

@@ -1,0 +1,190 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"net/rpc"
+
+	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/fault"
+	"github.com/viaduct-go/viaduct/internal/message"
+)
+
+// NotificationSeq is less than the sequence numbers of notifications in net/rpc, to which no reply
+// is sent, and more than all others.
+const NotificationSeq = message.MaxID + 1
+
+// requestCodec is the rpc.ServerCodec of one request at a time. It belongs to the worker that serves it.
+type requestCodec struct {
+	d       *Dispatcher
+	request *request
+	method  string
+	failed  *message.Failure // why the method was not begun
+	done    func(CallResult) // of the hook
+	result  CallResult
+}
+
+// begin is called when request is set, end when it has been served.
+func (c *requestCodec) begin() {
+	s := c.request
+	c.method = c.d.nameOf(s.Method)
+	if hook := c.d.cfg.Hook; hook != nil {
+		md, err := s.info.Metadata()
+		c.result.Request = s.Size
+		ctx := c.d.contextOf(s, md)
+		if ctx, c.done = hook.Begin(ctx, c.method, s.Kind == message.Notification); err == nil {
+			s.ctx = ctx
+		}
+	}
+}
+
+func (c *requestCodec) end() {
+	s, done := c.request, c.done
+	if s.stop != nil {
+		s.stop()
+	}
+	result := c.result
+	*c = requestCodec{d: c.d} // its bytes may be many
+	if done != nil {
+		if result.Err == nil && s.cancelled.Load() {
+			result.Err = message.ErrCancelled
+		}
+		done(result)
+	}
+}
+
+func (c *requestCodec) seq() uint64 {
+	if c.request.Kind == message.Notification {
+		return NotificationSeq + 1
+	}
+	return uint64(c.request.ID)
+}
+
+func (c *requestCodec) ReadRequestHeader(r *rpc.Request) error {
+	r.ServiceMethod = c.method
+	r.Seq = c.seq()
+	return nil
+}
+
+// ReadRequestBody decodes the argument. Its error is the answer.
+func (c *requestCodec) ReadRequestBody(args any) error {
+	err := c.readBody(args)
+	if err != nil && args != nil {
+		c.failed = message.OwnFailure(err)
+	}
+	return err
+}
+
+func (c *requestCodec) readBody(args any) error {
+	s := c.request
+	if s.cancelled.Load() {
+		return message.ErrCancelled
+	}
+	if s.info.Late() {
+		return message.ErrTooLate
+	}
+	if s.info != nil && s.info.Malformed != nil {
+		return c.badInfo(args, s.info.Malformed)
+	}
+	if err := c.d.cfg.Message.DecodeArgument(&s.Message, args); err != nil {
+		return err
+	}
+	t, ok := args.(ContextTaker)
+	if !ok {
+		return nil
+	}
+	md, err := s.info.Metadata()
+	if err != nil {
+		return c.badInfo(args, err)
+	}
+	return GiveContext(t, c.d.contextOf(s, md), string(s.Method))
+}
+
+// badInfo is the error for what goes with a call and cannot be understood.
+func (c *requestCodec) badInfo(args any, err error) error {
+	return &fault.BodyError{Op: "decode", What: "what goes with the call", Method: c.method, Type: body.TypeName(args), Err: err}
+}
+
+// WriteResponse sends the reply, unless the call has been answered: then it was cancelled. It waits
+// for room: the handler has returned, so nothing but this goroutine waits.
+func (c *requestCodec) WriteResponse(r *rpc.Response, reply any) error {
+	var f *message.Failure
+	if r.Error != "" {
+		f = c.failure(r.Error)
+	}
+	return c.answer(f, reply)
+}
+
+func (c *requestCodec) Close() error { return nil }
+
+// failure returns what is known of an error of which net/rpc has the text.
+func (c *requestCodec) failure(text string) *message.Failure {
+	for _, f := range []*message.Failure{c.failed, c.request.failed.Load()} {
+		if f != nil && f.Text == text {
+			return f
+		}
+	}
+	return &message.Failure{Err: rpc.ServerError(text), Text: text}
+}
+
+// FailedNotification is what a Logger is told, as nobody else hears of it.
+const FailedNotification = "viaduct: notification failed"
+
+// answer answers with f, or with reply if that is nil.
+func (c *requestCodec) answer(f *message.Failure, reply any) error {
+	d, r := c.d, c.request
+	if r.Kind == message.Notification {
+		if f != nil {
+			c.fail(f)
+			d.host.Reporter.Warn(FailedNotification, "method", message.Brief(c.method), "error", message.Brief(f.Text))
+		}
+		return nil
+	}
+	if r.cancelled.Load() {
+		if f != nil {
+			c.fail(f)
+		}
+		return nil
+	}
+	msg := message.GetBuffer()
+	defer message.PutBuffer(msg)
+	if f == nil {
+		// A user's encoder may end the goroutine: then nobody has claimed the call.
+		f = d.cfg.Message.EncodeReply(msg, r.ID, c.method, reply)
+	} else {
+		*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f)
+	}
+	if f = d.shrinkToLimit(msg, r.ID, f); f != nil {
+		c.fail(f)
+	}
+	if !d.claim(r, len(*msg)) {
+		return nil
+	}
+	r.Body, r.Extra = nil, nil // sending may take its time
+	c.result.Reply = len(*msg)
+	return d.sendAnswer(context.Background(), r, *msg)
+}
+
+func (c *requestCodec) fail(f *message.Failure) {
+	c.result.Err = f.Err
+	c.d.countFailure()
+}
+
+// nameOf returns the name by which the server knows a method.
+func (d *Dispatcher) nameOf(method []byte) string {
+	return Name(d.cfg.ServiceMethod, method)
+}
+
+// Name returns what f makes of a method's name, which may be anything: a panic costs one call. A nil
+// f makes nothing of it.
+func Name(f func(string) string, method []byte) (name string) {
+	if f == nil {
+		return string(method)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			name = fmt.Sprintf("panic in Options.ServiceMethod: %v", r)
+		}
+	}()
+	return f(string(method))
+}

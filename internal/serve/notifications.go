@@ -1,0 +1,74 @@
+package serve
+
+// notifications are the notifications that wait. Guarded by the dispatcher's mu.
+type notifications struct {
+	queue    []*request // in order
+	bytes    int
+	handling bool // there is a worker that handles them
+	turn     bool // a concurrent one is next when there is room, before a call that waits
+}
+
+// take takes the first out of the queue.
+func (n *notifications) take() *request {
+	r := n.queue[0]
+	n.queue[0] = nil
+	if n.queue = n.queue[1:]; len(n.queue) == 0 {
+		n.queue = nil
+	}
+	n.bytes -= r.Size + NotificationCost
+	return r
+}
+
+// acceptNotification queues a notification, or starts it. It reports false if too many wait already.
+func (d *Dispatcher) acceptNotification(r *request) bool {
+	n := &d.notifications
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stats.Notifications++
+	if d.limits.ConcurrentNotifications && len(n.queue) == 0 && d.mayRunLocked() {
+		d.startLocked(r)
+		return true
+	}
+	if d.bare != nil && n.bytes > bareNotifications {
+		return false
+	}
+	n.queue = append(n.queue, r)
+	n.bytes += r.Size + NotificationCost
+	if !n.handling && !d.limits.ConcurrentNotifications {
+		n.handling = true
+		d.workers.runLocked(handleNotifications{})
+	}
+	return true
+}
+
+// nextNotification returns the next one to handle, or nil.
+func (d *Dispatcher) nextNotification() *request {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.notifications.queue) == 0 {
+		d.notifications.handling = false
+		d.tellIdle()
+		return nil
+	}
+	return d.notifications.take()
+}
+
+// handleNotifications is the job of handling notifications one at a time, until there are no more.
+type handleNotifications struct{}
+
+func (handleNotifications) do(w *worker) {
+	finished := false
+	defer func() {
+		if !finished { // the handler has ended its goroutine, not the queue
+			w.d.workers.run(handleNotifications{})
+		}
+	}()
+	for {
+		r := w.d.nextNotification()
+		if r == nil {
+			finished = true
+			return
+		}
+		w.handleNotification(r)
+	}
+}

@@ -1,0 +1,69 @@
+package serve
+
+import "github.com/viaduct-go/viaduct/internal/message"
+
+// A job is something for a worker to do. A *request is the job of serving it.
+type job interface{ do(w *worker) }
+
+// task is a job that needs no worker in particular.
+type task func()
+
+func (t task) do(*worker) { t() }
+
+// worker is a goroutine that does one job after another.
+type worker struct {
+	d     *Dispatcher
+	jobs  chan job // one slot; closed when w is not needed any more
+	codec requestCodec
+	ran   *request // what it has served and not told the dispatcher of
+}
+
+func newWorker(d *Dispatcher) *worker {
+	return &worker{d: d, jobs: make(chan job, 1), codec: requestCodec{d: d}}
+}
+
+func (w *worker) loop(j job) {
+	defer func() { w.d.workers.gone(w.ran) }()
+	for ok := true; ok; j, ok = <-w.jobs {
+		j.do(w)
+		ran := w.ran
+		w.ran = nil
+		if !w.d.workers.park(w, ran) {
+			return
+		}
+	}
+}
+
+func (r *request) do(w *worker) {
+	if r.Kind == message.Notification {
+		w.handleNotification(r)
+	} else {
+		w.serve(r)
+	}
+}
+
+func (w *worker) handleNotification(r *request) {
+	l := w.d.host.Link
+	l.Working(1) // before Release: an orderly end waits for it
+	defer l.Working(-1)
+	l.Release(r.Size, true)
+	w.serve(r)
+}
+
+// serve runs the method that r calls, in this goroutine. A panic in it ends the process, as with
+// net/rpc, or is answered; its own Goexit is answered with an error.
+func (w *worker) serve(r *request) {
+	w.ran = r
+	w.codec.request = r
+	returned := false
+	defer func() {
+		if !returned {
+			w.answerPanicOrGoexit(r, recover())
+		}
+		w.codec.end()
+	}()
+	w.codec.begin()
+	// Its error is about the call, and has been answered.
+	_ = w.d.cfg.Server.ServeRequest(&w.codec)
+	returned = true
+}

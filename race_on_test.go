@@ -1,5 +1,0 @@
-//go:build race
-
-package viaduct
-
-const raceEnabled = true

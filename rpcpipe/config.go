@@ -1,0 +1,149 @@
+package rpcpipe
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/rpc"
+	"slices"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/endpoint"
+	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/message"
+	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/procspawn"
+)
+
+// What a hello says: Go programs list gob among the bodies that they can read, and these are what
+// this side can do and another implementation, or an older Peer, need not.
+const (
+	bodyGob = "gob"
+
+	featureStreams  = "streams"
+	featureShutdown = "shutdown"
+	featureCalls    = "calls" // what goes with a call, and errors with parts
+	featureLog      = "log"   // it has a LogHandler
+)
+
+// config is Options as the layers below want them.
+type config struct {
+	opts     Options
+	endpoint endpoint.Config
+	link     duplex.Options
+	process  procspawn.Options
+}
+
+func newConfig(opts *Options) *config {
+	c := new(config)
+	if opts != nil {
+		c.opts = *opts
+	}
+	o := &c.opts
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = handles.DefaultMaxMessage
+	}
+	c.endpoint = endpoint.Config{
+		Message: message.Codec{Body: &body.Codec{
+			Arrays:   o.StructsAsArrays,
+			MaxDepth: o.MaxDepth,
+		}},
+		Serve: serve.Config{
+			Server: o.Server,
+			Limits: serve.Limits{
+				Handlers:                o.MaxHandlers,
+				HandlerBytes:            o.MaxHandlerBytes,
+				Waiting:                 o.MaxWaiting,
+				ConcurrentNotifications: o.ConcurrentNotify,
+			},
+			ServiceMethod: o.ServiceMethod,
+			LatestFirst:   o.AnswerLatestFirst,
+			RecoverPanics: o.RecoverPanics,
+			Hook:          o.ServeHook.inner(),
+		},
+		CallHook:   o.CallHook.inner(),
+		Context:    o.Context,
+		LogHandler: o.LogHandler,
+		Logger:     o.Logger,
+	}
+	if o.Server == nil {
+		c.endpoint.Serve.Server = rpc.DefaultServer
+	}
+	if o.Encoding != nil && o.Encoding != viaduct.MessagePack {
+		c.endpoint.Message.Body.Encoding = o.Encoding
+	}
+	c.link = duplex.Options{
+		MaxMessage:   o.MaxMessage,
+		Window:       o.Window,
+		SendQueue:    o.SendQueue,
+		StreamWindow: o.StreamWindow,
+		Backlog:      o.Backlog,
+		Keepalive:    o.Keepalive,
+	}
+	c.process = procspawn.Options{
+		Name: o.Name, Version: o.Version,
+		NeedName: o.NeedName, MinVersion: o.MinVersion, MaxVersion: o.MaxVersion,
+		HandshakeTimeout: o.HandshakeTimeout,
+		Env:              o.Env,
+		Stdio:            o.Stdio,
+		CrashOutput:      o.CrashOutput,
+		ParentDeath:      o.ParentDeath,
+		Group:            o.Group,
+		CloseTimeout:     o.CloseTimeout,
+		TermTimeout:      o.TermTimeout,
+		ExitTimeout:      o.ExitTimeout,
+		DieOnInterrupt:   o.DieOnInterrupt,
+	}
+	handles.SetHello(&c.process, handles.Hello{
+		MaxMessage: o.MaxMessage,
+		Encoding:   encodingName(o.Encoding),
+		Bodies:     []string{body.MessagePack{}.Name(), bodyGob},
+		Features:   o.features(),
+	})
+	return c
+}
+
+func (o *Options) features() []string {
+	features := []string{featureStreams, featureShutdown, featureCalls}
+	if o.LogHandler != nil {
+		features = append(features, featureLog)
+	}
+	return features
+}
+
+// encodingName is what the hello calls e, which may be nil. Both sides must have the same.
+func encodingName(e viaduct.Encoding) string {
+	if e == nil {
+		e = viaduct.MessagePack
+	}
+	if name := e.Name(); name != "" {
+		return name
+	}
+	return fmt.Sprintf("%T", e)
+}
+
+// agree takes over what the other side has said of itself.
+func (c *config) agree(remote procspawn.Hello) {
+	if remote.MaxMessage > 0 {
+		c.link.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
+	}
+	c.endpoint.Message.Body.GoPeer = slices.Contains(remote.Bodies, bodyGob)
+	c.endpoint.Message.Extended = slices.Contains(remote.Features, featureCalls)
+	c.endpoint.LogPeer = slices.Contains(remote.Features, featureLog)
+	handles.SetFrames(&c.link, handles.Frames{
+		NoStreams:  !slices.Contains(remote.Features, featureStreams),
+		NoShutdown: !slices.Contains(remote.Features, featureShutdown),
+	})
+}
+
+// withPeer has the contexts of methods know the Peer.
+func (c *config) withPeer(p *Peer) endpoint.Config {
+	values := c.endpoint.Context
+	if values == nil {
+		values = context.Background()
+	}
+	c.endpoint.Context = context.WithValue(values, peerKey{}, p)
+	return c.endpoint
+}

@@ -1,0 +1,132 @@
+package rpcpipe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/rpc"
+	"time"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/procspawn"
+)
+
+const (
+	// handlerTime is how long Wait waits for handlers once the link has ended. In a child it must leave
+	// main time to return by itself: see Options.ExitTimeout.
+	handlerTime = 250 * time.Millisecond
+
+	// linkTime is how long Wait waits for the connection below to let go of its reader.
+	linkTime = time.Second
+)
+
+// supervise sees to the order of the end.
+func (p *Peer) supervise() {
+	defer close(p.ended)
+	defer p.shutdowns.wait()
+	<-p.endpoint.Done() // pending calls have failed
+	if p.conn != nil {
+		<-p.conn.Done() // and what was accepted for sending has been sent: Stop closes the pipes
+	}
+	p.reap()
+	close(p.reaped)
+	if p.exit != nil && p.opts.OnExit != nil {
+		p.opts.OnExit(p.exit)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handlerTime)
+	defer cancel()
+	if n := p.endpoint.Wait(ctx); n > 0 {
+		p.warn("viaduct: gave up waiting for handlers after the link's end", "running", n)
+	}
+	p.awaitConn()
+}
+
+// reap learns how the process on the other side has ended. In the parent it stops it.
+func (p *Peer) reap() {
+	if p.process != nil {
+		p.exit = p.process.Stop()
+		return
+	}
+	err := p.endpoint.Err()
+	if errors.As(err, &p.exit) && errors.Is(err, duplex.ErrPeerClosed) {
+		closed := *p.exit
+		closed.Step = procspawn.StepCloseLink
+		p.exit = &closed
+	}
+	if link, ok := p.link.(*procspawn.Link); ok && err != rpc.ErrShutdown {
+		handles.Lost(link) // a child is not to live on with nobody to tell it of its parent's end
+	}
+}
+
+// awaitConn waits until nothing of conn runs any more, or gives it up.
+func (p *Peer) awaitConn() {
+	if p.conn == nil {
+		return
+	}
+	down := make(chan struct{})
+	go func() {
+		defer close(down)
+		p.conn.Wait()
+	}()
+	select {
+	case <-down:
+	case <-time.After(linkTime):
+		p.warn("viaduct: gave up waiting for a connection whose Close does not end its Read")
+	}
+}
+
+func (p *Peer) warn(text string, args ...any) {
+	if p.opts.Logger != nil {
+		p.opts.Logger.Warn(text, args...)
+	}
+}
+
+// Done returns a channel that is closed when the link is down and pending calls have failed.
+func (p *Peer) Done() <-chan struct{} { return p.endpoint.Done() }
+
+// Err returns nil while the link is up, and then what ended it: [rpc.ErrShutdown] after Close on this
+// side, otherwise what a [*viaduct.DownError] of calls unwraps to.
+func (p *Peer) Err() error {
+	err := p.endpoint.Err()
+	var down *viaduct.DownError
+	if errors.As(err, &down) {
+		return down.Err
+	}
+	return err
+}
+
+// Close ends the link at once: pending calls fail with [rpc.ErrShutdown]. What was accepted for
+// sending is delivered if the other side takes it within 50 ms. In the parent it then ends the
+// child, step by step, and returns when it has been waited for. It always returns nil. OnExit and
+// handlers that run are not waited for: see Wait.
+func (p *Peer) Close() error {
+	p.endpoint.Close()
+	<-p.reaped
+	return nil
+}
+
+// Wait waits until the link is down and all that the library runs for it has ended: the child has
+// been waited for, OnExit and the handlers have returned (handlers are given up after 250 ms, which
+// Options.Logger is told). It does not end anything itself.
+//
+// It returns nil after an orderly end: one side has called Close, or the child has exited by itself,
+// and a child has exited with status 0, not by a signal. Otherwise it returns a [*procspawn.Exit] if
+// there is one, or Err.
+//
+// Do not call it in a handler or in OnExit: it waits for them.
+func (p *Peer) Wait() error {
+	<-p.ended
+	if exit := p.exit; exit != nil && !exit.Parent && (exit.Code != 0 || exit.Signal != nil) {
+		return exit
+	}
+	err := p.Err()
+	switch {
+	case err == rpc.ErrShutdown, errors.Is(err, duplex.ErrPeerClosed):
+		return nil
+	case p.process != nil && (err == p.exit || err == io.ErrUnexpectedEOF):
+		return nil // the child has exited with status 0; the end of the link may come first
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package rpcpipe
+
+import (
+	"context"
+	"io"
+	"os/exec"
+	"sync/atomic"
+	"time"
+
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/endpoint"
+	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/procspawn"
+)
+
+// Start starts cmd as a child and connects to it. ctx bounds the start, in addition to
+// Options.HandshakeTimeout, not the life of the child; for that use [exec.CommandContext].
+//
+// If the program cannot be started, the error is that of cmd.Start. If it does not connect or is
+// refused, it is a [*procspawn.StartError], and no process is left. cmd.Stderr nil means that the end
+// of what the child prints there is kept for the error.
+func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
+	c := newConfig(opts)
+	var peer atomic.Pointer[Peer] // the child may end before there is one
+	handles.SetPending(&c.process, func() (pending []handles.PendingCall) {
+		if p := peer.Load(); p != nil {
+			for _, call := range p.endpoint.Pending() {
+				pending = append(pending, handles.PendingCall(call))
+			}
+		}
+		return pending
+	})
+	process, err := procspawn.Start(ctx, cmd, &c.process)
+	if err != nil {
+		return nil, err
+	}
+	c.agree(process.Link().Remote())
+	p := newPeer(process.Link(), process, c)
+	peer.Store(p)
+	return p, nil
+}
+
+// Connect connects a child to the parent that started it. ctx bounds the handshake, in addition to
+// Options.HandshakeTimeout. In a process that was not started by Start it returns
+// [procspawn.ErrNotChild], and the program can go on as an ordinary one.
+func Connect(ctx context.Context, opts *Options) (*Peer, error) {
+	c := newConfig(opts)
+	link, err := procspawn.Inherited(ctx, &c.process)
+	if err != nil {
+		return nil, err
+	}
+	c.agree(link.Remote())
+	p := newPeer(link, nil, c)
+	p.awaitReady(ctx)
+	return p, nil
+}
+
+// readyTime bounds how long Connect waits for a parent that has said hello and says nothing more.
+const readyTime = time.Second
+
+// awaitReady waits until what is sent does not have to wait, so that a child which says something
+// and ends is heard.
+func (p *Peer) awaitReady(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	select {
+	case <-p.conn.Ready():
+		p.endpoint.Flush(ctx) // what this side has said first: nothing waits behind it then
+	case <-p.conn.Done():
+	case <-ctx.Done():
+	}
+}
+
+// New connects to a peer at the other end of conn, which calls New too. ctx bounds the handshake, in
+// addition to Options.HandshakeTimeout. The Peer owns conn from then on; if New fails, conn is closed.
+func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
+	c := newConfig(opts)
+	link, err := procspawn.Handshake(ctx, conn, &c.process)
+	if err != nil {
+		return nil, err
+	}
+	c.agree(link.Remote())
+	return newPeer(link, nil, c), nil
+}
+
+// IsChild reports whether this process was started by Start, before Connect as well as after.
+func IsChild() bool { return procspawn.IsChild() }
+
+func newPeer(link io.ReadWriteCloser, process *procspawn.Process, c *config) *Peer {
+	p := preparePeer(link, c)
+	p.process = process
+	p.conn = duplex.New(link, &c.link)
+	p.endpoint = endpoint.New(newLane(p.conn.ClientLane()), newLane(p.conn.ServerLane()), c.withPeer(p))
+	close(p.up)
+	go p.supervise()
+	return p
+}
+
+func preparePeer(link io.ReadWriteCloser, c *config) *Peer {
+	return &Peer{
+		opts:   c.opts,
+		link:   link,
+		up:     make(chan struct{}),
+		reaped: make(chan struct{}),
+		ended:  make(chan struct{}),
+	}
+}
+
+// lane is a lane as an Endpoint takes it.
+type lane struct {
+	*duplex.Lane
+	handles.Order
+}
+
+func newLane(l *duplex.Lane) lane { return lane{l, handles.OrderOf(l)} }
