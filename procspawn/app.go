@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 // Needs is what a side asks of the application on the other one: see Options.NeedName.
@@ -13,9 +15,9 @@ type Needs struct{ Name, MinVersion, MaxVersion string }
 func (n Needs) String() string {
 	var parts []string
 	if n.Name != "" {
-		parts = append(parts, printable(n.Name))
+		parts = append(parts, capture.Printable(n.Name))
 	}
-	low, high := printable(n.MinVersion), printable(n.MaxVersion)
+	low, high := capture.Printable(n.MinVersion), capture.Printable(n.MaxVersion)
 	switch {
 	case low == "" && high == "":
 	case low == high:
@@ -52,11 +54,11 @@ func appText(name, version string) string {
 	case name == "" && version == "":
 		return "an application without name and version"
 	case name == "":
-		return "version " + printable(version) + " of an application without a name"
+		return "version " + capture.Printable(version) + " of an application without a name"
 	case version == "":
-		return printable(name) + ", without a version"
+		return capture.Printable(name) + ", without a version"
 	}
-	return printable(name) + " " + printable(version)
+	return capture.Printable(name) + " " + capture.Printable(version)
 }
 
 // side is where an error happens: its text says who is meant.

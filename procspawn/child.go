@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
@@ -48,11 +49,9 @@ func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 }
 
 type inherited struct {
-	pipe  *pipeConn
-	err   error         // why there is no pipe
-	born  time.Time     // when it was claimed
-	watch chan struct{} // closed when the watcher has ended
-
+	pipe   *pipes.Conn
+	err    error     // why there is no pipe
+	born   time.Time // when it was claimed
 	shield *shield
 
 	mu        sync.Mutex
@@ -81,30 +80,16 @@ func claim() *inherited {
 		born:   time.Now(),
 		parent: &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
 		limit:  (*Options)(nil).exitTimeout(),
-		watch:  make(chan struct{}),
 	}
 	if c.err == nil {
-		c.err = checkAccess(sentinel.Read, sentinel.Write)
+		c.pipe, c.err = pipes.Inherited(sentinel.Read, sentinel.Write)
 	}
-	if c.err != nil {
-		return c
+	if c.err == nil {
+		c.shield = newShield()
+		c.pipe.Watch(func() { c.linkEnded() }) // until Inherited takes over
 	}
-	c.shield = newShield()
-	c.pipe = &pipeConn{r: sentinel.Read, w: sentinel.Write}
-	go c.watchLink()
 	return c
 }
-
-// watchLink ends the process if the link ends before Inherited takes over.
-func (c *inherited) watchLink() {
-	defer close(c.watch)
-	if waitHangup(c.pipe) {
-		c.linkEnded()
-	}
-}
-
-// endWatch must come before any Read: the watcher holds the lock of reading.
-func (c *inherited) endWatch() { stopWaiting(c.pipe, c.watch) }
 
 func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	c.mu.Lock()
@@ -117,17 +102,17 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	if c.err != nil {
 		return nil, fmt.Errorf("procspawn: the link to the parent cannot be used: %w", c.err)
 	}
-	c.endWatch()
+	c.pipe.Unwatch()
 	c.setLimit(opts.exitTimeout())
 	if opts.dieOnInterrupt() {
 		c.shield.drop()
 	}
 
 	l := newLink(c.pipe)
-	l.hangup = func(err error, _ bool) error { return c.hangup(l, err) }
-	l.lost = func() { c.linkEnded() }
-	l.unlinked = c.shield.drop
-	if err := shake(ctx, l, opts, inChild); err != nil {
+	l.explainEnd = func(err error, _ bool) error { return c.explainEnd(l, err) }
+	l.onLose = func() { c.linkEnded() }
+	l.onClose = c.shield.drop
+	if err := exchangeHellos(ctx, l, opts, inChild); err != nil {
 		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
 	}
 	if slices.Contains(l.remote.Features, featureDetach) {
@@ -154,9 +139,9 @@ func (c *inherited) mayStart() error {
 	return nil
 }
 
-// hangup is the link's: what its errors mean here.
-func (c *inherited) hangup(l *Link, err error) error {
-	if err != io.EOF && !isBrokenPipe(err) {
+// explainEnd is Link.explainEnd in a child.
+func (c *inherited) explainEnd(l *Link, err error) error {
+	if err != io.EOF && !pipes.IsBroken(err) {
 		return err
 	}
 	if !l.ended.CompareAndSwap(endedNot, endedThere) && l.ended.Load() == endedHere {

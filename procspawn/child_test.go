@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
 // The claim helper prints what it makes of its sentinel and arguments.
@@ -153,7 +155,7 @@ var _ = helper("unconnected", func([]string) {
 // of the machine may have added beyond the limit.
 func orphan(t *testing.T, limit time.Duration, args ...string) (out string, took time.Duration) {
 	t.Helper()
-	r, w, err := newOutPipe()
+	r, w, err := pipes.NewOut()
 	require.NoError(t, err)
 	defer r.Close()
 	self := selfCmd("family", args...)

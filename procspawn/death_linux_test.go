@@ -195,9 +195,6 @@ func TestStarterThread(t *testing.T) {
 		wg.Go(func() { p.Stop() })
 	}
 	wg.Wait()
-	starter.mu.Lock()
-	assert.Zero(t, starter.users)
-	starter.mu.Unlock()
 	assert.LessOrEqual(t, threads(), first+20) // the runtime keeps some, not one for each child
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 // Step is a step of stopping a process, each harder than the one before.
@@ -87,6 +89,16 @@ type Exit struct {
 	alive bool // it has not ended, whatever was done
 }
 
+// keep takes over what was kept of the process's output.
+func (e *Exit) keep(r capture.Report) {
+	e.Stderr, e.StderrCaptured = r.Stderr, r.StderrCaptured
+	e.Stdout, e.StdoutCaptured = r.Stdout, r.StdoutCaptured
+	e.Crash = r.Crash
+	if r.WriteErr != nil && e.Cause == nil {
+		e.Cause = fmt.Errorf("its output could not be written: %w", r.WriteErr)
+	}
+}
+
 // Error returns a line such as
 //
 //	child 123 exited: exit status 2; stderr: cannot open database
@@ -136,10 +148,10 @@ func (e *Exit) details() string {
 	default:
 		s += fmt.Sprintf("; pending: %s and %d more", e.Pending[0], n-1)
 	}
-	if text := faultOf(e.Crash); text != "" {
+	if text := capture.Fault(e.Crash); text != "" {
 		return s + "; crash: " + text
 	}
-	if text := lastWords(e.Stderr); text != "" {
+	if text := capture.LastWords(e.Stderr); text != "" {
 		s += "; stderr: " + text
 	}
 	return s
@@ -147,5 +159,5 @@ func (e *Exit) details() string {
 
 // String returns the method and how long it had been waiting.
 func (c PendingCall) String() string {
-	return fmt.Sprintf("%s for %v", printable(c.Method), c.For.Round(time.Millisecond))
+	return fmt.Sprintf("%s for %v", capture.Printable(c.Method), c.For.Round(time.Millisecond))
 }

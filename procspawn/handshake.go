@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 // refusalGrace is how long a side that refuses the other stays for it: until
@@ -26,9 +28,9 @@ func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Li
 	}
 	l := newLink(conn)
 	if opts.stdio() {
-		l.printed = new(tail)
+		l.beforeHello = new(capture.Tail)
 	}
-	err := shake(ctx, l, opts, inNeither)
+	err := exchangeHellos(ctx, l, opts, inNeither)
 	if err == nil {
 		return l, nil
 	}
@@ -36,8 +38,8 @@ func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Li
 		err = fmt.Errorf("the other side closed the connection before its hello: %w", err)
 	}
 	err = fmt.Errorf("procspawn: handshake: %w", err)
-	if printed, _ := l.printed.bytes(); len(printed) > 0 {
-		err = fmt.Errorf("%w; before that came: %s", err, lastWords(printed))
+	if printed, _ := l.beforeHello.Bytes(); len(printed) > 0 {
+		err = fmt.Errorf("%w; before that came: %s", err, capture.LastWords(printed))
 	}
 	return nil, err
 }
@@ -58,12 +60,12 @@ func (e *noHello) when() string {
 	return fmt.Sprintf(" before the context ended: %v", e.ctx[len(e.ctx)-1])
 }
 
-// shake exchanges hellos over l, and closes it if that fails.
+// exchangeHellos exchanges hellos over l, and closes it if that fails.
 //
 // The hello is written and read at the same time, each by a goroutine of its
 // own: on an unbuffered connection neither side could otherwise get on, and a
 // connection that Close does not wake must not hold up the caller.
-func shake(ctx context.Context, l *Link, opts *Options, at side) error {
+func exchangeHellos(ctx context.Context, l *Link, opts *Options, at side) error {
 	limit := opts.handshakeTimeout()
 	timeout := &noHello{limit: limit, ctx: []error{context.DeadlineExceeded}}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
@@ -116,7 +118,7 @@ func (x *exchange) write(b []byte) {
 
 func (x *exchange) readHello() {
 	defer close(x.read)
-	x.hello, x.readErr = readHello(x.link, x.link.printed)
+	x.hello, x.readErr = readHello(x.link, x.link.beforeHello)
 }
 
 // wait returns when both hellos are through or the exchange has failed.

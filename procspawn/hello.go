@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 // The hello as PROTOCOL.md describes it: magic, version range, length of the
@@ -120,7 +121,7 @@ func appendStrings(b []byte, list []string) []byte {
 // the map, which may be another one.
 //
 // If junk is not nil it takes what comes before the hello.
-func readHello(r io.Reader, junk *tail) (Hello, error) {
+func readHello(r io.Reader, junk *capture.Tail) (Hello, error) {
 	var head [helloHead]byte
 	n := 0
 	if junk != nil {

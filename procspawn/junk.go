@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 // maxJunk is how much may come before a hello where programs that we do not
 // know have a say: a remote shell's start-up files, say.
-const maxJunk = tailSize
+const maxJunk = capture.TailSize
 
 // skipJunk reads up to the end of a hello's magic, and not a byte further.
 // What comes before goes to junk.
-func skipJunk(r io.Reader, junk *tail) error {
+func skipJunk(r io.Reader, junk *capture.Tail) error {
 	var buf [len(helloMagic)]byte // what may be the beginning of the magic
 	n, skipped, idle := 0, 0, 0
 	for {
@@ -22,7 +24,7 @@ func skipJunk(r io.Reader, junk *tail) error {
 		for !strings.HasPrefix(helloMagic, string(buf[i:n])) {
 			i++
 		}
-		junk.add(buf[:i])
+		junk.Add(buf[:i])
 		skipped += i
 		n = copy(buf[:], buf[i:n])
 		if n == len(buf) {

@@ -1,11 +1,13 @@
 package procspawn
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
 // errLinkClosed is what a Link closed on this side returns.
@@ -16,19 +18,15 @@ var errLinkClosed = fmt.Errorf("procspawn: the link is closed: %w", os.ErrClosed
 type Link struct {
 	conn io.ReadWriteCloser
 
-	// hangup turns an error of conn into what it means on this side of a
-	// process pair; nil on any other connection. It may wait (see grace) only
-	// if patient.
-	hangup func(err error, patient bool) error
+	// explainEnd turns an error of conn into what it means between a parent and its child; nil on any
+	// other connection. It may wait, for a grace, only if mayWait is set.
+	explainEnd func(err error, mayWait bool) error
 
-	// printed keeps what comes before the hello of the other side; nil if nothing may.
-	printed *tail
+	// beforeHello keeps what comes before the hello of the other side; nil if nothing may.
+	beforeHello *capture.Tail
 
-	// unlinked, in a child, is called when the link has been closed on this side.
-	unlinked func()
-
-	// lost notes, in a child, that the link has ended other than by Close; nil elsewhere.
-	lost func()
+	// In a child, nil elsewhere: called by Close, once, and by lose.
+	onClose, onLose func()
 
 	// Written before the Link is handed out.
 	remote  Hello
@@ -61,7 +59,7 @@ func (l *Link) Version() int { return l.version }
 // io.EOF. After Close the error matches fs.ErrClosed.
 func (l *Link) Read(p []byte) (int, error) {
 	n, err := l.conn.Read(p)
-	if err == nil || n > 0 && l.hangup != nil {
+	if err == nil || n > 0 && l.explainEnd != nil {
 		return n, nil // a pipe will say it again
 	}
 	return n, l.explain(err, true)
@@ -84,35 +82,34 @@ func (l *Link) Write(p []byte) (int, error) {
 func (l *Link) WriteNow(p []byte) (int, error) {
 	c, ok := l.conn.(interface{ WriteNow([]byte) (int, error) })
 	if !ok {
-		return 0, errNoWriteNow
+		return 0, pipes.ErrNoWriteNow
 	}
 	n, err := c.WriteNow(p)
-	if err == errNoWriteNow {
+	if err == pipes.ErrNoWriteNow {
 		return 0, err
 	}
 	return n, l.explain(err, false)
 }
 
-var errNoWriteNow = fmt.Errorf("procspawn: this connection cannot write without waiting: %w", errors.ErrUnsupported)
-
-func (l *Link) explain(err error, patient bool) error {
+// explain turns an error of conn into one of the Link.
+func (l *Link) explain(err error, mayWait bool) error {
 	switch {
 	case err == nil:
 		return nil
 	case l.closing.Load():
 		return errLinkClosed
-	case l.hangup == nil:
+	case l.explainEnd == nil:
 		return err
 	}
-	return l.hangup(err, patient)
+	return l.explainEnd(err, mayWait)
 }
 
 // lose closes a link that is of no more use although neither side has closed it: what came through it
 // made no sense, say. In a child the exit timer then runs as if the parent were gone, which it does
 // not after Close. It may be called after Close.
 func (l *Link) lose() {
-	if l.lost != nil {
-		l.lost()
+	if l.onLose != nil {
+		l.onLose()
 	}
 	l.Close()
 }
@@ -126,8 +123,8 @@ func (l *Link) Close() error {
 	}
 	l.ended.CompareAndSwap(endedNot, endedHere)
 	defer close(l.closed)
-	if l.unlinked != nil {
-		l.unlinked()
+	if l.onClose != nil {
+		l.onClose()
 	}
 	return l.conn.Close()
 }

@@ -125,6 +125,12 @@ func readEnd(p *Process) ([]byte, error) {
 	return all, err
 }
 
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
 // noLeaks compares goroutines, descriptors and children at the end of the test
 // with now. Call it before anything that has a Cleanup of its own.
 func noLeaks(t testing.TB) {

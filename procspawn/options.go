@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/procspawn/internal/family"
 )
 
 // Options adjust Start, Inherited and Handshake. A nil *Options and a zero field mean the default.
@@ -168,14 +169,14 @@ func (o *Options) exitTimeout() time.Duration {
 	return o.ExitTimeout
 }
 
-func (o *Options) parentDeath() ParentDeath {
-	if o == nil {
-		return EndWithParent
+// family says how a child is tied to this process.
+func (o *Options) family() family.Options {
+	return family.Options{
+		Group:      o.Group,
+		KillOrphan: o.ParentDeath == KillWithParent,
+		WakeOrphan: o.ParentDeath == EndWithParent,
 	}
-	return o.ParentDeath
 }
-
-func (o *Options) group() bool { return o != nil && o.Group }
 
 func (o *Options) stdio() bool { return o != nil && o.Stdio }
 

@@ -6,6 +6,10 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
+	"github.com/viaduct-go/viaduct/procspawn/internal/family"
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
 // Process is a started child that has said hello.
@@ -14,15 +18,14 @@ import (
 // that. A Process needs Stop in the end even if the child has exited by
 // itself; it closes the link.
 type Process struct {
-	cmd     *exec.Cmd
-	opts    Options
-	link    *Link
-	pipe    *pipeConn // what link reads and writes
-	stdio   *stdio
-	family  family
-	started time.Time
-
-	cancel cancelling
+	cmd         *exec.Cmd
+	opts        Options
+	link        *Link
+	pipe        *pipes.Conn // what link reads and writes
+	streams     capture.Streams
+	processTree family.Tree
+	cancel      cancelling
+	started     time.Time
 
 	// Closed by reap, in this order.
 	exited   chan struct{} // the system has reported the end
@@ -31,7 +34,7 @@ type Process struct {
 
 	exit *Exit // written by reap before reported is closed
 
-	ladder sync.Once // Stop
+	stopSteps sync.Once // by Stop
 
 	mu      sync.Mutex
 	step    Step  // the last step taken before the end
@@ -59,17 +62,21 @@ func (p *Process) Exit() *Exit {
 	}
 }
 
+// grace is how long we stay with what an exited process has left behind, when a grandchild keeps the
+// other end open; and with a link that has ended, for the exit of the process.
+const grace = 50 * time.Millisecond
+
 // reap is the goroutine that waits for the child.
 func (p *Process) reap() {
 	var end time.Time
 	var step Step
-	err := p.family.wait(func() {
+	err := p.processTree.Wait(func() {
 		end = time.Now()
 		step = p.lastStep()
 		close(p.exited)
 	})
-	p.pipe.expire(end.Add(grace))
-	p.stdio.finish(end.Add(grace))
+	p.pipe.Expire(end.Add(grace))
+	p.streams.Finish(end.Add(grace))
 
 	exit := &Exit{
 		Pid:      p.Pid(),
@@ -78,7 +85,7 @@ func (p *Process) reap() {
 		Lifetime: end.Sub(p.started),
 	}
 	if p.cmd.ProcessState != nil {
-		exit.Code, exit.Signal = p.family.status()
+		exit.Code, exit.Signal = p.processTree.Status()
 	}
 	cancelled, failed := p.cancel.outcome(end)
 	var status *exec.ExitError
@@ -88,7 +95,7 @@ func (p *Process) reap() {
 	case err != nil && !errors.As(err, &status) && !isContextError(err): // By says that
 		exit.Cause = err
 	}
-	p.stdio.report(exit)
+	exit.keep(p.streams.Report(exit.Code, exit.Signal))
 	exit.By = endedBy(exit, cancelled)
 	if p.opts.pending != nil {
 		for _, call := range p.opts.pending() {
@@ -97,7 +104,7 @@ func (p *Process) reap() {
 	}
 	p.exit = exit
 	close(p.reported)
-	p.stdio.release(p.cmd.WaitDelay)
+	p.streams.Release(p.cmd.WaitDelay)
 	close(p.done)
 }
 
@@ -138,20 +145,19 @@ func (p *Process) take(s Step) {
 // errExited is for those who cannot wait until the exit report is complete.
 var errExited = errors.New("procspawn: the child has exited")
 
-// hangup is the link's: what its errors mean here. The end of the link and the
-// end of the process come from two places in either order; the reader waits
-// for the other one, for what ended the child is what everybody above wants
-// to know.
-func (p *Process) hangup(err error, patient bool) error {
+// explainEnd is Link.explainEnd in a parent. The end of the link and the end of the process come from
+// two places, in either order. A reader of the link waits for the other one, as everybody above wants
+// to know how the child has ended.
+func (p *Process) explainEnd(err error, mayWait bool) error {
 	p.link.ended.CompareAndSwap(endedNot, endedThere)
-	if patient {
+	if mayWait {
 		t := time.NewTimer(grace)
 		defer t.Stop()
 		select {
 		case <-p.exited:
 			<-p.reported // within another grace
 		case <-t.C:
-			if hasExited(p.Pid()) { // and it is we who are late
+			if p.processTree.HasExited() { // and it is we who are late
 				<-p.reported
 			}
 		}

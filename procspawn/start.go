@@ -1,7 +1,6 @@
 package procspawn
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
@@ -44,7 +44,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := shake(ctx, p.link, opts, inParent); err != nil {
+	if err := exchangeHellos(ctx, p.link, opts, inParent); err != nil {
 		return nil, p.giveUp(ctx, err)
 	}
 	return p, nil
@@ -77,7 +77,6 @@ func closePipesOf(cmd *exec.Cmd) {
 func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 	p := &Process{
 		cmd:      cmd,
-		stdio:    new(stdio),
 		exited:   make(chan struct{}),
 		reported: make(chan struct{}),
 		done:     make(chan struct{}),
@@ -89,7 +88,7 @@ func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 	if err := p.start(); err != nil {
 		return nil, err
 	}
-	p.stdio.run()
+	p.streams.Run()
 	go p.reap()
 	return p, nil
 }
@@ -103,7 +102,7 @@ func (p *Process) start() (err error) {
 		if err != nil {
 			cmd.Cancel = cancel
 			closePipesOf(cmd)
-			p.stdio.abandon()
+			p.streams.Abandon()
 			if p.pipe != nil {
 				p.pipe.Close()
 			}
@@ -115,14 +114,19 @@ func (p *Process) start() (err error) {
 	if cmd.Env, err = selectEnv(cmd, p.opts.Env); err != nil {
 		return err
 	}
-	words, err := p.makeLink()
+	words, ends, err := p.makeLink()
+	defer func() { // the child has them, or there is none
+		for _, end := range ends {
+			end.Close()
+		}
+	}()
 	if err != nil {
 		return err
 	}
 	if cmd.Args, err = placeSentinel(cmd.Args, words); err != nil {
 		return err
 	}
-	if err := p.stdio.attach(cmd); err != nil {
+	if err := p.streams.Attach(cmd); err != nil {
 		return err
 	}
 	if cancel != nil {
@@ -130,49 +134,48 @@ func (p *Process) start() (err error) {
 		cmd.Cancel = p.cancel.start
 	}
 	p.link = newLink(p.pipe)
-	p.link.hangup = p.hangup
+	p.link.explainEnd = p.explainEnd
 	if p.opts.Stdio {
-		p.link.printed = p.stdio.stdout
+		p.link.beforeHello = p.streams.KeepStdout()
 	}
 	p.started = time.Now()
-	return p.family.start(cmd, &p.opts)
+	return p.processTree.Start(cmd, p.opts.family())
 }
 
-// makeLink makes the pipes of the link and arranges that the child gets its ends.
-func (p *Process) makeLink() (words [2]string, err error) {
+// makeLink makes the pipes of the link and arranges that the child gets its ends. It returns what
+// tells the child of them, and the ends, which are to be closed here in any case.
+func (p *Process) makeLink() (words [2]string, ends []io.Closer, err error) {
 	if p.opts.Stdio {
 		return p.makeStdioLink()
 	}
-	pipe, r, w, err := newPipes()
+	pipe, r, w, err := pipes.New()
 	if err != nil {
-		return words, err
+		return words, nil, err
 	}
-	p.pipe = pipe
-	p.stdio.theirs = append(p.stdio.theirs, r, w)
-	ends := []childEnd{r, w}
-	if p.opts.crashPipe(!isFile(p.cmd.Stderr)) {
-		crash, err := p.stdio.attachCrash()
+	p.pipe, ends = pipe, []io.Closer{r, w}
+	inherit := []pipes.ChildEnd{r, w}
+	if _, given := p.cmd.Stderr.(*os.File); p.opts.crashPipe(!given) {
+		crash, err := p.streams.AttachCrash()
 		if err != nil {
-			return words, err
+			return words, ends, err
 		}
-		ends = append(ends, crash)
+		inherit = append(inherit, crash)
 	}
-	return handOver(p.cmd, ends...)
+	numbers, err := pipes.HandOver(p.cmd, inherit...)
+	return sentinel.Words(numbers...), ends, err
 }
 
-func (p *Process) makeStdioLink() (words [2]string, err error) {
+func (p *Process) makeStdioLink() (words [2]string, ends []io.Closer, err error) {
 	if p.cmd.Stdin != nil || p.cmd.Stdout != nil {
-		return words, errors.New("procspawn: with Options.Stdio the link is the child's standard input and output: Cmd.Stdin and Cmd.Stdout must be nil")
+		return words, nil, errors.New("procspawn: with Options.Stdio the link is the child's standard input and output: Cmd.Stdin and Cmd.Stdout must be nil")
 	}
-	pipe, r, w, err := newStdioPipes()
+	pipe, r, w, err := pipes.NewStdio()
 	if err != nil {
-		return words, err
+		return words, nil, err
 	}
 	p.pipe = pipe
-	p.stdio.theirs = append(p.stdio.theirs, r, w)
-	p.stdio.stdout = new(tail)
 	p.cmd.Stdin, p.cmd.Stdout = r, w
-	return sentinel.StdioWords(), nil
+	return sentinel.StdioWords(), []io.Closer{r, w}, nil
 }
 
 // restore returns a function that gives cmd its fields back as they are now:
@@ -206,7 +209,7 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 	}
 	exit := p.wait()
 	if p.opts.Stdio { // the report may have been made before what came through the link was read
-		exit.Stdout, _ = p.stdio.stdout.bytes()
+		exit.Stdout, _ = p.link.beforeHello.Bytes()
 	}
 	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path), stdio: p.opts.Stdio}
 }
@@ -224,71 +227,3 @@ func isSelf(path string) bool {
 	b, err := os.Stat(path)
 	return err == nil && os.SameFile(a, b)
 }
-
-// StartError reports a program that was started but did not become a child
-// with a link. It unwraps to both its fields.
-type StartError struct {
-	Program string
-	Err     error // what went wrong
-	Exit    *Exit // how the process ended
-
-	self  bool // it is this very program
-	stdio bool // the link was its standard input and output
-}
-
-// Unwrap returns what went wrong and how the process ended.
-func (e *StartError) Unwrap() []error { return []error{e.Err, e.Exit} }
-
-func (e *StartError) Error() string {
-	return fmt.Sprintf("procspawn: start %s: %s%s%s", e.Program, e.what(), e.printed(), e.hint())
-}
-
-func (e *StartError) what() string {
-	var late *noHello
-	var exit *Exit
-	switch {
-	case e.exited():
-		return fmt.Sprintf("child %d%s%s", e.Exit.Pid, e.Exit.outcome(" before its hello"), e.Exit.details())
-	case e.Err == io.EOF:
-		return fmt.Sprintf("the link was closed before a hello came through it, and the child lived on: is it a viaduct program, or run by one that closes inherited descriptors? %v", e.Exit)
-	case errors.As(e.Err, &late):
-		return fmt.Sprintf("no hello from child %d%s: is it a viaduct program that calls rpcpipe.Connect? %v", e.Exit.Pid, late.when(), e.Exit)
-	case errors.As(e.Err, &exit):
-		return e.Err.Error()
-	}
-	return fmt.Sprintf("%v; %v", e.Err, e.Exit)
-}
-
-// printed shows the end of what came through standard output.
-func (e *StartError) printed() string {
-	if text := lastWords(e.Exit.Stdout); text != "" {
-		return "; stdout: " + text
-	}
-	return ""
-}
-
-// exited reports whether the child's end is all that went wrong. It may have
-// come too late for the link to say so itself.
-func (e *StartError) exited() bool {
-	_, ok := e.Err.(*Exit)
-	return ok || e.Err == io.EOF && e.Exit.Step == StepNone
-}
-
-// hint is for the usual mistakes.
-func (e *StartError) hint() string {
-	var late *noHello
-	silent := e.Err == io.EOF || errors.As(e.Err, &late)
-	switch {
-	case e.self && (e.exited() || silent):
-		return "; the program started itself: " + branchHint
-	case e.exited() && bytes.Contains(e.Exit.Stderr, []byte(sentinel.Words()[0])):
-		return "; it took the link's arguments for its own: put procspawn.Here where the arguments of the child itself begin"
-	case e.exited() && (e.Exit.Code == 0 || e.Exit.Code == 126 || e.Exit.Code == 127): // the last two are a shell's, and env's
-		return "; is it a viaduct program that calls rpcpipe.Connect? If another program runs it, put procspawn.Here where its own arguments begin"
-	case e.stdio && !e.exited() && !silent:
-		return "; if there is a terminal in between, do without: ssh -T, docker exec -i without -t"
-	}
-	return ""
-}
-
-const branchHint = "if that is why, its main (TestMain in a test binary) needs a branch for the child that comes before everything else: if rpcpipe.IsChild() { rpcpipe.Connect(...) ... }"

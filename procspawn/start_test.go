@@ -64,7 +64,7 @@ func TestStart(t *testing.T) {
 // The raw helper has the child's ends but no library: it does what its
 // arguments say.
 var _ = helper("raw", func(args []string) {
-	child.endWatch()
+	child.pipe.Unwatch()
 	r, w := child.pipe, sentinel.Write
 	for _, arg := range args {
 		what, with, _ := strings.Cut(arg, "=")

@@ -22,13 +22,13 @@ var errUnkillable = errors.New("killed, but the system has not reported its end:
 // Stop always returns. For a process that even then does not end, Exit.Cause
 // says so and Done stays open.
 func (p *Process) Stop() *Exit {
-	p.ladder.Do(func() {
+	p.stopSteps.Do(func() {
 		p.link.Close()
 		if p.waitExit(p.opts.closeTimeout()) {
 			return
 		}
 		p.take(StepTerminate)
-		err := p.family.terminate() // if it may not be sent a signal, it may still be about to exit
+		err := p.processTree.Terminate() // if it may not be sent a signal, it may still be about to exit
 		if !errors.Is(err, errors.ErrUnsupported) && p.waitExit(p.opts.termTimeout()) {
 			return
 		}
@@ -40,7 +40,7 @@ func (p *Process) Stop() *Exit {
 // kill kills the child at once.
 func (p *Process) kill() {
 	p.take(StepKill)
-	if err := p.family.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.processTree.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.killErr = err

@@ -28,7 +28,10 @@ var mayImport = map[string][]string{
 	modulePath:                                  {modulePath + "/internal/mpack", msgpackModule},
 	modulePath + "/duplex":                      {modulePath + "/internal/handles"},
 	modulePath + "/duplex/model":                {}, // tests only
-	modulePath + "/procspawn":                   {modulePath + "/internal/handles", modulePath + "/internal/mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
+	modulePath + "/procspawn":                   {modulePath + "/internal/handles", modulePath + "/internal/mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family", modulePath + "/procspawn/internal/pipes", modulePath + "/procspawn/internal/sentinel"},
+	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
+	modulePath + "/procspawn/internal/family":   {sysModule},
+	modulePath + "/procspawn/internal/pipes":    {sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},
 	modulePath + "/internal/mpack":              {},
 	modulePath + "/internal/handles":            {},
