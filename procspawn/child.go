@@ -15,29 +15,28 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
-// ErrNotChild is what Inherited returns in a process that no parent has
-// started by Start.
+// ErrNotChild is what Inherited returns in a process that was not started by Start.
 var ErrNotChild = errors.New("procspawn: this process was not started as a viaduct child")
 
-// ErrUnconnected is what Start returns in a process that was itself started as
-// a child and has not connected to its parent: most likely it does not know
-// that it is a child, and would start itself for ever.
+// ErrUnconnected is what Start returns in a process that was itself started as a child and has not
+// connected to its parent. Most likely it does not know that it is a child, and would start itself
+// for ever.
 var ErrUnconnected = errors.New("procspawn: Start in a child that has not connected to its parent: " + branchHint)
 
-// child is this process's part as somebody's child; nil if it is none.
+// child is this process's part as the child of another one; nil if it is none.
 var child = claim()
 
-// IsChild reports whether this process was started by Start. It is true, too,
-// if what the parent handed over cannot be used: Inherited says why.
+// IsChild reports whether this process was started by Start. It is true as well if what the parent
+// handed over cannot be used: Inherited says why.
 func IsChild() bool { return child != nil }
 
-// Inherited returns the link to the parent that started this process, after
-// shaking hands with it. It can be called once. In a process that is no child it
-// returns ErrNotChild.
+// Inherited returns the link to the parent that started this process, after shaking hands with it.
+// The context and Options.HandshakeTimeout bound the handshake. Inherited can be called once. In a
+// process that is no child it returns ErrNotChild; the other errors to match are those of
+// Handshake.
 //
-// Once the parent is gone and Read of the link has said so, the process exits
-// within Options.ExitTimeout, unless main returns before or the link was closed on
-// this side first.
+// Once the parent is gone and Read of the link has said so, the process exits within
+// Options.ExitTimeout, unless main returns before or the link was closed on this side first.
 func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 	if child == nil {
 		return nil, ErrNotChild
@@ -49,29 +48,30 @@ func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 }
 
 type inherited struct {
+	// Written by claim.
 	pipe   *pipes.Conn
 	err    error     // why there is no pipe
-	born   time.Time // when it was claimed
+	born   time.Time // when this process first knew of its parent
 	shield *shield
 
-	mu        sync.Mutex
-	called    bool // Inherited was
-	connected bool // and succeeded
-	parent    *Exit
-	limit     time.Duration // Options.ExitTimeout, once known
+	mu        sync.Mutex    // guards what follows
+	called    bool          // Inherited was called
+	connected bool          // it has succeeded
+	parent    *Exit         // what is told of the parent once it is gone
+	limit     time.Duration // Options.ExitTimeout: the default until Inherited is called
 	gone      time.Time     // when the link ended; zero before
-	timer     *time.Timer   // set with gone
+	timer     *time.Timer   // ends the process; nil before the link has ended, or if nothing is to
 }
 
-// claim runs while the package is initialised, so that a child whose main
-// takes its time, or never calls Inherited, is watched already.
+// claim runs while the package is initialised, so that a child whose main takes its time, or never
+// calls Inherited, is watched already.
 func claim() *inherited {
 	if !sentinel.Found {
 		return nil
 	}
 	catchSIGPIPE()
 	if sentinel.Crash != nil {
-		// A program that sets another one has that.
+		// A program that sets another one later has that one.
 		debug.SetCrashOutput(sentinel.Crash, debug.CrashOptions{})
 		sentinel.Crash.Close()
 	}
@@ -127,8 +127,9 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	return l, nil
 }
 
+// mayStart returns ErrUnconnected if this process may not start children.
 func (c *inherited) mayStart() error {
-	if c == nil {
+	if c == nil { // it is nobody's child
 		return nil
 	}
 	c.mu.Lock()
@@ -150,38 +151,40 @@ func (c *inherited) explainEnd(l *Link, err error) error {
 	return c.linkEnded()
 }
 
-// exitShare is how much of ExitTimeout passes before the process begins to
-// exit: at the limit it is gone.
+// exitShare is how much of ExitTimeout passes before the process begins to exit. At the limit it is
+// gone.
 const exitShare = 0.75
 
-// linkEnded notes that the parent is gone and starts the exit timer.
+// linkEnded notes that the parent is gone, starts the exit timer, and returns what is told of the
+// parent.
 func (c *inherited) linkEnded() *Exit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone.IsZero() {
 		c.gone = time.Now()
 		c.parent.Lifetime = c.gone.Sub(c.born)
-		c.armLocked()
+		c.setTimerLocked()
 	}
 	return c.parent
 }
 
-// setLimit is Inherited's: now the options are known.
+// setLimit is called by Inherited, when the options are known. The link may have ended by then.
 func (c *inherited) setLimit(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limit = d
 	if !c.gone.IsZero() {
-		c.armLocked()
+		c.setTimerLocked()
 	}
 }
 
-// exitStatusAtEnd is how a child exits whose main has not returned in time. The end of
-// the link is the ordinary way to tell a child to end, so nothing has failed;
-// and main may be in os.Exit(0) already, where the race detector keeps it for a second.
+// exitStatusAtEnd is the status of a child whose main has not returned in time. The end of the link
+// is the ordinary way to tell a child to end, so nothing has failed. Also main may be in os.Exit(0)
+// already, where the race detector keeps it for a second.
 const exitStatusAtEnd = 0
 
-func (c *inherited) armLocked() {
+// setTimerLocked starts the exit timer, or starts it again because the limit is another one.
+func (c *inherited) setTimerLocked() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}

@@ -93,8 +93,8 @@ func TestInheritedTwice(t *testing.T) {
 	p.Stop()
 }
 
-// The family helper is a parent to be killed: it starts the helper of its
-// arguments with the test's pipe as passedFile, and says its pid.
+// The family helper is a parent to be killed: it starts the helper of its arguments with the test's
+// pipe as passedFile, and says its pid.
 var _ = helper("family", func(args []string) {
 	cmd := selfCmd(args[0], args[1:]...)
 	passFile(nil, cmd, passedFile())
@@ -150,9 +150,9 @@ var _ = helper("unconnected", func([]string) {
 	select {}
 })
 
-// orphan starts a family, kills its parent when the child has begun, and
-// returns what the child wrote and how long it lived on, but for what the load
-// of the machine may have added beyond the limit.
+// orphan starts a family, kills its parent when the child has begun, and returns what the child
+// wrote and how long it lived on, but for what the load of the machine may have added beyond the
+// limit.
 func orphan(t *testing.T, limit time.Duration, args ...string) (out string, took time.Duration) {
 	t.Helper()
 	r, w, err := pipes.NewOut()
@@ -216,7 +216,8 @@ func TestParentKilled(t *testing.T) {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			noLeaks(t)
 			out, took := orphan(t, tt.limit, tt.args...)
-			for try := 1; try < 3 && took > slack(tt.limit); try++ { // the load that other processes see is not ours
+			for try := 1; try < 3 && took > slack(tt.limit); try++ {
+				// The load that other processes see is not ours.
 				out, took = orphan(t, tt.limit, tt.args...)
 			}
 			assert.GreaterOrEqual(t, took, tt.min)

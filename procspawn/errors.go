@@ -2,7 +2,7 @@ package procspawn
 
 import "fmt"
 
-// VersionError reports a peer that speaks none of our protocol versions.
+// VersionError reports another side that speaks none of our versions of the protocol.
 type VersionError struct {
 	LocalMin, LocalMax   int
 	RemoteMin, RemoteMax int
@@ -17,7 +17,7 @@ func (e *VersionError) Error() string {
 		e.RemoteMin, e.RemoteMax, e.LocalMin, e.LocalMax, older)
 }
 
-// MagicError reports a peer whose first bytes are no hello.
+// MagicError reports another side whose first bytes are no hello.
 type MagicError struct{ Found []byte }
 
 func (e *MagicError) Error() string {
@@ -25,7 +25,7 @@ func (e *MagicError) Error() string {
 		e.Found, helloMagic)
 }
 
-// EchoError reports that what came back is our own hello.
+// EchoError reports that our own hello came back.
 type EchoError struct{}
 
 func (*EchoError) Error() string {

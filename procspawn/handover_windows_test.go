@@ -141,7 +141,8 @@ var _ = helper("flags", func([]string) {
 	l.Close()
 })
 
-// Programs that the child starts would get its handles only by another way than os/exec, which names what it passes on.
+// Programs that the child starts would get its handles only by another way than os/exec, which
+// names what it passes on.
 func TestLinkIsNotInheritable(t *testing.T) {
 	noLeaks(t)
 	for _, opts := range []*Options{nil, stdio1} {
@@ -152,7 +153,8 @@ func TestLinkIsNotInheritable(t *testing.T) {
 	}
 }
 
-// Programs started at the same time by the caller, with handles of his own, do not get those of a link.
+// Programs started at the same time by the caller, with handles of his own, do not get those of a
+// link.
 func TestSiblingsGetNothing(t *testing.T) {
 	noLeaks(t)
 	r, w, err := os.Pipe()

@@ -141,8 +141,8 @@ func TestKilledChildReleasesReadAndWrite(t *testing.T) {
 	p.Stop()
 }
 
-// The heir helper starts a program that keeps what the child lets it have:
-// with "link" the link itself, with "stderr" that.
+// The heir helper starts a program that keeps what the child lets it have: with "link" the link
+// itself, with "stderr" that.
 var _ = helper("heir", func(args []string) {
 	l := connect(nil)
 	cmd := exec.Command(os.Args[0], "helper:until")

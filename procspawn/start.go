@@ -14,27 +14,31 @@ import (
 )
 
 // Start starts cmd with a link to it and waits for its hello. The context and
-// Options.HandshakeTimeout bound the start, not the life of the child, which
-// has exec.CommandContext for that. When Start fails no process is left.
+// Options.HandshakeTimeout bound the start, not the life of the child: use exec.CommandContext for
+// that. When Start fails no process is left.
 //
-// The fields of cmd keep their meaning, and ExtraFiles their numbers; all but Cancel, which is wrapped, are found unchanged afterwards.
-// Two things differ from Cmd.Start: nil Stderr and Stdout are captured for the Exit, and
-// Cmd.Wait is called for you as soon as the child exits, so that what is
-// then unread in a StdoutPipe is lost; give a writer instead.
+// Two things differ from Cmd.Start. Nil Stderr and Stdout are captured for the Exit. And Cmd.Wait
+// is called for you as soon as the child exits, so what is then unread in a StdoutPipe is lost:
+// give a writer instead. All other fields of cmd keep their meaning, and ExtraFiles their numbers.
+// After Start they are found unchanged, but for Cancel, which is wrapped.
 //
-// A writer given as Stdout or Stderr that blocks will block the child, as with os/exec. When the child has ended, it has 1 s, or
-// Cmd.WaitDelay if that is more, to take what is left; then it is not called any more. A Cmd.Cancel that
-// sends SIGINT does not end a linked child: see Options.DieOnInterrupt. What the child starts and
-// leaves behind loses its stdout and stderr with it: give files (os.DevNull) to a child that does so, or is to live on itself.
+// A writer given as Stdout or Stderr that blocks will block the child, as with os/exec. When the
+// child has ended, the writer has 1 s, or Cmd.WaitDelay if that is more, to take what is left; then
+// it is not called any more. What the child starts and leaves behind loses its stdout and stderr
+// with it. A child that leaves something behind, or is to live on itself, needs files there, such
+// as os.DevNull.
 //
-// Where the system sends a child a signal when its parent dies (Linux and FreeBSD, unless Options.ParentDeath is Detach), the child is
-// forked in a thread that is kept for that. What is bound to the caller's thread, such as namespaces
-// entered by unshare or setns, its CPU affinity, credentials, seccomp and Landlock rules, then does not reach the child; with Detach it does.
-// SysProcAttr.Ptrace is refused: it stops the child for a tracer that is not there yet.
+// A Cmd.Cancel that sends SIGINT does not end a child that is linked: see Options.DieOnInterrupt.
 //
-// If the program cannot be started the error is that of Cmd.Start. Otherwise
-// it is a *StartError. In a process that was itself started as a child and has
-// not connected to its parent it is ErrUnconnected.
+// On Linux and FreeBSD, unless Options.ParentDeath is Detach, the system sends the child a signal
+// when its parent dies. For that the child is forked in a thread that is kept as long. What is
+// bound to the caller's thread then does not reach the child: namespaces entered by unshare or
+// setns, its CPU affinity, credentials, seccomp and Landlock rules. With Detach it does.
+// SysProcAttr.Ptrace is refused: it would stop the child for a tracer that is not there yet.
+//
+// If the program cannot be started the error is that of Cmd.Start. If it was started and does not
+// become a child with a link, it is a *StartError. In a process that was itself started as a child
+// and has not connected to its parent it is ErrUnconnected.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) {
 	if err := mayStart(ctx, opts); err != nil {
 		closePipesOf(cmd)
@@ -63,7 +67,8 @@ func mayStart(ctx context.Context, opts *Options) error {
 	return nil
 }
 
-// closePipesOf closes what Cmd.StdinPipe and the like have made for a command that is not started. Cmd.Start alone can.
+// closePipesOf closes what Cmd.StdinPipe and the like have made for a command that is not started.
+// Only a Cmd.Start that fails does so.
 func closePipesOf(cmd *exec.Cmd) {
 	if cmd.Process != nil { // somebody has started it
 		return
@@ -93,7 +98,7 @@ func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 	return p, nil
 }
 
-// start starts the process with its link and its streams. If it fails nothing is left of them.
+// start starts the process with its link and its streams. If it fails nothing is left of these.
 func (p *Process) start() (err error) {
 	cmd := p.cmd
 	defer restore(cmd)()
@@ -178,8 +183,8 @@ func (p *Process) makeStdioLink() (words [2]string, ends []io.Closer, err error)
 	return sentinel.StdioWords(), []io.Closer{r, w}, nil
 }
 
-// restore returns a function that gives cmd its fields back as they are now:
-// they are the caller's, who may print them or compare.
+// restore returns a function that gives cmd its fields back as they are now. They are the caller's,
+// who may print or compare them.
 func restore(cmd *exec.Cmd) func() {
 	args, env, files, attr := cmd.Args, cmd.Env, cmd.ExtraFiles, cmd.SysProcAttr
 	in, out, err := cmd.Stdin, cmd.Stdout, cmd.Stderr
@@ -189,9 +194,8 @@ func restore(cmd *exec.Cmd) func() {
 	}
 }
 
-// giveUp ends a child whose handshake failed because of cause. If there is
-// time left it may exit by itself first, so that it can say why: a child of
-// another version refuses us with a message of its own.
+// giveUp ends a child whose handshake failed because of cause. If there is time left it may exit by
+// itself first, so that it can say why: a child of another version refuses us in its own words.
 func (p *Process) giveUp(ctx context.Context, cause error) error {
 	p.link.Close()
 	limit := refusalGrace
@@ -208,7 +212,8 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 		p.kill()
 	}
 	exit := p.wait()
-	if p.opts.Stdio { // the report may have been made before what came through the link was read
+	if p.opts.Stdio {
+		// The report may have been made before what came through the link was read.
 		exit.Stdout, _ = p.link.beforeHello.Bytes()
 	}
 	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path), stdio: p.opts.Stdio}

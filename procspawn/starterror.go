@@ -10,11 +10,11 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
-// StartError reports a program that was started but did not become a child
-// with a link. It unwraps to both its fields.
+// StartError reports a program that was started but did not become a child with a link. It unwraps
+// to both its errors, Err and Exit.
 type StartError struct {
 	Program string
-	Err     error // what went wrong
+	Err     error // what went wrong with the link
 	Exit    *Exit // how the process ended
 
 	self  bool // it is this very program
@@ -52,14 +52,14 @@ func (e *StartError) printed() string {
 	return ""
 }
 
-// exited reports whether the child's end is all that went wrong. It may have
-// come too late for the link to say so itself.
+// exited reports whether the child's end is all that went wrong. It may have come too late for the
+// link to say so itself.
 func (e *StartError) exited() bool {
 	_, ok := e.Err.(*Exit)
 	return ok || e.Err == io.EOF && e.Exit.Step == StepNone
 }
 
-// hint is for the usual mistakes.
+// hint says what to do about the usual mistakes, nothing if it is none of them.
 func (e *StartError) hint() string {
 	var late *noHello
 	silent := e.Err == io.EOF || errors.As(e.Err, &late)
@@ -68,7 +68,8 @@ func (e *StartError) hint() string {
 		return "; the program started itself: " + branchHint
 	case e.exited() && bytes.Contains(e.Exit.Stderr, []byte(sentinel.Words()[0])):
 		return "; it took the link's arguments for its own: put procspawn.Here where the arguments of the child itself begin"
-	case e.exited() && (e.Exit.Code == 0 || e.Exit.Code == 126 || e.Exit.Code == 127): // the last two are a shell's, and env's
+	case e.exited() && (e.Exit.Code == 0 || e.Exit.Code == 126 || e.Exit.Code == 127):
+		// 126 and 127 are what a shell, or env, says of a program that it cannot start.
 		return "; is it a viaduct program that calls rpcpipe.Connect? If another program runs it, put procspawn.Here where its own arguments begin"
 	case e.stdio && !e.exited() && !silent:
 		return "; if there is a terminal in between, do without: ssh -T, docker exec -i without -t"
@@ -76,4 +77,5 @@ func (e *StartError) hint() string {
 	return ""
 }
 
+// branchHint is for a program that is started by itself and has not expected it.
 const branchHint = "if that is why, its main (TestMain in a test binary) needs a branch for the child that comes before everything else: if rpcpipe.IsChild() { rpcpipe.Connect(...) ... }"

@@ -18,8 +18,8 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// The print helper writes its arguments, "1text" to stdout and "2text" to
-// stderr, and then as much to stderr as the number in "flood=", to stdout as in "fill=".
+// The print helper writes its arguments, "1text" to stdout and "2text" to stderr, and then as much
+// to stderr as the number in "flood=", to stdout as in "fill=".
 var _ = helper("print", func(args []string) {
 	connect(nil)
 	for _, arg := range args {
@@ -174,11 +174,12 @@ func TestStdoutWriter(t *testing.T) {
 	assert.Equal(t, "err", string(exit.Stderr))
 }
 
-// TestSlowWriter: the report has what was said last, though the caller's writer is still at what was said before; that gets
-// all of it, in the time that it has.
+// TestSlowWriter: the report has what was said last, though the caller's writer is still at what
+// was said before; that gets all of it, in the time that it has.
 func TestSlowWriter(t *testing.T) {
 	noLeaks(t)
-	for _, d := range []time.Duration{0, 10 * time.Second} { // the writer takes longer than without a delay of its own
+	// With a delay of its own the writer takes longer than it may without.
+	for _, d := range []time.Duration{0, 10 * time.Second} {
 		t.Run(d.String(), func(t *testing.T) {
 			entered, release := make(chan struct{}, 100), make(chan struct{})
 			var got strings.Builder

@@ -17,8 +17,8 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// The chatty helper prints to its standard output, reads its standard input,
-// and lets programs that it starts do so, while it echoes.
+// The chatty helper prints to its standard output, reads its standard input, and lets programs that
+// it starts do so, while it echoes.
 var _ = helper("chatty", func([]string) {
 	fmt.Println("before")
 	l := connect(nil)

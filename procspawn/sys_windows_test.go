@@ -83,8 +83,8 @@ const terminates = false // there is no SIGTERM
 // abort is what a process does to itself on Unix.
 func abort() { os.Exit(2) }
 
-// assertKilled verifies that the process was killed by somebody else than Stop,
-// which shows as a code alone.
+// assertKilled verifies that the process was killed by somebody else than Stop, which shows as a
+// code alone.
 func assertKilled(t *testing.T, exit *Exit) {
 	t.Helper()
 	assert.Equal(t, 1, exit.Code) // as os.Process.Kill has it

@@ -6,21 +6,21 @@ import (
 	"sync"
 )
 
-// crashSize is how many bytes of a crash are kept: its beginning, which names the fault and shows the
-// goroutine that met it.
+// crashSize is how many bytes of a crash are kept: its beginning, which names the fault and shows
+// the goroutine that met it.
 const crashSize = 1 << 20
 
 // crashCode is the exit status of a Go program that has crashed, unless GOTRACEBACK has it end by a
 // signal.
 const crashCode = 2
 
-// crashScan looks for a crash in a program's stderr. It keeps what follows the last line that may be
-// the beginning of one, that line included. The runtime prints the line that names a fatal error to
-// stderr alone, and the stacks behind it can be longer than a Tail.
+// crashScan looks for a crash in a program's stderr. It keeps what follows the last line that may
+// be the beginning of one, that line included. The runtime prints the line that names a fatal error
+// to stderr alone, and the stacks behind it can be longer than a Tail.
 type crashScan struct {
 	mu    sync.Mutex
 	text  []byte // at most crashSize
-	group []byte // lines before it that begin with "runtime: ": they may belong to a crash that follows
+	group []byte // the last lines, if they begin with "runtime: ": a crash may follow
 	line  []byte // the current one, cut at maxScanLine
 }
 
@@ -74,10 +74,10 @@ func (c *crashScan) bytes() []byte {
 	return append(bytes.Clone(c.text), c.line[:min(len(c.line), crashSize-len(c.text))]...)
 }
 
-// wholeCrash puts a crash together. If something came through the crash pipe, out, that is the crash;
-// it begins with an empty line if it lacks those that name a fatal error, which were then found in
-// stderr. If nothing came, the crash is what was found in stderr, provided that the program has ended
-// like one that crashes and that there are stacks.
+// wholeCrash puts a crash together. If something came through the crash pipe, out, that is the
+// crash; it begins with an empty line if it lacks those that name a fatal error, which were then
+// found in stderr. If nothing came, the crash is what was found in stderr, provided that the
+// program has ended like one that crashes and that there are stacks.
 func wholeCrash(out, found []byte, crashed bool) []byte {
 	switch {
 	case len(out) > 0 && out[0] == '\n':
@@ -102,13 +102,14 @@ func crashHead(found []byte) []byte {
 	return nil
 }
 
-// namesCrash reports whether a line is one by which the Go runtime begins to say why a program ends.
+// namesCrash reports whether a line is one by which the Go runtime begins to say why a program
+// ends.
 func namesCrash(line []byte) bool { return crashLine.Match(line) }
 
 var crashLine = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z0-9]+): `)
 
-// Fault returns the line that names the fault of a crash, fit to be shown: the last such line before
-// the stacks, as one panic may have led to another.
+// Fault returns the line that names the fault of a crash, fit to be shown: the last such line
+// before the stacks, as one panic may have led to another.
 func Fault(crash []byte) string {
 	var fault []byte
 	for line := range bytes.Lines(crash) {

@@ -11,7 +11,8 @@ type keeper interface{ Add(p []byte) }
 // TailSize is how much a Tail keeps, in bytes.
 const TailSize = 64 << 10
 
-// Tail keeps the end of a stream. The zero Tail is ready. Its methods may be called at the same time.
+// Tail keeps the end of a stream. The zero Tail is ready. Its methods may be called at the same
+// time.
 type Tail struct {
 	mu  sync.Mutex
 	buf []byte // at most 2 * TailSize, so that moving is rare

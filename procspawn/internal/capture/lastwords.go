@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// LastWords returns the last lines of what a process has printed as one, fit to be shown; empty if it
-// has printed nothing but white space.
+// LastWords returns the last lines of what a process has printed as one, fit to be shown; empty if
+// it has printed nothing but white space.
 func LastWords(printed []byte) string {
 	const lines = 3
 	var last []string

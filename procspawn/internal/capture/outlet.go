@@ -7,8 +7,8 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
-// outlet hands what a drain has read to the caller's writer, in a goroutine of its own: a slow writer
-// must not keep what the child has said last from the report.
+// outlet hands what a drain has read to the caller's writer, in a goroutine of its own: a slow
+// writer must not keep what the child has said last from the report.
 type outlet struct {
 	to    io.Writer
 	done  chan struct{} // closed when the writer is not called any more

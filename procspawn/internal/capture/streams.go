@@ -19,8 +19,8 @@ const (
 	readerGrace = 50 * time.Millisecond
 )
 
-// Streams are our ends of those standard streams of a child for which the caller gave no file, and of
-// the pipe for its crash output. The calls come in this order: Attach and AttachCrash; Run, or
+// Streams are our ends of those standard streams of a child for which the caller gave no file, and
+// of the pipe for its crash output. The calls come in this order: Attach and AttachCrash; Run, or
 // Abandon if nothing was started; when the process has exited Finish, Report and Release.
 //
 // Package os/exec has copying goroutines of its own. But its Wait waits for them until the last
@@ -31,7 +31,8 @@ type Streams struct {
 	feed   *feed       // stdin; nil if there is nothing to feed
 	theirs []io.Closer // the child's ends, for the time of the start
 
-	// What is kept for the report. Each is nil if the caller's file took it, or nothing asks for it.
+	// What is kept for the report. Each is nil if the caller's file took it, or nothing asks for
+	// it.
 	stderr, stdout *Tail
 	scan           *crashScan
 	crash          *head
@@ -116,8 +117,8 @@ func (s *Streams) AttachCrash() (pipes.ChildEnd, error) {
 	return w, nil
 }
 
-// drainTo makes a pipe, whose child's end it returns. What comes goes to a writer, if it is not nil,
-// and to keepers.
+// drainTo makes a pipe, whose child's end it returns. What comes goes to a writer, if it is not
+// nil, and to keepers.
 func (s *Streams) drainTo(to io.Writer, keep ...keeper) (*os.File, error) {
 	r, w, err := pipes.NewOut()
 	if err != nil {
@@ -136,8 +137,8 @@ func (s *Streams) drain(ours *pipes.Reader, theirs io.Closer, to io.Writer, keep
 	s.drains = append(s.drains, d)
 }
 
-// Report returns what has been kept of a process that has ended with an exit code, or by a signal. If
-// a stream has not been read to its end, it is what has come so far.
+// Report returns what has been kept of a process that has ended with an exit code, or by a signal.
+// If a stream has not been read to its end, it is what has come so far.
 func (s *Streams) Report(code int, sig os.Signal) (r Report) {
 	r.Stderr, r.StderrCaptured = s.stderr.Bytes()
 	r.Stdout, r.StdoutCaptured = s.stdout.Bytes()
@@ -210,8 +211,8 @@ func (s *Streams) Finish(deadline time.Time) {
 		}
 	}
 	s.wait(time.Until(deadline))
-	// A drain that has not ended waits for its turn, on a busy machine, or for a caller's writer that
-	// has fallen far behind.
+	// A drain that has not ended waits for its turn, on a busy machine, or for a caller's writer
+	// that has fallen far behind.
 	t := time.NewTimer(writerGrace)
 	defer t.Stop()
 	for _, d := range s.drains {
@@ -242,8 +243,8 @@ func (s *Streams) wait(d time.Duration) {
 	}
 }
 
-// Release waits for a caller's writer or reader that is at work, for writerGrace, or for delay if that
-// is more, and sees to it that no writer is called any more.
+// Release waits for a caller's writer or reader that is at work, for writerGrace, or for delay if
+// that is more, and sees to it that no writer is called any more.
 func (s *Streams) Release(delay time.Duration) {
 	if s.feed != nil {
 		short := time.NewTimer(readerGrace)

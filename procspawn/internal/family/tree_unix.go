@@ -95,8 +95,8 @@ func (t *Tree) signalGroup(sig syscall.Signal) error {
 	return syscall.Kill(-t.cmd.Process.Pid, sig)
 }
 
-// Terminate asks the process to exit, by SIGTERM. One that is stopped is woken, or it would not hear
-// of it.
+// Terminate asks the process to exit, by SIGTERM. One that is stopped is woken, or it would not
+// hear of it.
 func (t *Tree) Terminate() error {
 	if t.group {
 		if err := t.signalGroup(syscall.SIGTERM); err != nil {
@@ -118,8 +118,8 @@ func (t *Tree) Kill() error {
 	return t.cmd.Process.Kill()
 }
 
-// HasExited reports whether the process has exited, be it waited for or not. False may mean that the
-// system does not tell.
+// HasExited reports whether the process has exited, be it waited for or not. False may mean that
+// the system does not tell.
 func (t *Tree) HasExited() bool { return hasExited(t.cmd.Process.Pid) }
 
 // Status says, after Wait, how the process has ended: its exit code, or -1 and the signal.

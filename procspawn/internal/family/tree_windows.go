@@ -15,8 +15,8 @@ import (
 // procResumeProcess lets a process run that was created suspended.
 var procResumeProcess = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtResumeProcess")
 
-// Tree is the process of a child and, with Options.Group, those that it starts. A job holds them all
-// then; with Options.KillOrphan alone it holds the child.
+// Tree is the process of a child and, with Options.Group, those that it starts. A job holds them
+// all then; with Options.KillOrphan alone it holds the child.
 type Tree struct {
 	// Written by Start.
 	cmd   *exec.Cmd
@@ -27,8 +27,8 @@ type Tree struct {
 	killed bool           // while it ran
 }
 
-// Start starts cmd as opts say. It may replace cmd.SysProcAttr by a copy. An error means that nothing
-// is left of what was started.
+// Start starts cmd as opts say. It may replace cmd.SysProcAttr by a copy. An error means that
+// nothing is left of what was started.
 func (t *Tree) Start(cmd *exec.Cmd, opts Options) (err error) {
 	t.cmd, t.group = cmd, opts.Group
 	var attr syscall.SysProcAttr
@@ -64,8 +64,8 @@ func (t *Tree) Start(cmd *exec.Cmd, opts Options) (err error) {
 	return err
 }
 
-// newJob makes a job. With killOrphans its processes die with this one. With group what a process in
-// it starts is in it, too.
+// newJob makes a job. With killOrphans its processes die with this one. With group what a process
+// in it starts is in it, too.
 func newJob(killOrphans, group bool) (windows.Handle, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -129,7 +129,8 @@ func (t *Tree) Terminate() error {
 	return fmt.Errorf("procspawn: no signal can be sent on Windows: %w", errors.ErrUnsupported)
 }
 
-// killedCode is the exit code of a process that a job has killed. That of os.Process.Kill is the same.
+// killedCode is the exit code of a process that a job has killed. That of os.Process.Kill is the
+// same.
 const killedCode = 1
 
 // Kill ends the process at once, with its group.

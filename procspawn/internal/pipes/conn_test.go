@@ -150,8 +150,8 @@ func TestCloseReleases(t *testing.T) {
 	assert.Error(t, <-errs)
 }
 
-// TestCloseSynchronous: Close releases who reads a pipe of package os, whenever that began. On Windows
-// both its ends are synchronous.
+// TestCloseSynchronous: Close releases who reads a pipe of package os, whenever that began. On
+// Windows both its ends are synchronous.
 func TestCloseSynchronous(t *testing.T) {
 	for range 50 {
 		r, w, err := os.Pipe()

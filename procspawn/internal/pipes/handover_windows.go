@@ -12,8 +12,8 @@ import (
 )
 
 // ChildEnd is the end of a pipe that a child inherits by HandOver. The caller closes it once the
-// child has been started. It is no os.File: that would bind it to this process's poller, and the end
-// of a pipe can be bound to one only.
+// child has been started. It is no os.File: that would bind it to this process's poller, and the
+// end of a pipe can be bound to one only.
 type ChildEnd windows.Handle
 
 func (e ChildEnd) Close() error { return windows.CloseHandle(windows.Handle(e)) }

@@ -99,8 +99,8 @@ func awaitHangup(c *Conn) (hung bool) {
 	if err != nil {
 		return false
 	}
-	// The poller reports changes alone: bytes that arrive, which nobody reads, wake this a few times,
-	// and then the hang-up does.
+	// The poller reports changes alone: bytes that arrive, which nobody reads, wake this a few
+	// times, and then the hang-up does.
 	err = rc.Read(func(fd uintptr) bool {
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | pollHalfClosed}}
 		for {

@@ -98,8 +98,8 @@ func peek(h windows.Handle) (int, error) {
 	return int(there), nil
 }
 
-// writeNow would write what fits into the pipe f. A pipe of Windows takes all of a write or makes it
-// wait.
+// writeNow would write what fits into the pipe f. A pipe of Windows takes all of a write or makes
+// it wait.
 func writeNow(f *os.File, p []byte) (n int, err error) { return 0, ErrNoWriteNow }
 
 // readNow reads what lies in the pipe f, past any deadline; 0 bytes and no error if it is empty.
