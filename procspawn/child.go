@@ -47,20 +47,21 @@ func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 	return child.inherit(ctx, opts)
 }
 
+// inherited is this process's side of the link that it was given by its parent.
 type inherited struct {
 	// Written by claim.
-	pipe   *pipes.Conn
-	err    error     // why there is no pipe
-	born   time.Time // when this process first knew of its parent
-	shield *shield
+	pipe    *pipes.Conn
+	err     error     // why there is no pipe
+	claimed time.Time // when this process first knew of its parent
+	shield  *shield
 
 	mu        sync.Mutex    // guards what follows
 	called    bool          // Inherited was called
 	connected bool          // it has succeeded
 	parent    *Exit         // what is told of the parent once it is gone
 	limit     time.Duration // Options.ExitTimeout: the default until Inherited is called
-	gone      time.Time     // when the link ended; zero before
-	timer     *time.Timer   // ends the process; nil before the link has ended, or if nothing is to
+	endedAt   time.Time     // when the link ended; zero before
+	timer     *time.Timer   // ends the process; nil before endedAt, and if limit is negative
 }
 
 // claim runs while the package is initialised, so that a child whose main takes its time, or never
@@ -76,10 +77,10 @@ func claim() *inherited {
 		sentinel.Crash.Close()
 	}
 	c := &inherited{
-		err:    sentinel.Err,
-		born:   time.Now(),
-		parent: &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
-		limit:  (*Options)(nil).exitTimeout(),
+		err:     sentinel.Err,
+		claimed: time.Now(),
+		parent:  &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
+		limit:   (*Options)(nil).exitTimeout(),
 	}
 	if c.err == nil {
 		c.pipe, c.err = pipes.Inherited(sentinel.Read, sentinel.Write)
@@ -122,7 +123,7 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	defer c.mu.Unlock()
 	c.connected = true
 	if sentinel.Stdio {
-		c.parent.Pid = l.remote.Pid // and not that of ssh, say
+		c.parent.Pid = l.remote.Pid // os.Getppid is that of a program in between
 	}
 	return l, nil
 }
@@ -160,9 +161,9 @@ const exitShare = 0.75
 func (c *inherited) linkEnded() *Exit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone.IsZero() {
-		c.gone = time.Now()
-		c.parent.Lifetime = c.gone.Sub(c.born)
+	if c.endedAt.IsZero() {
+		c.endedAt = time.Now()
+		c.parent.Lifetime = c.endedAt.Sub(c.claimed)
 		c.setTimerLocked()
 	}
 	return c.parent
@@ -173,7 +174,7 @@ func (c *inherited) setLimit(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limit = d
-	if !c.gone.IsZero() {
+	if !c.endedAt.IsZero() {
 		c.setTimerLocked()
 	}
 }
@@ -194,5 +195,5 @@ func (c *inherited) setTimerLocked() {
 		return
 	}
 	d := time.Duration(float64(c.limit) * exitShare)
-	c.timer = time.AfterFunc(time.Until(c.gone.Add(d)), func() { os.Exit(exitStatusAtEnd) })
+	c.timer = time.AfterFunc(time.Until(c.endedAt.Add(d)), func() { os.Exit(exitStatusAtEnd) })
 }

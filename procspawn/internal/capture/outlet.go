@@ -10,17 +10,17 @@ import (
 // outlet hands what a drain has read to the caller's writer, in a goroutine of its own: a slow
 // writer must not keep what the child has said last from the report.
 type outlet struct {
-	to    io.Writer
-	done  chan struct{} // closed when the writer is not called any more
-	more  chan struct{} // one slot: there is something to do for run
-	room  chan struct{} // one slot: queue has become shorter
-	hurry chan struct{} // closed when the process has exited: nobody is to be held back any more
+	to     io.Writer     // the caller's
+	done   chan struct{} // closed when the writer is not called any more
+	more   chan struct{} // one slot: there is something to do for run
+	room   chan struct{} // one slot: queue has become shorter
+	exited chan struct{} // closed by Streams.Finish: the process needs no holding back any more
 
-	mu     sync.Mutex // guards what follows
-	queue  []byte
-	ended  bool // nothing more comes
-	gone   bool // the writer is not to be called any more
-	failed error
+	mu       sync.Mutex // guards what follows
+	queue    []byte
+	complete bool  // nothing more comes
+	stopped  bool  // the writer is not to be called any more
+	failed   error // what the writer has returned
 }
 
 const (
@@ -32,34 +32,34 @@ const (
 
 func newOutlet(to io.Writer) *outlet {
 	return &outlet{
-		to:    to,
-		done:  make(chan struct{}),
-		more:  make(chan struct{}, 1),
-		room:  make(chan struct{}, 1),
-		hurry: make(chan struct{}),
+		to:     to,
+		done:   make(chan struct{}),
+		more:   make(chan struct{}, 1),
+		room:   make(chan struct{}, 1),
+		exited: make(chan struct{}),
 	}
 }
 
 // put queues p and waits while too much is queued. It does not keep p.
 func (o *outlet) put(p []byte) {
 	o.mu.Lock()
-	if o.failed == nil && !o.gone {
+	if o.failed == nil && !o.stopped {
 		o.queue = append(o.queue, p...)
 		wake(o.more)
 	}
 	o.mu.Unlock()
-	hurry := o.hurry
+	exited := o.exited
 	for limit := outletQueue; ; {
 		o.mu.Lock()
-		full := len(o.queue) > limit && !o.gone
+		full := len(o.queue) > limit && !o.stopped
 		o.mu.Unlock()
 		if !full {
 			return
 		}
 		select {
 		case <-o.room:
-		case <-hurry:
-			limit, hurry = outletLast, nil
+		case <-exited:
+			limit, exited = outletLast, nil // a nil channel is never ready
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (o *outlet) put(p []byte) {
 func (o *outlet) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.ended = true
+	o.complete = true
 	wake(o.more)
 }
 
@@ -76,7 +76,7 @@ func (o *outlet) end() {
 func (o *outlet) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.gone = true
+	o.stopped = true
 	o.queue = nil
 	wake(o.more)
 	wake(o.room)
@@ -91,7 +91,7 @@ func (o *outlet) run() {
 		for {
 			o.mu.Lock()
 			batch, o.queue = o.queue, batch[:0]
-			over := o.gone || o.ended && len(batch) == 0
+			over := o.stopped || o.complete && len(batch) == 0
 			o.mu.Unlock()
 			if over {
 				return

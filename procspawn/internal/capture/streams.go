@@ -27,9 +27,9 @@ const (
 // process that holds the stream is gone, and its remedy for that, Cmd.WaitDelay, would change what
 // the end of the command's context means.
 type Streams struct {
-	drains []*drain
-	feed   *feed       // stdin; nil if there is nothing to feed
-	theirs []io.Closer // the child's ends, for the time of the start
+	drains    []*drain
+	feed      *feed       // stdin; nil if there is nothing to feed
+	childEnds []io.Closer // open until the child has been started
 
 	// What is kept for the report. Each is nil if the caller's file took it, or nothing asks for
 	// it.
@@ -94,7 +94,7 @@ func (s *Streams) attachIn(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	s.theirs = append(s.theirs, r)
+	s.childEnds = append(s.childEnds, r)
 	s.feed = &feed{w: w, from: cmd.Stdin, done: make(chan struct{})}
 	cmd.Stdin = r
 	return nil
@@ -128,9 +128,10 @@ func (s *Streams) drainTo(to io.Writer, keep ...keeper) (*os.File, error) {
 	return w, nil
 }
 
-func (s *Streams) drain(ours *pipes.Reader, theirs io.Closer, to io.Writer, keep ...keeper) {
-	s.theirs = append(s.theirs, theirs)
-	d := &drain{r: ours, keep: keep, done: make(chan struct{})}
+// drain prepares the draining of a pipe. Run begins it.
+func (s *Streams) drain(r *pipes.Reader, childEnd io.Closer, to io.Writer, keep ...keeper) {
+	s.childEnds = append(s.childEnds, childEnd)
+	d := &drain{r: r, keep: keep, done: make(chan struct{})}
 	if to != nil {
 		d.out = newOutlet(to)
 	}
@@ -143,7 +144,8 @@ func (s *Streams) Report(code int, sig os.Signal) (r Report) {
 	r.Stderr, r.StderrCaptured = s.stderr.Bytes()
 	r.Stdout, r.StdoutCaptured = s.stdout.Bytes()
 	crashed := code == crashCode || sig != nil && sig != os.Kill
-	if s.crash == nil { // what runs the child may exit with a code of its own
+	if s.crash == nil {
+		// A program that runs the child for us may exit with a code of its own.
 		crashed = crashed || code > 0
 	}
 	r.Crash = wholeCrash(s.crash.bytes(), s.scan.bytes(), crashed)
@@ -167,7 +169,7 @@ func sameWriter(a, b io.Writer) bool {
 
 // Abandon closes everything: the start has failed.
 func (s *Streams) Abandon() {
-	s.closeTheirs()
+	s.closeChildEnds()
 	for _, d := range s.drains {
 		d.r.Close()
 	}
@@ -176,17 +178,17 @@ func (s *Streams) Abandon() {
 	}
 }
 
-// closeTheirs closes the child's ends: it has them, or there is no child.
-func (s *Streams) closeTheirs() {
-	for _, end := range s.theirs {
+// closeChildEnds is called when the child has them, or there is none.
+func (s *Streams) closeChildEnds() {
+	for _, end := range s.childEnds {
 		end.Close()
 	}
-	s.theirs = nil
+	s.childEnds = nil
 }
 
 // Run begins to copy: the child has been started, and has its ends.
 func (s *Streams) Run() {
-	s.closeTheirs()
+	s.closeChildEnds()
 	for _, d := range s.drains {
 		if d.out != nil {
 			go d.out.run()
@@ -202,12 +204,13 @@ func (s *Streams) Run() {
 // end and written to the caller's writers, or at the deadline and a second later at the latest.
 func (s *Streams) Finish(deadline time.Time) {
 	if s.feed != nil {
-		s.feed.w.Close() // releases a blocked Write; nobody can release from.Read
+		// It releases a blocked Write. Nobody can release a blocked Read of the caller's reader.
+		s.feed.w.Close()
 	}
 	for _, d := range s.drains {
 		d.r.SetReadDeadline(deadline)
 		if d.out != nil {
-			close(d.out.hurry)
+			close(d.out.exited)
 		}
 	}
 	s.wait(time.Until(deadline))
@@ -266,12 +269,12 @@ func (s *Streams) Release(delay time.Duration) {
 // feed copies the caller's reader to the child's stdin.
 type feed struct {
 	w    *os.File
-	from io.Reader
+	from io.Reader     // the caller's
 	done chan struct{} // closed by run
 }
 
 func (f *feed) run() {
 	defer close(f.done)
 	defer f.w.Close()
-	io.Copy(f.w, f.from) // a child need not read it all
+	io.Copy(f.w, f.from) // its error is none of ours: a child need not read it all
 }

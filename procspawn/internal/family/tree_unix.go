@@ -37,7 +37,7 @@ func (t *Tree) Start(cmd *exec.Cmd, opts Options) error {
 		if attr.Pgid != 0 {
 			return fmt.Errorf("procspawn: Options.Group gives the child a process group of its own, and SysProcAttr.Pgid puts it into group %d: set one of them", attr.Pgid)
 		}
-		attr.Setpgid = !attr.Setsid // whose leader has one, too
+		attr.Setpgid = !attr.Setsid // the leader of a session has a group of its own anyway
 	}
 	err := setDeathSignal(&attr, opts)
 	if err != nil {

@@ -23,8 +23,8 @@ type Tree struct {
 	group bool
 
 	mu     sync.Mutex
-	job    windows.Handle // 0: none, or the process has been waited for
-	killed bool           // while it ran
+	job    windows.Handle // 0: there is none, or the process has been waited for
+	killed bool           // by Kill, while it ran
 }
 
 // Start starts cmd as opts say. It may replace cmd.SysProcAttr by a copy. An error means that
@@ -48,15 +48,15 @@ func (t *Tree) Start(cmd *exec.Cmd, opts Options) (err error) {
 	if t.job, err = newJob(opts.KillOrphan, opts.Group); err != nil {
 		return err
 	}
-	// It enters the job before it can start anything.
-	sleeps := attr.CreationFlags&windows.CREATE_SUSPENDED != 0 // because the caller wants it to
+	// It is started suspended, so that it enters the job before it can start anything itself.
+	staysSuspended := attr.CreationFlags&windows.CREATE_SUSPENDED != 0 // the caller wants it so
 	attr.CreationFlags |= windows.CREATE_SUSPENDED
 	cmd.SysProcAttr = &attr
 	if err = cmd.Start(); err != nil {
 		windows.CloseHandle(t.job)
 		return err
 	}
-	if err = enterJob(t.job, cmd.Process.Pid, !sleeps); err != nil {
+	if err = enterJob(t.job, cmd.Process.Pid, !staysSuspended); err != nil {
 		cmd.Process.Kill()
 		cmd.Wait()
 		windows.CloseHandle(t.job)
@@ -73,7 +73,7 @@ func newJob(killOrphans, group bool) (windows.Handle, error) {
 	}
 	var limits windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION
 	if killOrphans {
-		// The system closes our handle, which is the only one.
+		// When this process dies the system closes our handle of the job, which is the only one.
 		limits.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
 	}
 	if !group {
@@ -87,8 +87,8 @@ func newJob(killOrphans, group bool) (windows.Handle, error) {
 	return job, nil
 }
 
-// enterJob puts a suspended process into a job, and has it run if resume is set. Its number is its
-// own as long as Cmd.Wait has not been called.
+// enterJob puts a suspended process into a job, and has it run if resume is set. It comes before
+// Cmd.Wait, so the number is that of no other process.
 func enterJob(job windows.Handle, pid int, resume bool) error {
 	process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE|windows.PROCESS_SUSPEND_RESUME, false, uint32(pid))
 	if err != nil {
