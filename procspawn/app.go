@@ -4,18 +4,20 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// Needs is what a side asks of the application on the other one: see Options.NeedName.
+// Needs is what a side asks of the application on the other side: see Options.NeedName.
 type Needs struct{ Name, MinVersion, MaxVersion string }
 
 // String returns, for instance, "app 3 to 4".
 func (n Needs) String() string {
 	var parts []string
 	if n.Name != "" {
-		parts = append(parts, printable(n.Name))
+		parts = append(parts, capture.Printable(n.Name))
 	}
-	low, high := printable(n.MinVersion), printable(n.MaxVersion)
+	low, high := capture.Printable(n.MinVersion), capture.Printable(n.MaxVersion)
 	switch {
 	case low == "" && high == "":
 	case low == high:
@@ -30,11 +32,11 @@ func (n Needs) String() string {
 	return strings.Join(parts, " ")
 }
 
-// AppError reports an application that is not what the other side asks for.
+// AppError reports an application that is not what the other side needs.
 type AppError struct {
-	Remote        bool   // it is the other side's that does not fit, and not this one
-	Name, Version string // of the one that does not fit
-	Needs         Needs  // of the one that refuses it
+	Remote        bool   // the other side does not fit; else this one does not
+	Name, Version string // of the application that does not fit
+	Needs         Needs  // of the side that refuses it
 
 	at side
 }
@@ -52,14 +54,14 @@ func appText(name, version string) string {
 	case name == "" && version == "":
 		return "an application without name and version"
 	case name == "":
-		return "version " + printable(version) + " of an application without a name"
+		return "version " + capture.Printable(version) + " of an application without a name"
 	case version == "":
-		return printable(name) + ", without a version"
+		return capture.Printable(name) + ", without a version"
 	}
-	return printable(name) + " " + printable(version)
+	return capture.Printable(name) + " " + capture.Printable(version)
 }
 
-// side is where an error happens: its text says who is meant.
+// side is where an error happens, so that its text can name the two sides.
 type side uint8
 
 const (
@@ -89,7 +91,8 @@ func checkApps(mine, theirs *Hello, at side) error {
 	return nil
 }
 
-// met reports whether an application fits.
+// met reports whether an application fits. One whose version cannot be compared does not, if a
+// version is asked for.
 func (n Needs) met(name, version string) bool {
 	if n.Name != "" && n.Name != name {
 		return false
@@ -106,8 +109,8 @@ func (n Needs) met(name, version string) bool {
 	return compareVersion(v, low) >= 0 && compareVersion(v, high) <= 0
 }
 
-// parseVersion returns the numbers of a version, such as 1.24.3 or v2.0-rc1. A
-// letter v in front, and what follows a - or +, do not count.
+// parseVersion returns the numbers of a version, such as 1.24.3 or v2.0-rc1. A letter v in front,
+// and what follows a - or +, do not count.
 func parseVersion(s string) (numbers []uint64, ok bool) {
 	s = strings.TrimPrefix(s, "v")
 	if i := strings.IndexAny(s, "-+"); i >= 0 {
@@ -123,7 +126,7 @@ func parseVersion(s string) (numbers []uint64, ok bool) {
 	return numbers, true
 }
 
-// compareVersion compares v with as many numbers as limit has.
+// compareVersion compares as many numbers as limit has: -1 if v is below it, 1 if it is above.
 func compareVersion(v, limit []uint64) int {
 	for i, l := range limit {
 		n := uint64(0)
@@ -166,7 +169,7 @@ func (o *Options) check() error {
 	return nil
 }
 
-// maxAppText is far below what fits into a hello.
+// maxAppText is how many bytes a name or version may have, far below what fits into a hello.
 const maxAppText = 256
 
 func (o *Options) app() (name, version string) {

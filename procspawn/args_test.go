@@ -178,8 +178,8 @@ func TestCmdIsLeftAlone(t *testing.T) {
 func TestEmptyArgs(t *testing.T) {
 	onlyUnix(t, "no echo")
 	noLeaks(t)
-	// Without a helper's name the test binary would run the tests: any other
-	// program shows that Args begins with Path.
+	// Without a helper's name the test binary would run the tests: any other program shows that
+	// Args begins with Path.
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// cancelling is the caller's own way to end a child when the context of its
-// command ends: Cmd.Cancel. Cmd.Wait would wait for it, but it may well wait for the end of the child itself, by Stop or what
-// the layers above have; so it runs beside.
+// cancelling is the caller's own way to end a child when the context of its command ends:
+// Cmd.Cancel. It runs in a goroutine of its own: Cmd.Wait would wait for it, and it may well wait
+// for the child's end itself, by Stop or by Shutdown of rpcpipe.
 type cancelling struct {
-	call    func() error  // nil: there is none
-	delay   time.Duration // Cmd.WaitDelay: os/exec kills the child so long after, if it is not 0
-	begun   atomic.Pointer[time.Time]
-	failed  atomic.Pointer[error]
-	results chan struct{} // closed when call has returned
+	call    func() error              // nil: there is none
+	delay   time.Duration             // Cmd.WaitDelay, after which os/exec kills; 0: never
+	begun   atomic.Pointer[time.Time] // when call was called
+	failed  atomic.Pointer[error]     // what it has returned
+	results chan struct{}             // closed when call has returned
 }
 
-// start is called once, by os/exec.
+// start takes the place of Cmd.Cancel. Package os/exec calls it once, when the context has ended.
 func (c *cancelling) start() error {
 	now := time.Now()
 	c.begun.Store(&now)
@@ -32,7 +32,8 @@ func (c *cancelling) start() error {
 	return nil
 }
 
-// outcome says of a child that has ended whether that was because of the context, and what Cancel has failed with.
+// outcome says of a child that has ended whether that was because of the context, and the error of
+// Cmd.Cancel, if it had one.
 func (c *cancelling) outcome(end time.Time) (ended bool, err error) {
 	begun := c.begun.Load()
 	if begun == nil {
@@ -42,7 +43,7 @@ func (c *cancelling) outcome(end time.Time) (ended bool, err error) {
 	defer t.Stop()
 	select {
 	case <-c.results:
-	case <-t.C: // it waits for us, say
+	case <-t.C: // it may be waiting for the child's end, which is told after this
 	}
 	if failed := c.failed.Load(); failed != nil {
 		return c.delay > 0 && end.Sub(*begun) >= c.delay, *failed

@@ -11,32 +11,32 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
-// ErrNotChild is what Inherited returns in a process that no parent has
-// started by Start.
+// ErrNotChild is what Inherited returns in a process that was not started by Start.
 var ErrNotChild = errors.New("procspawn: this process was not started as a viaduct child")
 
-// ErrUnconnected is what Start returns in a process that was itself started as
-// a child and has not connected to its parent: most likely it does not know
-// that it is a child, and would start itself for ever.
+// ErrUnconnected is what Start returns in a process that was itself started as a child and has not
+// connected to its parent. Most likely it does not know that it is a child, and would start itself
+// for ever.
 var ErrUnconnected = errors.New("procspawn: Start in a child that has not connected to its parent: " + branchHint)
 
-// child is this process's part as somebody's child; nil if it is none.
+// child is this process's part as the child of another one; nil if it is none.
 var child = claim()
 
-// IsChild reports whether this process was started by Start. It is true, too,
-// if what the parent handed over cannot be used: Inherited says why.
+// IsChild reports whether this process was started by Start. It is true as well if what the parent
+// handed over cannot be used: Inherited says why.
 func IsChild() bool { return child != nil }
 
-// Inherited returns the link to the parent that started this process, after
-// shaking hands with it. It can be called once. In a process that is no child it
-// returns ErrNotChild.
+// Inherited returns the link to the parent that started this process, after shaking hands with it.
+// The context and Options.HandshakeTimeout bound the handshake. Inherited can be called once. In a
+// process that is no child it returns ErrNotChild; the other errors to match are those of
+// Handshake.
 //
-// Once the parent is gone and Read of the link has said so, the process exits
-// within Options.ExitTimeout, unless main returns before or the link was closed on
-// this side first.
+// Once the parent is gone and Read of the link has said so, the process exits within
+// Options.ExitTimeout, unless main returns before or the link was closed on this side first.
 func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 	if child == nil {
 		return nil, ErrNotChild
@@ -47,64 +47,50 @@ func Inherited(ctx context.Context, opts *Options) (*Link, error) {
 	return child.inherit(ctx, opts)
 }
 
+// inherited is this process's side of the link that it was given by its parent.
 type inherited struct {
-	pipe  *pipeConn
-	err   error         // why there is no pipe
-	born  time.Time     // when it was claimed
-	watch chan struct{} // closed when the watcher has ended
+	// Written by claim.
+	pipe    *pipes.Conn
+	err     error     // why there is no pipe
+	claimed time.Time // when this process first knew of its parent
+	shield  *shield
 
-	shield *shield
-
-	mu        sync.Mutex
-	called    bool // Inherited was
-	connected bool // and succeeded
-	parent    *Exit
-	limit     time.Duration // Options.ExitTimeout, once known
-	gone      time.Time     // when the link ended; zero before
-	timer     *time.Timer   // set with gone
+	mu        sync.Mutex    // guards what follows
+	called    bool          // Inherited was called
+	connected bool          // it has succeeded
+	parent    *Exit         // what is told of the parent once it is gone
+	limit     time.Duration // Options.ExitTimeout: the default until Inherited is called
+	endedAt   time.Time     // when the link ended; zero before
+	timer     *time.Timer   // ends the process; nil before endedAt, and if limit is negative
 }
 
-// claim runs while the package is initialised, so that a child whose main
-// takes its time, or never calls Inherited, is watched already.
+// claim runs while the package is initialised, so that a child whose main takes its time, or never
+// calls Inherited, is watched already.
 func claim() *inherited {
 	if !sentinel.Found {
 		return nil
 	}
 	catchSIGPIPE()
 	if sentinel.Crash != nil {
-		// A program that sets another one has that.
+		// A program that sets another one later has that one.
 		debug.SetCrashOutput(sentinel.Crash, debug.CrashOptions{})
 		sentinel.Crash.Close()
 	}
 	c := &inherited{
-		err:    sentinel.Err,
-		born:   time.Now(),
-		parent: &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
-		limit:  (*Options)(nil).exitTimeout(),
-		watch:  make(chan struct{}),
+		err:     sentinel.Err,
+		claimed: time.Now(),
+		parent:  &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
+		limit:   (*Options)(nil).exitTimeout(),
 	}
 	if c.err == nil {
-		c.err = checkAccess(sentinel.Read, sentinel.Write)
+		c.pipe, c.err = pipes.Inherited(sentinel.Read, sentinel.Write)
 	}
-	if c.err != nil {
-		return c
+	if c.err == nil {
+		c.shield = newShield()
+		c.pipe.Watch(func() { c.linkEnded() }) // until Inherited takes over
 	}
-	c.shield = newShield()
-	c.pipe = &pipeConn{r: sentinel.Read, w: sentinel.Write}
-	go c.watchLink()
 	return c
 }
-
-// watchLink ends the process if the link ends before Inherited takes over.
-func (c *inherited) watchLink() {
-	defer close(c.watch)
-	if waitHangup(c.pipe) {
-		c.linkEnded()
-	}
-}
-
-// endWatch must come before any Read: the watcher holds the lock of reading.
-func (c *inherited) endWatch() { stopWaiting(c.pipe, c.watch) }
 
 func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	c.mu.Lock()
@@ -117,17 +103,17 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	if c.err != nil {
 		return nil, fmt.Errorf("procspawn: the link to the parent cannot be used: %w", c.err)
 	}
-	c.endWatch()
+	c.pipe.Unwatch()
 	c.setLimit(opts.exitTimeout())
 	if opts.dieOnInterrupt() {
 		c.shield.drop()
 	}
 
 	l := newLink(c.pipe)
-	l.hangup = func(err error, _ bool) error { return c.hangup(l, err) }
-	l.lost = func() { c.linkEnded() }
-	l.unlinked = c.shield.drop
-	if err := shake(ctx, l, opts, inChild); err != nil {
+	l.explainEnd = func(err error, _ bool) error { return c.explainEnd(l, err) }
+	l.onLose = func() { c.linkEnded() }
+	l.onClose = c.shield.drop
+	if err := exchangeHellos(ctx, l, opts, inChild); err != nil {
 		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
 	}
 	if slices.Contains(l.remote.Features, featureDetach) {
@@ -137,13 +123,14 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	defer c.mu.Unlock()
 	c.connected = true
 	if sentinel.Stdio {
-		c.parent.Pid = l.remote.Pid // and not that of ssh, say
+		c.parent.Pid = l.remote.Pid // os.Getppid is that of a program in between
 	}
 	return l, nil
 }
 
+// mayStart returns ErrUnconnected if this process may not start children.
 func (c *inherited) mayStart() error {
-	if c == nil {
+	if c == nil { // it is nobody's child
 		return nil
 	}
 	c.mu.Lock()
@@ -154,9 +141,9 @@ func (c *inherited) mayStart() error {
 	return nil
 }
 
-// hangup is the link's: what its errors mean here.
-func (c *inherited) hangup(l *Link, err error) error {
-	if err != io.EOF && !isBrokenPipe(err) {
+// explainEnd is Link.explainEnd in a child.
+func (c *inherited) explainEnd(l *Link, err error) error {
+	if err != io.EOF && !pipes.IsBroken(err) {
 		return err
 	}
 	if !l.ended.CompareAndSwap(endedNot, endedThere) && l.ended.Load() == endedHere {
@@ -165,38 +152,40 @@ func (c *inherited) hangup(l *Link, err error) error {
 	return c.linkEnded()
 }
 
-// exitShare is how much of ExitTimeout passes before the process begins to
-// exit: at the limit it is gone.
+// exitShare is how much of ExitTimeout passes before the process begins to exit. At the limit it is
+// gone.
 const exitShare = 0.75
 
-// linkEnded notes that the parent is gone and starts the exit timer.
+// linkEnded notes that the parent is gone, starts the exit timer, and returns what is told of the
+// parent.
 func (c *inherited) linkEnded() *Exit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone.IsZero() {
-		c.gone = time.Now()
-		c.parent.Lifetime = c.gone.Sub(c.born)
-		c.armLocked()
+	if c.endedAt.IsZero() {
+		c.endedAt = time.Now()
+		c.parent.Lifetime = c.endedAt.Sub(c.claimed)
+		c.setTimerLocked()
 	}
 	return c.parent
 }
 
-// setLimit is Inherited's: now the options are known.
+// setLimit is called by Inherited, when the options are known. The link may have ended by then.
 func (c *inherited) setLimit(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limit = d
-	if !c.gone.IsZero() {
-		c.armLocked()
+	if !c.endedAt.IsZero() {
+		c.setTimerLocked()
 	}
 }
 
-// exitStatusAtEnd is how a child exits whose main has not returned in time. The end of
-// the link is the ordinary way to tell a child to end, so nothing has failed;
-// and main may be in os.Exit(0) already, where the race detector keeps it for a second.
+// exitStatusAtEnd is the status of a child whose main has not returned in time. The end of the link
+// is the ordinary way to tell a child to end, so nothing has failed. Also main may be in os.Exit(0)
+// already, where the race detector keeps it for a second.
 const exitStatusAtEnd = 0
 
-func (c *inherited) armLocked() {
+// setTimerLocked starts the exit timer, or starts it again because the limit is another one.
+func (c *inherited) setTimerLocked() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -206,5 +195,5 @@ func (c *inherited) armLocked() {
 		return
 	}
 	d := time.Duration(float64(c.limit) * exitShare)
-	c.timer = time.AfterFunc(time.Until(c.gone.Add(d)), func() { os.Exit(exitStatusAtEnd) })
+	c.timer = time.AfterFunc(time.Until(c.endedAt.Add(d)), func() { os.Exit(exitStatusAtEnd) })
 }

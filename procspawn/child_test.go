@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
 // The claim helper prints what it makes of its sentinel and arguments.
@@ -91,8 +93,8 @@ func TestInheritedTwice(t *testing.T) {
 	p.Stop()
 }
 
-// The family helper is a parent to be killed: it starts the helper of its
-// arguments with the test's pipe as passedFile, and says its pid.
+// The family helper is a parent to be killed: it starts the helper of its arguments with the test's
+// pipe as passedFile, and says its pid.
 var _ = helper("family", func(args []string) {
 	cmd := selfCmd(args[0], args[1:]...)
 	passFile(nil, cmd, passedFile())
@@ -148,12 +150,12 @@ var _ = helper("unconnected", func([]string) {
 	select {}
 })
 
-// orphan starts a family, kills its parent when the child has begun, and
-// returns what the child wrote and how long it lived on, but for what the load
-// of the machine may have added beyond the limit.
+// orphan starts a family, kills its parent when the child has begun, and returns what the child
+// wrote and how long it lived on, but for what the load of the machine may have added beyond the
+// limit.
 func orphan(t *testing.T, limit time.Duration, args ...string) (out string, took time.Duration) {
 	t.Helper()
-	r, w, err := newOutPipe()
+	r, w, err := pipes.NewOut()
 	require.NoError(t, err)
 	defer r.Close()
 	self := selfCmd("family", args...)
@@ -214,7 +216,8 @@ func TestParentKilled(t *testing.T) {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			noLeaks(t)
 			out, took := orphan(t, tt.limit, tt.args...)
-			for try := 1; try < 3 && took > slack(tt.limit); try++ { // the load that other processes see is not ours
+			for try := 1; try < 3 && took > slack(tt.limit); try++ {
+				// The load that other processes see is not ours.
 				out, took = orphan(t, tt.limit, tt.args...)
 			}
 			assert.GreaterOrEqual(t, took, tt.min)

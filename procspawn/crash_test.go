@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 func overflow(n int) int {
@@ -115,7 +117,7 @@ func TestCrash(t *testing.T) {
 			assert.NotContains(t, exit.Error(), "\n")
 			if tt.kind == "goroutines" {
 				assert.Greater(t, strings.Count(got, "\ngoroutine "), 2000) // none is missing
-				assert.Greater(t, len(got), tailSize)
+				assert.Greater(t, len(got), capture.TailSize)
 			}
 		})
 	}
@@ -175,59 +177,4 @@ func TestCrashOverStdio(t *testing.T) {
 	assert.True(t, bytes.HasPrefix(exit.Crash, []byte("fatal error: concurrent map writes\n")), "%.100s", exit.Crash)
 	assert.Greater(t, bytes.Count(exit.Crash, []byte("\ngoroutine ")), 2000)
 	assert.Contains(t, exit.Error(), "crash: fatal error: concurrent map writes")
-}
-
-func TestCrashScan(t *testing.T) {
-	for _, tt := range []struct{ stderr, crash, fault string }{
-		{"", "", ""},
-		{"panic: a\n", "", ""},
-		{"goroutine 1 [running]:\n", "", ""},
-		{"x\npanic: a\n\tpanic: b\n\ngoroutine 1 [running]:\ny\n", "panic: a\n\tpanic: b\n\ngoroutine 1 [running]:\ny\n", "panic: b"},
-		{"panic: old\npanic: new\n\ngoroutine 1 [running]:\n", "panic: new\n\ngoroutine 1 [running]:\n", "panic: new"},
-		{"runtime: log\nx\nruntime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "runtime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "fatal error: f"},
-		{"SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit"},
-		{"SIGNALS are no crash\ngoroutine 0 [idle]:", "", ""},
-	} {
-		for size := 1; size <= len(tt.stderr); size++ {
-			var c crashScan
-			for part := range slicesOf(tt.stderr, size) {
-				c.add([]byte(part))
-			}
-			got := crash(nil, c.bytes(), true)
-			require.Equal(t, tt.crash, string(got), "in pieces of %d", size)
-			require.Equal(t, tt.fault, faultOf(got))
-			require.Nil(t, crash(nil, c.bytes(), false))
-		}
-	}
-	assert.Equal(t, "\nx", string(crash([]byte("\nx"), nil, true)))
-	assert.Equal(t, "runtime: a\nfatal error: b\n\nx", string(crash([]byte("\nx"), []byte("runtime: a\nfatal error: b\n\ngoroutine 1:"), true)))
-	assert.Equal(t, "panic: x", string(crash([]byte("panic: x"), []byte("fatal error: b\n\ngoroutine 1:"), true)))
-	var c crashScan
-	c.add([]byte(strings.Repeat("runtime: again\n", 1000) + "fatal error: " + strings.Repeat("x", 100_000) + "\n"))
-	assert.Less(t, len(c.bytes()), maxScanGroup+maxScanLine+1)
-	for range 30 {
-		c.add([]byte(strings.Repeat("x", 100_000) + "\n"))
-	}
-	assert.Len(t, c.bytes(), crashSize)
-	assert.Nil(t, (*crashScan)(nil).bytes())
-}
-
-// slicesOf cuts s into pieces.
-func slicesOf(s string, size int) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for i := 0; i < len(s); i += size {
-			if !yield(s[i:min(i+size, len(s))]) {
-				return
-			}
-		}
-	}
-}
-
-func TestCrashHeadIsKept(t *testing.T) {
-	var h head
-	for range 3 * crashSize / 1000 {
-		h.add(bytes.Repeat([]byte{'x'}, 1000))
-	}
-	assert.Len(t, h.bytes(), crashSize)
-	assert.Nil(t, (*head)(nil).bytes())
 }

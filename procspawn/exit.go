@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
 // Step is a step of stopping a process, each harder than the one before.
@@ -11,7 +13,7 @@ type Step uint8
 
 const (
 	StepNone      Step = iota // nobody here has begun to stop it
-	StepShutdown              // it was told that there will be no more calls
+	StepShutdown              // what was going on was let finish, and nothing new begun
 	StepCloseLink             // its link was closed
 	StepTerminate             // it was sent SIGTERM
 	StepKill                  // it was killed
@@ -30,10 +32,10 @@ func (s Step) String() string {
 type By uint8
 
 const (
-	ByItself  By = iota // it has exited, be it by a panic
+	ByItself  By = iota // it has exited or crashed
 	ByStop              // this side has stopped it: see Exit.Step
 	ByContext           // the context of its command has ended (exec.CommandContext)
-	BySignal            // a signal that this side has not sent: from elsewhere, or raised by a crash
+	BySignal            // a signal that this side has not sent: somebody else's, or that of a crash
 )
 
 var byNames = [...]string{"itself", "stop", "context", "signal"}
@@ -51,8 +53,8 @@ type PendingCall struct {
 	For    time.Duration // how long it had been waiting
 }
 
-// Exit says why and how a process ended. It is an error, so that whatever
-// fails because of it can carry it.
+// Exit says why and how a process ended. It is an error, so that whatever fails because of it can
+// carry it.
 type Exit struct {
 	// Parent is true in a child's report that its parent is gone, or, with Step StepCloseLink, that
 	// it has closed the link in order. Of such a parent only Pid and Lifetime are known.
@@ -62,29 +64,40 @@ type Exit struct {
 	Code     int           // exit status; -1 if killed by a signal or not known
 	Signal   os.Signal     // the signal that killed it, else nil
 	By       By            // who ended it
-	Step     Step          // which step of stopping had been taken when it ended
+	Step     Step          // the last step of stopping that was taken before its end
 	Lifetime time.Duration // from its start to its end; of a parent: how long this child knew it
 
-	// Stderr and Stdout hold the last 64 KiB of what the process wrote there,
-	// if that was captured: Stderr is unless Cmd.Stderr was an *os.File,
-	// Stdout if Cmd.Stdout was nil. With Options.Stdio, Stdout holds what came before the hello.
+	// Stderr and Stdout hold the last 64 KiB of what the process wrote there, if that was captured.
+	// Stderr is, unless Cmd.Stderr was an *os.File. Stdout is if Cmd.Stdout was nil. With
+	// Options.Stdio Stdout holds what came before the hello.
 	Stderr, Stdout                 []byte
 	StderrCaptured, StdoutCaptured bool
 
-	// Crash is what the runtime of a Go program printed when it crashed: the line that names the fault and
-	// the stacks, the first MiB. Nil if it has not crashed or that is not known: see Options.CrashOutput.
+	// Crash is what the runtime of a Go program printed when it crashed, the first MiB: the line
+	// that names the fault, and the stacks. Nil if it has not crashed or that is not known: see
+	// Options.CrashOutput.
 	Crash []byte
 
 	// Pending are the calls that were waiting for the process when it ended, the oldest first. Nil
 	// where no calls go through the link.
 	Pending []PendingCall
 
-	// Cause is what went wrong besides: an error of Cmd.Wait that says more than
-	// the status, or of a writer given as Cmd.Stdout or Cmd.Stderr. Exit does not unwrap
-	// to it, or a call that failed with the process would seem to have been cancelled itself.
+	// Cause is what went wrong besides: an error of Cmd.Wait that says more than the status, of
+	// Cmd.Cancel, or of a writer given as Cmd.Stdout or Cmd.Stderr. Exit does not unwrap to it: a
+	// call that failed with the process would seem to have been cancelled itself.
 	Cause error
 
-	alive bool // it has not ended, whatever was done
+	alive bool // it has not ended: see Stop
+}
+
+// keep takes over what was kept of the process's output.
+func (e *Exit) keep(r capture.Report) {
+	e.Stderr, e.StderrCaptured = r.Stderr, r.StderrCaptured
+	e.Stdout, e.StdoutCaptured = r.Stdout, r.StdoutCaptured
+	e.Crash = r.Crash
+	if r.WriteErr != nil && e.Cause == nil {
+		e.Cause = fmt.Errorf("its output could not be written: %w", r.WriteErr)
+	}
 }
 
 // Error returns a line such as
@@ -100,7 +113,8 @@ func (e *Exit) Error() string {
 	return fmt.Sprintf("child %d%s%s", e.Pid, e.outcome(""), e.details())
 }
 
-// outcome says how the process ended; when goes behind "exited".
+// outcome says how the process ended. The text of when, such as " before its hello", goes behind
+// the verb.
 func (e *Exit) outcome(when string) string {
 	if e.Signal != nil {
 		if when != "" {
@@ -117,7 +131,8 @@ func (e *Exit) outcome(when string) string {
 	return fmt.Sprintf(" exited%s: exit status %d", when, e.Code)
 }
 
-// details says what else is known: who ended it, the cause, the calls, the crash or the end of stderr.
+// details says what else is known: who ended it, the cause, the calls that were pending, and the
+// crash or the end of stderr.
 func (e *Exit) details() string {
 	s := ""
 	switch e.By {
@@ -136,10 +151,10 @@ func (e *Exit) details() string {
 	default:
 		s += fmt.Sprintf("; pending: %s and %d more", e.Pending[0], n-1)
 	}
-	if text := faultOf(e.Crash); text != "" {
+	if text := capture.Fault(e.Crash); text != "" {
 		return s + "; crash: " + text
 	}
-	if text := lastWords(e.Stderr); text != "" {
+	if text := capture.LastWords(e.Stderr); text != "" {
 		s += "; stderr: " + text
 	}
 	return s
@@ -147,5 +162,5 @@ func (e *Exit) details() string {
 
 // String returns the method and how long it had been waiting.
 func (c PendingCall) String() string {
-	return fmt.Sprintf("%s for %v", printable(c.Method), c.For.Round(time.Millisecond))
+	return fmt.Sprintf("%s for %v", capture.Printable(c.Method), c.For.Round(time.Millisecond))
 }

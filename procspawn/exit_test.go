@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -66,18 +65,4 @@ func TestStepString(t *testing.T) {
 	assert.Equal(t, "kill", StepKill.String())
 	assert.Equal(t, "Step(9)", Step(9).String())
 	assert.Equal(t, "itself stop context signal By(9)", fmt.Sprint(ByItself, ByStop, ByContext, BySignal, By(9)))
-}
-
-func TestLastWords(t *testing.T) {
-	for stderr, want := range map[string]string{
-		"":                        "",
-		"\n\n \n":                 "",
-		"one":                     "one",
-		"1\n2\n3\n4\n":            "2 / 3 / 4",
-		"1\r\n\n2\r\n\t3 \n\n":    "1 / 2 / 3",
-		"a\tb\x1b[1mc\xffd\x00":   "a b\uFFFD[1mc\uFFFDd\uFFFD",
-		strings.Repeat("x", 1000): strings.Repeat("x", 300) + "...",
-	} {
-		assert.Equal(t, want, lastWords([]byte(stderr)))
-	}
 }

@@ -17,9 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The grand helper starts a program that keeps the first of its extra files
-// open, and ignores what it can, with its own standard streams, "before" even before it connects, and
-// "init" before main.
+// The grand helper starts a program that keeps the first of its extra files open, and ignores what
+// it can, with its own standard streams, "before" even before it connects, and "init" before main.
 var _ = helper("grand", func(args []string) {
 	var link *Link
 	switch args[0] {

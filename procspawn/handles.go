@@ -7,5 +7,5 @@ func init() {
 	handles.SetHello = func(opts any, h handles.Hello) { opts.(*Options).hello = h }
 	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
 	handles.Lost = func(link any) { link.(*Link).lose() }
-	handles.Stopping = func(process, step any) { process.(*Process).take(step.(Step)) }
+	handles.Stopping = func(process, step any) { process.(*Process).noteStep(step.(Step)) }
 }

@@ -9,12 +9,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
 // inheritable returns an inheritable handle of f, which the test closes.
@@ -130,7 +131,7 @@ var procHandleInformation = windows.NewLazySystemDLL("kernel32.dll").NewProc("Ge
 // The flags helper sends the flags of the link's handles.
 var _ = helper("flags", func([]string) {
 	l := connect(nil)
-	for _, f := range []*os.File{child.pipe.r, child.pipe.w} {
+	for _, f := range []*os.File{sentinel.Read, sentinel.Write} {
 		rc, err := f.SyscallConn()
 		must(err)
 		flags := ^uint32(0)
@@ -140,7 +141,8 @@ var _ = helper("flags", func([]string) {
 	l.Close()
 })
 
-// Programs that the child starts would get its handles only by another way than os/exec, which names what it passes on.
+// Programs that the child starts would get its handles only by another way than os/exec, which
+// names what it passes on.
 func TestLinkIsNotInheritable(t *testing.T) {
 	noLeaks(t)
 	for _, opts := range []*Options{nil, stdio1} {
@@ -151,7 +153,8 @@ func TestLinkIsNotInheritable(t *testing.T) {
 	}
 }
 
-// Programs started at the same time by the caller, with handles of his own, do not get those of a link.
+// Programs started at the same time by the caller, with handles of his own, do not get those of a
+// link.
 func TestSiblingsGetNothing(t *testing.T) {
 	noLeaks(t)
 	r, w, err := os.Pipe()
@@ -183,110 +186,4 @@ func TestBehindCmd(t *testing.T) {
 	exit := p.Stop()
 	assert.Equal(t, StepCloseLink, exit.Step)
 	assert.Equal(t, 0, exit.Code)
-}
-
-// What has come before Inherited is read by who comes then.
-func TestHelloIsKept(t *testing.T) {
-	noLeaks(t)
-	end, c := linked(t)
-	_, err := c.w.Write([]byte("early"))
-	require.NoError(t, err)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		assert.False(t, waitHangup(end))
-	}()
-	stopWaiting(end, watched)
-	_, err = c.w.Write([]byte(" and late"))
-	require.NoError(t, err)
-	c.Close()
-	all, err := io.ReadAll(end)
-	require.NoError(t, err)
-	assert.Equal(t, "early and late", string(all))
-	end.Close()
-}
-
-// linked returns the two sides of a link in one process.
-func linked(t *testing.T) (child, parent *pipeConn) {
-	t.Helper()
-	parent, r, w, err := newPipes()
-	require.NoError(t, err)
-	return &pipeConn{r: os.NewFile(uintptr(r), "read"), w: os.NewFile(uintptr(w), "write")}, parent
-}
-
-func TestHangup(t *testing.T) {
-	noLeaks(t)
-	end, c := linked(t)
-	hung := make(chan bool)
-	go func() { hung <- waitHangup(end) }()
-	c.w.Write([]byte("hello"))
-	select {
-	case <-hung:
-		t.Error("before the end")
-	default:
-	}
-	c.Close()
-	assert.True(t, <-hung)
-	end.Close()
-}
-
-// TestReadNow: past the deadline what lies in the pipe is read, and nothing waited for.
-func TestReadNow(t *testing.T) {
-	noLeaks(t)
-	end, c := linked(t)
-	end.w.Write([]byte("left behind"))
-	c.expire(time.Now().Add(-time.Second))
-	buf := make([]byte, 4)
-	n, err := c.Read(buf)
-	assert.NoError(t, err)
-	assert.Equal(t, "left", string(buf[:n]))
-	rest := make([]byte, 100)
-	n, err = c.Read(rest)
-	assert.NoError(t, err)
-	assert.Equal(t, " behind", string(rest[:n]))
-	_, err = c.Read(rest)
-	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	_, err = c.Write(make([]byte, 1<<20))
-	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	end.Close()
-	_, err = c.Read(rest)
-	assert.Equal(t, io.EOF, err)
-	c.Close()
-}
-
-// TestCloseSynchronous: Close releases who reads a synchronous pipe, whenever that began.
-func TestCloseSynchronous(t *testing.T) {
-	noLeaks(t)
-	for range 50 {
-		r, w, err := os.Pipe()
-		require.NoError(t, err)
-		read := make(chan error)
-		go func() {
-			_, err := r.Read(make([]byte, 1))
-			read <- err
-		}()
-		within(t, time.Second, "Close", func() {
-			assert.NoError(t, closePipe(r))
-			assert.Error(t, <-read)
-		})
-		w.Close()
-	}
-}
-
-// TestEmptyWrite: it is not the end.
-func TestEmptyWrite(t *testing.T) {
-	noLeaks(t)
-	end, c := linked(t)
-	read := make(chan string)
-	go func() {
-		all, _ := io.ReadAll(c)
-		read <- string(all)
-	}()
-	for _, text := range []string{"", "one", "", "", "two", ""} {
-		_, err := end.w.Write([]byte(text))
-		require.NoError(t, err)
-	}
-	end.Close()
-	assert.Equal(t, "onetwo", <-read)
-	c.Close()
 }

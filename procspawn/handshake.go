@@ -6,19 +6,20 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// refusalGrace is how long a side that refuses the other stays for it: until
-// our hello has been taken, so that it can refuse us by itself, and in the
-// parent until the child has said why and exited.
+// refusalGrace is how long a side that refuses the other one still waits for it: until our hello
+// has been taken, so that the other side can refuse us as well, and in the parent until the child
+// has said why and exited.
 const refusalGrace = 500 * time.Millisecond
 
-// Handshake exchanges hellos over any connection whose other end does the
-// same. The context and Options.HandshakeTimeout bound it. If it fails, conn
-// is closed.
+// Handshake exchanges hellos over any connection whose other end does the same. The context and
+// Options.HandshakeTimeout bound it. If it fails, conn is closed.
 //
-// The errors to match are *VersionError, *EncodingError, *AppError, *MagicError, *EchoError and those of
-// the context; the timeout matches context.DeadlineExceeded.
+// The errors to match are *VersionError, *EncodingError, *AppError, *MagicError, *EchoError and
+// those of the context. The timeout matches context.DeadlineExceeded.
 func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Link, error) {
 	if err := opts.check(); err != nil {
 		conn.Close()
@@ -26,9 +27,9 @@ func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Li
 	}
 	l := newLink(conn)
 	if opts.stdio() {
-		l.printed = new(tail)
+		l.beforeHello = new(capture.Tail)
 	}
-	err := shake(ctx, l, opts, inNeither)
+	err := exchangeHellos(ctx, l, opts, inNeither)
 	if err == nil {
 		return l, nil
 	}
@@ -36,13 +37,13 @@ func Handshake(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Li
 		err = fmt.Errorf("the other side closed the connection before its hello: %w", err)
 	}
 	err = fmt.Errorf("procspawn: handshake: %w", err)
-	if printed, _ := l.printed.bytes(); len(printed) > 0 {
-		err = fmt.Errorf("%w; before that came: %s", err, lastWords(printed))
+	if printed, _ := l.beforeHello.Bytes(); len(printed) > 0 {
+		err = fmt.Errorf("%w; before that came: %s", err, capture.LastWords(printed))
 	}
 	return nil, err
 }
 
-// noHello is how a handshake ends for which time has run out.
+// noHello reports a handshake for which time has run out.
 type noHello struct {
 	limit time.Duration // Options.HandshakeTimeout; zero: the context ended
 	ctx   []error       // how the context ended, and its cause if it has one
@@ -58,12 +59,12 @@ func (e *noHello) when() string {
 	return fmt.Sprintf(" before the context ended: %v", e.ctx[len(e.ctx)-1])
 }
 
-// shake exchanges hellos over l, and closes it if that fails.
+// exchangeHellos exchanges hellos over l, and closes it if that fails.
 //
-// The hello is written and read at the same time, each by a goroutine of its
-// own: on an unbuffered connection neither side could otherwise get on, and a
-// connection that Close does not wake must not hold up the caller.
-func shake(ctx context.Context, l *Link, opts *Options, at side) error {
+// The hello is written and read at the same time, each by a goroutine of its own. On a connection
+// without a buffer neither side could otherwise get on, and a connection whose Close releases
+// nobody must not hold up the caller.
+func exchangeHellos(ctx context.Context, l *Link, opts *Options, at side) error {
 	limit := opts.handshakeTimeout()
 	timeout := &noHello{limit: limit, ctx: []error{context.DeadlineExceeded}}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout)
@@ -79,18 +80,7 @@ func shake(ctx context.Context, l *Link, opts *Options, at side) error {
 
 	err := x.wait(ctx)
 	if err == nil {
-		if x.hello.nonce == mine.nonce {
-			err = &EchoError{}
-		} else {
-			l.remote = x.hello
-			l.version, err = chooseVersion(x.hello)
-			if err == nil && x.hello.Encoding != mine.Encoding {
-				err = &EncodingError{Local: mine.Encoding, Remote: x.hello.Encoding}
-			}
-			if err == nil {
-				err = checkApps(&mine, &x.hello, at)
-			}
-		}
+		err = l.accept(&mine, &x.hello, at)
 	}
 	if err != nil {
 		x.abort()
@@ -98,14 +88,29 @@ func shake(ctx context.Context, l *Link, opts *Options, at side) error {
 	return err
 }
 
+// accept notes what the other side is, or returns why the two cannot work together.
+func (l *Link) accept(mine, theirs *Hello, at side) (err error) {
+	if theirs.nonce == mine.nonce {
+		return &EchoError{}
+	}
+	l.remote = *theirs
+	if l.version, err = chooseVersion(*theirs); err != nil {
+		return err
+	}
+	if theirs.Encoding != mine.Encoding {
+		return &EncodingError{Local: mine.Encoding, Remote: theirs.Encoding}
+	}
+	return checkApps(mine, theirs, at)
+}
+
 // exchange is one handshake's two goroutines and what came of them.
 type exchange struct {
 	link *Link
 
-	wrote    chan struct{} // closed by write
-	writeErr error         // before wrote is closed
-	read     chan struct{} // closed by readHello
-	hello    Hello         // before read is closed
+	wrote    chan struct{} // closed by write, after it has written the next field
+	writeErr error
+	read     chan struct{} // closed by readHello, after it has written the next two
+	hello    Hello
 	readErr  error
 }
 
@@ -116,7 +121,7 @@ func (x *exchange) write(b []byte) {
 
 func (x *exchange) readHello() {
 	defer close(x.read)
-	x.hello, x.readErr = readHello(x.link, x.link.printed)
+	x.hello, x.readErr = readHello(x.link, x.link.beforeHello)
 }
 
 // wait returns when both hellos are through or the exchange has failed.
@@ -124,7 +129,7 @@ func (x *exchange) wait(ctx context.Context) error {
 	select {
 	case <-x.read:
 	case <-ctx.Done():
-		return ended(ctx)
+		return outOfTime(ctx)
 	}
 	var refused *VersionError
 	if errors.As(x.readErr, &refused) {
@@ -142,7 +147,7 @@ func (x *exchange) wait(ctx context.Context) error {
 	select {
 	case <-x.wrote:
 	case <-ctx.Done():
-		return ended(ctx)
+		return outOfTime(ctx)
 	}
 	if x.writeErr != nil {
 		return fmt.Errorf("writing the hello: %w", x.writeErr)
@@ -150,8 +155,8 @@ func (x *exchange) wait(ctx context.Context) error {
 	return nil
 }
 
-// ended says why ctx ended a handshake.
-func ended(ctx context.Context) error {
+// outOfTime says why ctx ended a handshake.
+func outOfTime(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if timeout, ok := cause.(*noHello); ok {
 		return timeout
@@ -159,8 +164,8 @@ func ended(ctx context.Context) error {
 	return &noHello{ctx: []error{err, cause}}
 }
 
-// abort closes the link and waits for both goroutines, but for a connection
-// whose Close hangs or wakes nobody not longer than it must.
+// abort closes the link and waits for both goroutines. For a connection whose Close hangs or
+// releases nobody it does not wait longer than refusalGrace.
 func (x *exchange) abort() {
 	closed := make(chan struct{})
 	go func() {

@@ -11,15 +11,15 @@ import (
 	"strings"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// The hello as PROTOCOL.md describes it: magic, version range, length of the
-// map, map.
+// The hello as PROTOCOL.md describes it: magic, range of versions, length of the map, map.
 const (
 	helloMagic    = "\xf1VIADUCT"
 	helloHead     = len(helloMagic) + 2 + 2 + 4
-	helloMaxMap   = 16 << 10 // checked before memory is taken
-	helloMaxDepth = 8        // of values in the map, unknown ones included
+	helloMaxMap   = 16 << 10 // bytes; checked before memory is taken
+	helloMaxDepth = 8        // levels of nesting, the map and unknown values included
 	nonceSize     = 16
 
 	minVersion = 1 // protocol versions that this package speaks
@@ -28,19 +28,19 @@ const (
 
 // Hello is what one side says about itself before anything else.
 type Hello struct {
-	MinVersion, MaxVersion int    // protocol versions it speaks
-	Pid                    int    // its process
-	Lang                   string // the language it is written in: "go"
-	Name, AppVersion       string // of the application: Options.Name and Version
-	Needs                  Needs  // what it asks of the other side's application
-	MaxMessage             uint64 // the largest message it accepts, in bytes
-	Encoding               string // of arguments and replies, as the layers above name it
-	Bodies                 []string
-	Features               []string
-	WordBits               int  // of its int
-	BigEndian              bool // its byte order
+	MinVersion, MaxVersion int      // versions of the protocol that it speaks
+	Pid                    int      // its process
+	Lang                   string   // the language it is written in: "go"
+	Name, AppVersion       string   // of the application: Options.Name and Version
+	Needs                  Needs    // what it asks of the other side's application
+	MaxMessage             uint64   // the largest message it accepts, in bytes
+	Encoding               string   // of arguments and replies; both sides must have the same
+	Bodies                 []string // formats of arguments and replies that it can read
+	Features               []string // what else it understands: see PROTOCOL.md
+	WordBits               int      // of its int: 32 or 64
+	BigEndian              bool     // its byte order
 
-	nonce [nonceSize]byte // tells an echo of our own hello
+	nonce [nonceSize]byte // random, so that an echo of our own hello is noticed
 }
 
 // newHello returns this side's hello.
@@ -115,12 +115,10 @@ func appendStrings(b []byte, list []string) []byte {
 	return b
 }
 
-// readHello reads one hello and not a byte more. Of a peer whose versions are
-// none of ours it returns these with a *VersionError and does not look into
-// the map, which may be another one.
-//
-// If junk is not nil it takes what comes before the hello.
-func readHello(r io.Reader, junk *tail) (Hello, error) {
+// readHello reads one hello and not a byte more. If the other side speaks none of our versions, it
+// returns those that it speaks with a *VersionError, and does not look into the map, which may have
+// changed. If junk is not nil, bytes that are no hello may come before, and go there.
+func readHello(r io.Reader, junk *capture.Tail) (Hello, error) {
 	var head [helloHead]byte
 	n := 0
 	if junk != nil {
@@ -145,8 +143,8 @@ func readHello(r io.Reader, junk *tail) (Hello, error) {
 		}
 		return Hello{}, fmt.Errorf("hello announces a map of %d bytes, the limit is %d", size, helloMaxMap)
 	}
-	// A refused peer's map is read all the same: closing a socket with
-	// unread bytes can take our own hello away from the peer.
+	// The map of a side that is refused is read all the same: closing a socket with unread bytes
+	// can take our own hello away from it.
 	body := make([]byte, size)
 	if n, err := io.ReadFull(r, body); err != nil {
 		return Hello{}, fmt.Errorf("hello ends after %d of the %d bytes of its map: %w", n, size, cutShort(err))
@@ -160,8 +158,8 @@ func readHello(r io.Reader, junk *tail) (Hello, error) {
 	return h, nil
 }
 
-// readHead fills head, of which n bytes are there already, and fails at the first byte that no hello has there: a
-// peer that says something else may well say less than a head.
+// readHead fills head, of which n bytes are there already. It fails at the first byte that no hello
+// has there: a program that says something else may well say less than a head.
 func readHead(r io.Reader, head []byte, n int) error {
 	idle := 0
 	for n < len(head) {

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The scarce helper starts children under every limit of descriptors, from one
-// that leaves none to one that is enough, and counts them after each.
+// The scarce helper starts children under every limit of descriptors, from one that leaves none to
+// one that is enough, and counts them after each.
 var _ = helper("scarce", func([]string) {
 	r, w, err := os.Pipe() // makes the poller's descriptors
 	must(err)

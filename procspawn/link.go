@@ -1,34 +1,32 @@
 package procspawn
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
 // errLinkClosed is what a Link closed on this side returns.
 var errLinkClosed = fmt.Errorf("procspawn: the link is closed: %w", os.ErrClosed)
 
-// Link is a connection whose two ends have shaken hands. Read, Write and Close
-// may be called from different goroutines at the same time.
+// Link is a connection whose two ends have shaken hands. Its methods may be called from different
+// goroutines at the same time.
 type Link struct {
 	conn io.ReadWriteCloser
 
-	// hangup turns an error of conn into what it means on this side of a
-	// process pair; nil on any other connection. It may wait (see grace) only
-	// if patient.
-	hangup func(err error, patient bool) error
+	// explainEnd turns an error of conn into what it means between a parent and its child. It is
+	// nil on any other connection. Only if mayWait is set it may wait, some 100 ms, to learn more.
+	explainEnd func(err error, mayWait bool) error
 
-	// printed keeps what comes before the hello of the other side; nil if nothing may.
-	printed *tail
+	// beforeHello keeps what comes before the hello of the other side; nil if nothing may.
+	beforeHello *capture.Tail
 
-	// unlinked, in a child, is called when the link has been closed on this side.
-	unlinked func()
-
-	// lost notes, in a child, that the link has ended other than by Close; nil elsewhere.
-	lost func()
+	// In a child, nil elsewhere: called by Close, once, and by lose.
+	onClose, onLose func()
 
 	// Written before the Link is handed out.
 	remote  Hello
@@ -36,7 +34,7 @@ type Link struct {
 
 	closing atomic.Bool   // Close has been called
 	closed  chan struct{} // closed when conn has been
-	ended   atomic.Int32  // who ended the link first: nobody, here or there
+	ended   atomic.Int32  // which side ended the link first: endedNot and so on
 }
 
 const (
@@ -52,73 +50,70 @@ func newLink(conn io.ReadWriteCloser) *Link {
 // Remote returns what the other side said about itself.
 func (l *Link) Remote() Hello { return l.remote }
 
-// Version returns the protocol version both sides speak.
+// Version returns the version of the protocol that both sides speak.
 func (l *Link) Version() int { return l.version }
 
-// Read reads from the other side. When that side is gone, the link between a
-// parent and a child says so by an *Exit: how the child ended, or that the
-// parent is gone. A child that has closed the link and lives on reads as
-// io.EOF. After Close the error matches fs.ErrClosed.
+// Read reads from the other side. When that is gone, the link between a parent and a child says so
+// by an *Exit: how the child ended, or that the parent is gone. If a child has closed the link and
+// lives on, it is io.EOF. After Close the error matches fs.ErrClosed.
 func (l *Link) Read(p []byte) (int, error) {
 	n, err := l.conn.Read(p)
-	if err == nil || n > 0 && l.hangup != nil {
-		return n, nil // a pipe will say it again
+	if err == nil || n > 0 && l.explainEnd != nil {
+		return n, nil // a pipe will return its error again
 	}
 	return n, l.explain(err, true)
 }
 
-// Write writes to the other side. Its errors are those of Read where the
-// cause is known at once.
+// Write writes to the other side, and waits while the pipe is full. Its errors are those of Read
+// where the cause is known at once, else those of the connection.
 func (l *Link) Write(p []byte) (int, error) {
 	if len(p) == 0 {
-		return 0, nil // some systems read an empty message as the end
+		return 0, nil // on Windows the other side could take an empty one for the end
 	}
 	n, err := l.conn.Write(p)
 	return n, l.explain(err, false)
 }
 
-// WriteNow writes what can be written without waiting and returns how much
-// that is: 0 and no error if the pipe is full or another Write is at work. It
-// returns an error that matches errors.ErrUnsupported where the connection
-// cannot do so; then nothing was written and Write must be used.
+// WriteNow writes what can be written without waiting and returns how many bytes that is: 0 and no
+// error if the pipe is full or another Write is at work. Where the connection cannot do so, which
+// is so on Windows, nothing is written and the error matches errors.ErrUnsupported: use Write.
 func (l *Link) WriteNow(p []byte) (int, error) {
 	c, ok := l.conn.(interface{ WriteNow([]byte) (int, error) })
 	if !ok {
-		return 0, errNoWriteNow
+		return 0, pipes.ErrNoWriteNow
 	}
 	n, err := c.WriteNow(p)
-	if err == errNoWriteNow {
+	if err == pipes.ErrNoWriteNow {
 		return 0, err
 	}
 	return n, l.explain(err, false)
 }
 
-var errNoWriteNow = fmt.Errorf("procspawn: this connection cannot write without waiting: %w", errors.ErrUnsupported)
-
-func (l *Link) explain(err error, patient bool) error {
+// explain turns an error of conn into one of the Link.
+func (l *Link) explain(err error, mayWait bool) error {
 	switch {
 	case err == nil:
 		return nil
 	case l.closing.Load():
 		return errLinkClosed
-	case l.hangup == nil:
+	case l.explainEnd == nil:
 		return err
 	}
-	return l.hangup(err, patient)
+	return l.explainEnd(err, mayWait)
 }
 
-// lose closes a link that is of no more use although neither side has closed it: what came through it
-// made no sense, say. In a child the exit timer then runs as if the parent were gone, which it does
-// not after Close. It may be called after Close.
+// lose closes a link that is of no more use although neither side has closed it: what came through
+// it made no sense, say. In a child the exit timer then runs as if the parent were gone, which it
+// does not after Close. It may be called after Close.
 func (l *Link) lose() {
-	if l.lost != nil {
-		l.lost()
+	if l.onLose != nil {
+		l.onLose()
 	}
 	l.Close()
 }
 
-// Close closes the connection and releases whoever reads or writes. Each call
-// returns when it is closed; the first returns the connection's error.
+// Close closes the connection and releases whoever reads or writes. Each call returns when it is
+// closed. The first returns the connection's error, the others nil.
 func (l *Link) Close() error {
 	if !l.closing.CompareAndSwap(false, true) {
 		<-l.closed
@@ -126,8 +121,8 @@ func (l *Link) Close() error {
 	}
 	l.ended.CompareAndSwap(endedNot, endedHere)
 	defer close(l.closed)
-	if l.unlinked != nil {
-		l.unlinked()
+	if l.onClose != nil {
+		l.onClose()
 	}
 	return l.conn.Close()
 }

@@ -11,6 +11,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
+	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
 
 // The deaf helper reads nothing until its stdin ends, and then all.
@@ -138,8 +141,8 @@ func TestKilledChildReleasesReadAndWrite(t *testing.T) {
 	p.Stop()
 }
 
-// The heir helper starts a program that keeps what the child lets it have:
-// with "link" the link itself, with "stderr" that.
+// The heir helper starts a program that keeps what the child lets it have: with "link" the link
+// itself, with "stderr" that.
 var _ = helper("heir", func(args []string) {
 	l := connect(nil)
 	cmd := exec.Command(os.Args[0], "helper:until")
@@ -147,7 +150,7 @@ var _ = helper("heir", func(args []string) {
 	if args[0] == "stderr" {
 		cmd.Stderr = os.Stderr
 	} else {
-		cmd.ExtraFiles = []*os.File{child.pipe.r, child.pipe.w}
+		cmd.ExtraFiles = []*os.File{sentinel.Read, sentinel.Write}
 	}
 	must(cmd.Start())
 	fmt.Fprintln(os.Stderr, "last words")
@@ -214,7 +217,7 @@ func TestChildThatClosesTheLinkAndLivesOn(t *testing.T) {
 		assert.Equal(t, io.EOF, err)
 	})
 	_, err = p.Link().Write([]byte{1})
-	assert.True(t, isBrokenPipe(err), "%v", err)
+	assert.True(t, pipes.IsBroken(err), "%v", err)
 	assert.Nil(t, p.Exit())
 	w.Close()
 	<-p.Done()

@@ -15,8 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// helpers are what this test binary does as a child, each registered beside
-// the test that uses it.
+// helpers are what this test binary does as a child, each registered beside the test that uses it.
 var helpers = map[string]func(args []string){}
 
 func helper(name string, run func(args []string)) struct{} {
@@ -34,14 +33,14 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	// Else a child built with the race detector takes a second to exit, and
-	// ExitTimeout ends it before it gets there.
+	// Else a child built with the race detector takes a second to exit, and ExitTimeout ends it
+	// before it gets there.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	os.Exit(m.Run())
 }
 
-// selfCmd is a Cmd for a helper. Where test binaries need an emulator,
-// VIADUCT_TEST_EXEC holds its words.
+// selfCmd is a Cmd for a helper. Where test binaries need an emulator, VIADUCT_TEST_EXEC holds its
+// words.
 func selfCmd(name string, args ...string) *exec.Cmd {
 	args = append([]string{"helper:" + name}, args...)
 	words := strings.Fields(os.Getenv("VIADUCT_TEST_EXEC"))
@@ -112,9 +111,8 @@ func readLink(l *Link) ([]byte, error) {
 	}
 }
 
-// readEnd is readLink of p's child that exits. On a busy machine the end of the
-// link can come more than a grace before that of the process: then the next
-// Read knows.
+// readEnd is readLink of p's child that exits. On a busy machine the end of the link can come more
+// than a grace before that of the process: then the next Read knows.
 func readEnd(p *Process) ([]byte, error) {
 	busy := watchLoad()
 	all, err := readLink(p.Link())
@@ -125,8 +123,14 @@ func readEnd(p *Process) ([]byte, error) {
 	return all, err
 }
 
-// noLeaks compares goroutines, descriptors and children at the end of the test
-// with now. Call it before anything that has a Cleanup of its own.
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// noLeaks compares goroutines, descriptors and children at the end of the test with now. Call it
+// before anything that has a Cleanup of its own.
 func noLeaks(t testing.TB) {
 	t.Helper()
 	r, w, err := os.Pipe() // makes the poller's descriptors, if they were not there
@@ -174,9 +178,8 @@ func within(t testing.TB, d time.Duration, what string, f func()) {
 	}
 }
 
-// watchLoad measures how late this process gets to run. The function it
-// returns ends that, and says how much later than on an idle machine a chain of
-// a few wake-ups may come.
+// watchLoad measures how late this process gets to run. The function it returns ends that, and says
+// how much later than on an idle machine a chain of a few wake-ups may come.
 func watchLoad() (stop func() time.Duration) {
 	const every = 2 * time.Millisecond
 	quit, result := make(chan struct{}), make(chan time.Duration)

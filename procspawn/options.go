@@ -4,43 +4,45 @@ import (
 	"time"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/procspawn/internal/family"
 )
 
 // Options adjust Start, Inherited and Handshake. A nil *Options and a zero field mean the default.
 // Each side has its own.
 type Options struct {
 	// Name and Version are those of this application, at most 256 bytes each. The hello announces
-	// them. If the other side is to compare it, Version is made of decimal numbers with dots between
-	// them, such as 1.24.3 or v2.0-rc1: a v in front, and what follows a - or +, do not count.
+	// them. If the other side is to compare it, Version is made of decimal numbers with dots
+	// between them, such as 1.24.3 or v2.0-rc1: a v in front, and what follows a - or +, do not
+	// count.
 	Name, Version string
 
-	// NeedName, MinVersion and MaxVersion are what the other side must announce. Empty: anything will
-	// do. Versions are compared number by number, as many of them as the limit has: 4.2 is not above
-	// 4. An application that does not fit is refused, on both sides with an [*AppError].
+	// NeedName, MinVersion and MaxVersion are what the other side must announce. Empty: anything
+	// will do. Versions are compared number by number, as many of them as the limit has: 4.2 is not
+	// above 4. An application that does not fit is refused, on both sides with an [*AppError].
 	NeedName, MinVersion, MaxVersion string
 
 	// HandshakeTimeout bounds the exchange of hellos, in addition to the context. Default: 10 s.
 	HandshakeTimeout time.Duration
 
-	// Env lists the variables of the environment that a child is given, out of Cmd.Env or else out of
-	// this process's environment: NAME, PREFIX* for all that begin so, or NAME=value to set one. Nil:
-	// all of them. Empty: none. (On Windows SYSTEMROOT is always given.)
+	// Env lists the variables of the environment that a child is given, out of Cmd.Env or else out
+	// of this process's environment: NAME, PREFIX* for all that begin so, or NAME=value to set one.
+	// Nil: all of them. Empty: none. (On Windows SYSTEMROOT is always given.)
 	Env []string
 
-	// Stdio has the link run over the child's standard input and output. It is for a program that is
-	// started by one which hands on nothing else: ssh, docker exec -i, kubectl exec -i, sudo.
+	// Stdio has the link run over the child's standard input and output. It is for a program that
+	// is started by one which hands on nothing else: ssh, docker exec -i, kubectl exec -i, sudo.
 	// Cmd.Stdin and Cmd.Stdout must be nil. Up to 64 KiB that others print before the hello are
 	// passed over; for Handshake the option means this alone.
 	//
 	// The child need not be told: what it prints goes to its standard error, and its standard input
-	// is empty. Signals reach the program that was started, not the one that it runs for us, and Exit
-	// has the status of that program. The child ends with its link.
+	// is empty. Signals reach the program that was started, not the one that it runs for us, and
+	// Exit has the status of that program. The child ends with its link.
 	Stdio bool
 
-	// CrashOutput says whether the child inherits a pipe to which the runtime of a Go program prints,
-	// besides stderr, when it crashes. With it Exit.Crash is whole, however much else goes to stderr.
-	// Without it the crash is looked for in what is captured of stderr. Default: On where stderr is
-	// captured. With Stdio there is no such pipe.
+	// CrashOutput says whether the child inherits a pipe to which the runtime of a Go program
+	// prints, besides stderr, when it crashes. With it Exit.Crash is whole, however much else goes
+	// to stderr. Without it the crash is looked for in what is captured of stderr. Default: On
+	// where stderr is captured. With Stdio there is no such pipe.
 	//
 	// A fatal error, unlike a panic, is named by a line that goes to stderr alone. If stderr is not
 	// captured, Exit.Crash begins without that line.
@@ -50,24 +52,24 @@ type Options struct {
 	// Default: EndWithParent.
 	ParentDeath ParentDeath
 
-	// Group gives the child a process group of its own, on Windows a job. The group is terminated and
-	// killed as a whole. What is left of it when the child has ended, however it ended, is killed, as
-	// long as this process lives to do so. The child is not in the foreground of a terminal then:
-	// Ctrl-C does not reach it, and it cannot read from there.
+	// Group gives the child a process group of its own, on Windows a job. The group is terminated
+	// and killed as a whole. What is left of it when the child has ended, however it ended, is
+	// killed, as long as this process lives to do so. The child is not in the foreground of a
+	// terminal then: Ctrl-C does not reach it, and it cannot read from there.
 	Group bool
 
-	// CloseTimeout is how long Stop leaves a child to exit by itself once its link is closed. A child
-	// that uses this package takes no longer than its own ExitTimeout. Default: 2 s; negative: no
-	// time at all.
+	// CloseTimeout is how long Stop leaves a child to exit by itself once its link is closed. A
+	// child that uses this package takes no longer than its own ExitTimeout. Default: 2 s;
+	// negative: no time at all.
 	CloseTimeout time.Duration
 
-	// TermTimeout is how long Stop leaves a child to exit upon SIGTERM before it is killed. Default:
-	// 2 s; negative: no time at all. Windows has no such signal.
+	// TermTimeout is how long Stop leaves a child to exit upon SIGTERM before it is killed.
+	// Default: 2 s; negative: no time at all. Windows has no such signal.
 	TermTimeout time.Duration
 
-	// DieOnInterrupt is for the child: SIGINT and SIGHUP kill it. They come from a terminal (Ctrl-C,
-	// its end) and reach the parent as well, so by default a child that is linked survives them, and
-	// the parent ends it in order.
+	// DieOnInterrupt is for the child: SIGINT and SIGHUP kill it. They come from a terminal
+	// (Ctrl-C, its end) and reach the parent as well, so by default a child that is linked survives
+	// them, and the parent ends it in order.
 	DieOnInterrupt bool
 
 	// ExitTimeout is for the child: when the parent is gone or has closed the link, the process is
@@ -94,7 +96,8 @@ type ParentDeath uint8
 
 const (
 	// EndWithParent: the child sees the end of its link, runs its callback and exits, within its
-	// Options.ExitTimeout. On Linux and FreeBSD a SIGCONT from the kernel wakes it if it is stopped.
+	// Options.ExitTimeout. On Linux and FreeBSD a SIGCONT from the kernel wakes it if it is
+	// stopped.
 	EndWithParent ParentDeath = iota
 
 	// KillWithParent: the system kills the child at once. Only on Linux, FreeBSD and Windows:
@@ -168,14 +171,14 @@ func (o *Options) exitTimeout() time.Duration {
 	return o.ExitTimeout
 }
 
-func (o *Options) parentDeath() ParentDeath {
-	if o == nil {
-		return EndWithParent
+// family says how a child is tied to this process.
+func (o *Options) family() family.Options {
+	return family.Options{
+		Group:      o.Group,
+		KillOrphan: o.ParentDeath == KillWithParent,
+		WakeOrphan: o.ParentDeath == EndWithParent,
 	}
-	return o.ParentDeath
 }
-
-func (o *Options) group() bool { return o != nil && o.Group }
 
 func (o *Options) stdio() bool { return o != nil && o.Stdio }
 

@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// shield keeps the signals of a terminal from killing the process, as long as
-// it is up. Nobody reads its channel; what else the program asks package
-// signal for is not affected, nor are the programs that it starts.
+// shield keeps the signals of a terminal from killing this process, until drop is called. What else
+// the program asks of package signal is not affected, nor are the programs that it starts.
 type shield struct {
-	c    chan os.Signal
+	c    chan os.Signal // nobody reads it
 	down sync.Once
 }
 
 func newShield() *shield {
 	s := &shield{c: make(chan os.Signal, 1)}
 	for _, sig := range terminalSignals {
-		if !signal.Ignored(sig) { // else the programs that this one starts would not ignore it any more
+		// Programs that this one starts ignore what it ignores, but not what it catches.
+		if !signal.Ignored(sig) {
 			signal.Notify(s.c, sig)
 		}
 	}

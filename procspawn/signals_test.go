@@ -14,9 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The signalled helper echoes, whatever the terminal says; with "own" it sends what it hears of SIGINT,
-// with "plain" it wants to die of it, with "close" it closes its link first, with "child" it
-// says how a program that it has started has died of it, with "grandchild" whether one survives it.
+// The signalled helper echoes, whatever the terminal says; with "own" it sends what it hears of
+// SIGINT, with "plain" it wants to die of it, with "close" it closes its link first, with "child"
+// it says how a program that it has started has died of it, with "grandchild" whether one survives
+// it.
 var _ = helper("signalled", func(args []string) {
 	switch args[0] {
 	case "plain":

@@ -48,8 +48,8 @@ func TestSSH(t *testing.T) {
 	require.ErrorContains(t, err, "no/such/program")
 }
 
-// startSSHD starts an sshd of the test's own on loopback, and returns the
-// command that runs a program behind it.
+// startSSHD starts an sshd of the test's own on loopback, and returns the command that runs a
+// program behind it.
 func startSSHD(t *testing.T) string {
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
 	if _, e := exec.LookPath("ssh"); err != nil || e != nil {

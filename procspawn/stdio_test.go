@@ -14,10 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// The print helper writes its arguments, "1text" to stdout and "2text" to
-// stderr, and then as much to stderr as the number in "flood=", to stdout as in "fill=".
+// The print helper writes its arguments, "1text" to stdout and "2text" to stderr, and then as much
+// to stderr as the number in "flood=", to stdout as in "fill=".
 var _ = helper("print", func(args []string) {
 	connect(nil)
 	for _, arg := range args {
@@ -74,7 +76,7 @@ func TestStdoutIsCaptured(t *testing.T) {
 	assert.True(t, exit.StdoutCaptured)
 	assert.Equal(t, "one\ntwo", string(exit.Stdout))
 	exit = runPrint(t, selfCmd("print", "1x", "fill=100000"))
-	assert.Len(t, exit.Stdout, tailSize)
+	assert.Len(t, exit.Stdout, capture.TailSize)
 
 	cmd := selfCmd("print", "1one")
 	cmd.Stdout = io.Discard
@@ -85,31 +87,12 @@ func TestStdoutIsCaptured(t *testing.T) {
 
 func TestStderrTail(t *testing.T) {
 	noLeaks(t)
-	for _, n := range []int{tailSize - 1, tailSize, tailSize + 1, 1 << 20} {
+	for _, n := range []int{capture.TailSize - 1, capture.TailSize, capture.TailSize + 1, 1 << 20} {
 		exit := runPrint(t, selfCmd("print", fmt.Sprintf("flood=%d", n)))
 		want := floodBytes(n)
-		assert.True(t, bytes.Equal(want[max(0, n-tailSize):], exit.Stderr), "of %d bytes", n)
+		assert.True(t, bytes.Equal(want[max(0, n-capture.TailSize):], exit.Stderr), "of %d bytes", n)
 		assert.Less(t, len(exit.Error()), 500)
 	}
-}
-
-func TestTail(t *testing.T) {
-	all := floodBytes(5*tailSize + 4321)
-	for _, step := range []int{97, 4096, 16 << 10, tailSize - 1, tailSize, tailSize + 1, 3 * tailSize} {
-		var tl tail
-		for i := 0; i < len(all); i += step {
-			end := min(i+step, len(all))
-			tl.add(all[i:end])
-			if i%17 == 0 || end == len(all) {
-				got, kept := tl.bytes()
-				require.True(t, kept)
-				require.True(t, bytes.Equal(all[max(0, end-tailSize):end], got), "step %d at %d", step, i)
-			}
-			require.LessOrEqual(t, len(tl.buf), 2*tailSize)
-		}
-	}
-	_, kept := (*tail)(nil).bytes()
-	assert.False(t, kept)
 }
 
 func TestStderrWriter(t *testing.T) {
@@ -120,7 +103,7 @@ func TestStderrWriter(t *testing.T) {
 	exit := runPrint(t, cmd)
 	assert.True(t, exit.StderrCaptured)
 	assert.True(t, bytes.Equal(floodBytes(200000), buf.Bytes()))
-	assert.True(t, bytes.Equal(floodBytes(200000)[200000-tailSize:], exit.Stderr))
+	assert.True(t, bytes.Equal(floodBytes(200000)[200000-capture.TailSize:], exit.Stderr))
 }
 
 type failingWriter struct{ calls int }
@@ -134,7 +117,7 @@ func TestStderrWriterFails(t *testing.T) {
 	cmd.Stderr = &w
 	exit := runPrint(t, cmd)
 	assert.Equal(t, 1, w.calls)
-	assert.True(t, bytes.Equal(floodBytes(200000)[200000-tailSize:], exit.Stderr))
+	assert.True(t, bytes.Equal(floodBytes(200000)[200000-capture.TailSize:], exit.Stderr))
 }
 
 func TestStderrFile(t *testing.T) {
@@ -191,11 +174,12 @@ func TestStdoutWriter(t *testing.T) {
 	assert.Equal(t, "err", string(exit.Stderr))
 }
 
-// TestSlowWriter: the report has what was said last, though the caller's writer is still at what was said before; that gets
-// all of it, in the time that it has.
+// TestSlowWriter: the report has what was said last, though the caller's writer is still at what
+// was said before; that gets all of it, in the time that it has.
 func TestSlowWriter(t *testing.T) {
 	noLeaks(t)
-	for _, d := range []time.Duration{0, 10 * time.Second} { // the writer takes longer than without a delay of its own
+	// With a delay of its own the writer takes longer than it may without.
+	for _, d := range []time.Duration{0, 10 * time.Second} {
 		t.Run(d.String(), func(t *testing.T) {
 			entered, release := make(chan struct{}, 100), make(chan struct{})
 			var got strings.Builder
@@ -214,10 +198,10 @@ func TestSlowWriter(t *testing.T) {
 				_, err := readEnd(p)
 				require.ErrorAs(t, err, &exit)
 			})
-			assert.Len(t, exit.Stderr, tailSize)
+			assert.Len(t, exit.Stderr, capture.TailSize)
 			assert.True(t, strings.HasSuffix(string(exit.Stderr), ",two"), "%q", exit.Stderr[len(exit.Stderr)-20:])
 			if d > 0 {
-				within(t, 5*time.Second, "more than a second", func() { <-time.After(writerGrace + 100*time.Millisecond) })
+				within(t, 5*time.Second, "more than a second", func() { <-time.After(time.Second + 100*time.Millisecond) })
 			}
 			close(release)
 			<-p.Done()

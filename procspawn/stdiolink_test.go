@@ -13,10 +13,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
-// The chatty helper prints to its standard output, reads its standard input,
-// and lets programs that it starts do so, while it echoes.
+// The chatty helper prints to its standard output, reads its standard input, and lets programs that
+// it starts do so, while it echoes.
 var _ = helper("chatty", func([]string) {
 	fmt.Println("before")
 	l := connect(nil)
@@ -149,7 +151,7 @@ func TestHandshakeJunk(t *testing.T) {
 			_, err = io.ReadFull(l, got)
 			require.NoError(t, err)
 			assert.Equal(t, "rest", string(got)) // not a byte too much was read
-			printed, _ := l.printed.bytes()
+			printed, _ := l.beforeHello.Bytes()
 			assert.Equal(t, junk, string(printed))
 			a.Close()
 			b.Close()
@@ -171,7 +173,7 @@ func FuzzSkipJunk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, size int) {
 		size = max(1, size%20)
 		r := &cutReader{data: data, size: size}
-		err := skipJunk(r, new(tail))
+		err := skipJunk(r, new(capture.Tail))
 		at := bytes.Index(data, []byte(helloMagic))
 		if at >= 0 && at <= maxJunk {
 			require.NoError(t, err)
@@ -195,4 +197,15 @@ func (r *cutReader) Read(p []byte) (int, error) {
 	n := copy(p, r.data[:min(r.size, len(r.data))])
 	r.data = r.data[n:]
 	return n, nil
+}
+
+// slicesOf cuts s into pieces.
+func slicesOf(s string, size int) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := 0; i < len(s); i += size {
+			if !yield(s[i:min(i+size, len(s))]) {
+				return
+			}
+		}
+	}
 }

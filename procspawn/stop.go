@@ -7,28 +7,29 @@ import (
 	"time"
 )
 
-// killLimit is how long Stop waits for the system to report the end of a
-// process that was killed. One that sits in the kernel, on a dead network file
-// system say, cannot be killed before it comes back.
+// killLimit is how long Stop waits for the system to report the end of a process that was killed.
+// One that waits in the kernel, for a dead network file system say, cannot be killed before that
+// ends.
 const killLimit = 5 * time.Second
 
 var errUnkillable = errors.New("killed, but the system has not reported its end: it may hang in the kernel")
 
-// Stop ends the child, step by step: it closes the link, which makes a child
-// of viaduct exit; after Options.CloseTimeout it sends SIGTERM, where there is
-// such a thing (and SIGCONT, to wake it); after Options.TermTimeout it kills. It waits for the child and
-// returns how it ended, and at which step. Calls beyond the first wait with it.
+// Stop ends the child, step by step. It closes the link, which makes a child of viaduct exit. After
+// Options.CloseTimeout it sends SIGTERM, where there is such a signal, and SIGCONT to wake a child
+// that is stopped. After Options.TermTimeout it kills. It waits for the child and returns how it
+// ended, and at which step. Calls beyond the first wait with it.
 //
-// Stop always returns. For a process that even then does not end, Exit.Cause
-// says so and Done stays open.
+// Stop always returns. If the system has not reported the end of the process 5 s after it was
+// killed, Exit.Cause says so and Done stays open.
 func (p *Process) Stop() *Exit {
-	p.ladder.Do(func() {
+	p.stopSteps.Do(func() {
 		p.link.Close()
 		if p.waitExit(p.opts.closeTimeout()) {
 			return
 		}
-		p.take(StepTerminate)
-		err := p.family.terminate() // if it may not be sent a signal, it may still be about to exit
+		p.noteStep(StepTerminate)
+		// If the child may not be sent a signal, it may still be about to exit.
+		err := p.processTree.Terminate()
 		if !errors.Is(err, errors.ErrUnsupported) && p.waitExit(p.opts.termTimeout()) {
 			return
 		}
@@ -39,8 +40,8 @@ func (p *Process) Stop() *Exit {
 
 // kill kills the child at once.
 func (p *Process) kill() {
-	p.take(StepKill)
-	if err := p.family.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	p.noteStep(StepKill)
+	if err := p.processTree.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.killErr = err

@@ -43,7 +43,8 @@ func TestTerminate(t *testing.T) {
 	})
 }
 
-// TestCancelThatStops: the caller's way to end the child when the context ends is Stop, which waits for the child.
+// TestCancelThatStops: the caller's way to end the child when the context ends is Stop, which waits
+// for the child.
 func TestCancelThatStops(t *testing.T) {
 	noLeaks(t)
 	ctx, cancel := context.WithCancel(context.Background())

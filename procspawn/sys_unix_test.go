@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFiles lists this process's descriptors as "number target", except for
-// 0 to 2; nothing where there is no /proc.
+// openFiles lists this process's descriptors as "number target", except for 0 to 2; nothing where
+// there is no /proc.
 func openFiles() []string {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {

@@ -36,8 +36,11 @@ var mayImport = map[string][]string{
 		inner + "codec", inner + "endpoint", inner + "serve", inner + "message", inner + "body", inner + "fault",
 		inner + "gobwire", inner + "handles",
 	},
-	modulePath + "/duplex":    {inner + "handles"},
-	modulePath + "/procspawn": {inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/sentinel", sysModule},
+	modulePath + "/duplex": {inner + "handles"},
+	modulePath + "/procspawn": {
+		inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
+		modulePath + "/procspawn/internal/pipes", modulePath + "/procspawn/internal/sentinel",
+	},
 
 	inner + "endpoint": {inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
 	inner + "codec":    {inner + "serve", inner + "message", inner + "link", inner + "fault"},
@@ -51,6 +54,9 @@ var mayImport = map[string][]string{
 	inner + "mpack":    {},
 	inner + "handles":  {},
 
+	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
+	modulePath + "/procspawn/internal/family":   {sysModule},
+	modulePath + "/procspawn/internal/pipes":    {sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},
 	modulePath + "/duplex/model":                {}, // tests only
 }

@@ -2,10 +2,10 @@ package mpack
 
 import "fmt"
 
-// EachPair reads the map at the start of b, whose keys are str, and calls f for each of its pairs, in
-// order, with the key and with all bytes of the value. Skip has checked these: they are one value,
-// whose arrays and maps nest at most maxDepth levels. So f may leave a value alone, which is how
-// readers pass over keys that a later peer has added. Both slices alias b.
+// EachPair reads the map at the start of b, whose keys are str, and calls f for each of its pairs,
+// in order, with the key and with all bytes of the value. Skip has checked these: they are one
+// value, whose arrays and maps nest at most maxDepth levels. So f may leave a value alone, which is
+// how readers pass over keys that a later peer has added. Both slices alias b.
 //
 // It returns the bytes behind the map. It ends at the first error: f's own is returned as it is. It
 // does not allocate, unless an error is to be told or a value nests deeper than 16 levels.

@@ -12,8 +12,8 @@ const (
 	leastNumber   = 3
 )
 
-// claim makes files of the descriptors of e. If either end of the link is not an open pipe
-// all stay as they are: they belong to somebody else.
+// claim makes files of the descriptors of e. If either end of the link is not an open pipe all stay
+// as they are: they belong to somebody else.
 func claim(e ends) (r, w, crash *os.File, err error) {
 	problem := check(e.r, "read", e.kind)
 	if p := check(e.w, "write", e.kind); p != "" {
@@ -30,8 +30,8 @@ func claim(e ends) (r, w, crash *os.File, err error) {
 			return nil, nil, nil, err
 		}
 	}
-	// Without close-on-exec a grandchild that outlives us would keep the
-	// parent from seeing the end of the link.
+	// Without close-on-exec a grandchild that outlives us would keep the parent from seeing the end
+	// of the link.
 	syscall.CloseOnExec(e.r)
 	syscall.CloseOnExec(e.w)
 	if r, err = file(e.r, "read"); err != nil {
@@ -88,9 +88,8 @@ func check(fd int, name, kind string) string {
 	return who + "is not a pipe"
 }
 
-// file makes the descriptor non-blocking before os.NewFile looks at it: a blocking
-// one would stay off the poller, and then Close wakes no blocked Read and
-// every wake-up costs three times as much.
+// file makes the descriptor non-blocking before os.NewFile looks at it: a blocking one would stay
+// off the poller, and then Close wakes no blocked Read and every wake-up costs three times as much.
 func file(fd int, name string) (*os.File, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, sentinelError("descriptor " + itoa(fd) + " (the link's " + name + " end) cannot be made non-blocking: " + err.Error())
@@ -98,9 +97,9 @@ func file(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "link "+name+" end"), nil
 }
 
-// moveStdio takes the link from descriptors 0 and 1 and returns where it is
-// now. What the program reads from standard input is empty from now on, and
-// what it prints to standard output goes to standard error, or nowhere if there is none.
+// moveStdio takes the link from descriptors 0 and 1 and returns where it is now. What the program
+// reads from standard input is empty from now on, and what it prints to standard output goes to
+// standard error, or nowhere if there is none.
 func moveStdio() (r, w int, err error) {
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR, 0)
 	if err != nil {

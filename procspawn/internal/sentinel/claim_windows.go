@@ -10,8 +10,8 @@ const (
 	leastNumber   = 1
 )
 
-// claim makes files of the handles of e. If either end of the link is not an
-// open pipe all stay as they are: they belong to somebody else.
+// claim makes files of the handles of e. If either end of the link is not an open pipe all stay as
+// they are: they belong to somebody else.
 func claim(e ends) (r, w, crash *os.File, err error) {
 	in, out := syscall.Handle(e.r), syscall.Handle(e.w)
 	if e.kind == kindStdio {
@@ -44,8 +44,8 @@ func claim(e ends) (r, w, crash *os.File, err error) {
 	return r, w, crash, nil
 }
 
-// keep sees to it that programs which this one starts do not inherit the handle. One
-// that outlives us would keep the parent from seeing the end of the link.
+// keep sees to it that programs which this one starts do not inherit the handle. One that outlives
+// us would keep the parent from seeing the end of the link.
 func keep(h syscall.Handle) error {
 	return syscall.SetHandleInformation(h, syscall.HANDLE_FLAG_INHERIT, 0)
 }
@@ -77,9 +77,8 @@ func check(h syscall.Handle, name string) string {
 	return who + "is not a pipe"
 }
 
-// moveStdio takes the link from standard input and output. What the program
-// reads from standard input is empty from now on, and what it prints to standard
-// output goes to standard error.
+// moveStdio takes the link from standard input and output. What the program reads from standard
+// input is empty from now on, and what it prints to standard output goes to standard error.
 func moveStdio() (r, w, crash *os.File, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -99,7 +98,8 @@ func moveStdio() (r, w, crash *os.File, err error) {
 		null.Close()
 		return nil, nil, nil, sentinelError("the link cannot be taken from standard input and output: " + err.Error())
 	}
-	r, w = os.Stdin, os.Stdout // these very files: a lost one would close its handle when it is collected
+	// These very files: if they were dropped, the collector would close their handles.
+	r, w = os.Stdin, os.Stdout
 	os.Stdin, os.Stdout = null, os.Stderr
 	syscall.Stdin, syscall.Stdout = in, syscall.Stderr
 	return r, w, nil, nil

@@ -1,17 +1,16 @@
-// Package sentinel finds the two words by which a parent tells its child which
-// descriptors are the link, takes them out of os.Args, and claims the
-// descriptors before anything else in the program can start a process or look
-// at the arguments.
+// Package sentinel finds the two words by which a parent tells its child which descriptors are the
+// link, takes them out of os.Args, and claims the descriptors before anything else in the program
+// can start a process or look at the arguments.
 //
-// It imports os and syscall alone, because packages are initialised in the
-// order of their import paths and dependencies: with nothing else to wait for
-// this one comes before nearly everything. A test keeps it so.
+// It imports os and syscall alone, because packages are initialised in the order of their import
+// paths and dependencies: with nothing else to wait for this one comes before nearly everything. A
+// test keeps it so.
 package sentinel
 
 import "os"
 
-// Major is the version that the first word names. It changes only if the
-// second word, or what becomes of the descriptors, means something else.
+// Major is the version that the first word names. It changes only if the second word, or what
+// becomes of the descriptors, means something else.
 const Major = "1"
 
 const prefix = "viaduct."
@@ -51,13 +50,13 @@ type ends struct {
 
 // What a second word begins with.
 const (
-	kindFd     = "fd"     // two or three descriptors that the child inherits beside the standard ones
+	kindFd     = "fd"     // descriptors that the child inherits besides the standard ones
 	kindHandle = "handle" // the same on Windows
 	kindStdio  = "stdio"  // standard input and output
 )
 
-// Words returns the sentinel that hands the child descriptors, on Windows
-// handles: one to read from, one to write to and, if there is a third, one for crash output.
+// Words returns the sentinel that hands the child descriptors, on Windows handles: one to read
+// from, one to write to and, if there is a third, one for crash output.
 func Words(fds ...int) [2]string { return words(inheritedKind, fds...) }
 
 // StdioWords returns the sentinel of a link over standard input and output.
@@ -75,11 +74,10 @@ func words(kind string, fds ...int) [2]string {
 	return [2]string{prefix + Major, second}
 }
 
-// Find returns the index of the first word of the first sentinel behind the
-// program's name in args, or -1. It finds those of other versions, and those
-// whose second word is damaged, too: a child had better say so than run as if
-// nobody had started it. Something before the colon is asked for all the same,
-// so that a file called viaduct.1 among the arguments is no sentinel.
+// Find returns the index of the first word of the first sentinel behind the program's name in args,
+// or -1. It finds those of other versions, and those whose second word is damaged, too: a child had
+// better say so than run as if nobody had started it. Something before the colon is asked for all
+// the same, so that a file called viaduct.1 among the arguments is no sentinel.
 func Find(args []string) int {
 	for i := 1; i+1 < len(args); i++ {
 		if major(args[i]) != "" && kind(args[i+1]) != "" {

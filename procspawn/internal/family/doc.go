@@ -1,0 +1,21 @@
+// Package family starts a child process so that the system and we can end it and what it starts,
+// and ends it: process groups and death signals on Unix, jobs on Windows.
+//
+// It assumes a Cmd that has not been started, and that nobody but Tree.Wait waits for its process.
+//
+// It promises:
+//   - Until Wait has returned, the process's number is its own: no signal reaches another process.
+//   - A group is ended as a whole by Kill, and what is left of it when its first process has ended
+//     is killed by Wait.
+//   - With Options.KillOrphan or WakeOrphan the signal comes when this process dies, and not when
+//     one of its threads ends.
+//
+// On systems other than Unix and Windows Start fails with errors.ErrUnsupported.
+package family
+
+// Options say how a process is tied to this one and to those that it starts.
+type Options struct {
+	Group      bool // what it starts is ended with it
+	KillOrphan bool // the system kills it when this process dies
+	WakeOrphan bool // the system, where it can, wakes it then if it is stopped
+}

@@ -1,0 +1,131 @@
+//go:build unix
+
+package family
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+)
+
+// Tree is the process of a child and, with Options.Group, the group of those that it starts.
+type Tree struct {
+	// Written by Start.
+	cmd   *exec.Cmd
+	group bool // it has a process group of its own
+	bound bool // it has been started by the starter, which Wait releases
+
+	mu   sync.Mutex
+	gone bool // the process may have been waited for: its number may be another's
+}
+
+// Start starts cmd as opts say. It replaces cmd.SysProcAttr by a copy. An error means that nothing
+// was started.
+func (t *Tree) Start(cmd *exec.Cmd, opts Options) error {
+	t.cmd = cmd
+	var attr syscall.SysProcAttr
+	if cmd.SysProcAttr != nil {
+		attr = *cmd.SysProcAttr
+	} else if _, err := os.Stat(cmd.Dir); cmd.Dir != "" && err != nil {
+		// Cmd.Start looks only where there are no attributes.
+		return &os.PathError{Op: "chdir", Path: cmd.Dir, Err: errors.Unwrap(err)}
+	}
+	if t.group = opts.Group; t.group {
+		if attr.Pgid != 0 {
+			return fmt.Errorf("procspawn: Options.Group gives the child a process group of its own, and SysProcAttr.Pgid puts it into group %d: set one of them", attr.Pgid)
+		}
+		attr.Setpgid = !attr.Setsid // the leader of a session has a group of its own anyway
+	}
+	err := setDeathSignal(&attr, opts)
+	if err != nil {
+		return err
+	}
+	cmd.SysProcAttr = &attr
+	if t.bound = hasDeathSignal(&attr); t.bound {
+		return starter.start(cmd.Start)
+	}
+	return cmd.Start()
+}
+
+// Wait is Cmd.Wait. It calls exited as soon as the process has, and kills what is left of the group
+// then.
+func (t *Tree) Wait(exited func()) error {
+	early := awaitExit(t.cmd.Process.Pid) // the process keeps its number, which is the group's
+	if early {
+		if t.group {
+			t.signalGroup(syscall.SIGKILL)
+		}
+		exited()
+	}
+	if early || !t.group {
+		t.leave()
+	}
+	err := t.cmd.Wait()
+	if !early {
+		if t.group {
+			// The number of a group is not given out again while it has members.
+			syscall.Kill(-t.cmd.Process.Pid, syscall.SIGKILL)
+			t.leave()
+		}
+		exited()
+	}
+	if t.bound {
+		starter.release()
+	}
+	return err
+}
+
+// leave notes that the number of the process is no longer its own.
+func (t *Tree) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gone = true
+}
+
+// signalGroup sends sig to the group while that is ours.
+func (t *Tree) signalGroup(sig syscall.Signal) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone {
+		return os.ErrProcessDone
+	}
+	return syscall.Kill(-t.cmd.Process.Pid, sig)
+}
+
+// Terminate asks the process to exit, by SIGTERM. One that is stopped is woken, or it would not
+// hear of it.
+func (t *Tree) Terminate() error {
+	if t.group {
+		if err := t.signalGroup(syscall.SIGTERM); err != nil {
+			return err
+		}
+		return t.signalGroup(syscall.SIGCONT)
+	}
+	if err := t.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return t.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// Kill ends the process at once, with its group.
+func (t *Tree) Kill() error {
+	if t.group {
+		t.signalGroup(syscall.SIGKILL)
+	}
+	return t.cmd.Process.Kill()
+}
+
+// HasExited reports whether the process has exited, be it waited for or not. False may mean that
+// the system does not tell.
+func (t *Tree) HasExited() bool { return hasExited(t.cmd.Process.Pid) }
+
+// Status says, after Wait, how the process has ended: its exit code, or -1 and the signal.
+func (t *Tree) Status() (code int, sig os.Signal) {
+	if ws, ok := t.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return -1, ws.Signal()
+	}
+	return t.cmd.ProcessState.ExitCode(), nil
+}

@@ -1,0 +1,90 @@
+package pipes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// Conn is one side's ends of the two pipes of a link. Both are on the poller, so that Close and
+// deadlines release who is blocked. (File.Fd would take them off it: use SyscallConn.)
+type Conn struct {
+	r Reader
+	w *os.File
+
+	// kept is what a watch had to read to see the end, where the system has no other way. Owned by
+	// the watch, then by who calls Read.
+	kept []byte
+
+	watch chan struct{} // closed when the watch has ended; nil: there was none
+
+	writing sync.Mutex // held across a write: WriteNow would have to wait then
+}
+
+// ErrNoWriteNow is what WriteNow returns where a pipe takes a write whole or makes it wait.
+var ErrNoWriteNow = fmt.Errorf("procspawn: this connection cannot write without waiting: %w", errors.ErrUnsupported)
+
+// Inherited returns the link whose ends a child was given. It is an error, which names the end, if
+// one of them is not open in its direction.
+func Inherited(r, w *os.File) (*Conn, error) {
+	if err := checkAccess(r, w); err != nil {
+		return nil, err
+	}
+	return newConn(r, w), nil
+}
+
+func newConn(r, w *os.File) *Conn { return &Conn{r: Reader{f: r}, w: w} }
+
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.kept) > 0 {
+		n := copy(p, c.kept)
+		c.kept = c.kept[n:]
+		return n, nil
+	}
+	return c.r.Read(p)
+}
+
+func (c *Conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.w.Write(p)
+}
+
+// WriteNow writes what the pipe takes at once, by one system call. It returns 0 and no error if the
+// pipe is full or a Write is at work, and ErrNoWriteNow where there is no such call.
+func (c *Conn) WriteNow(p []byte) (int, error) {
+	if !c.writing.TryLock() {
+		return 0, nil
+	}
+	defer c.writing.Unlock()
+	return writeNow(c.w, p)
+}
+
+// Close closes both ends and releases whoever reads, writes or watches.
+func (c *Conn) Close() error {
+	return errors.Join(closePipe(c.w), c.r.Close())
+}
+
+// Expire is for when the process at the other end has exited. Who is blocked in Write is released
+// now, and who is blocked in Read at the deadline, even if another process has kept the other ends.
+func (c *Conn) Expire(deadline time.Time) {
+	c.w.SetWriteDeadline(time.Unix(1, 0))
+	c.r.SetReadDeadline(deadline)
+}
+
+// Watch calls gone, in a goroutine, as soon as nobody has the other end open any more. It can be
+// called once, and nobody may Read before Unwatch has returned.
+func (c *Conn) Watch(gone func()) {
+	c.watch = make(chan struct{})
+	go func() {
+		defer close(c.watch)
+		if awaitHangup(c) {
+			gone()
+		}
+	}()
+}
+
+// Unwatch ends the watch and returns when it has ended, gone included.
+func (c *Conn) Unwatch() { stopWaiting(c, c.watch) }

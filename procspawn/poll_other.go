@@ -1,6 +1,0 @@
-//go:build unix && !linux
-
-package procspawn
-
-// pollHalfClosed is nothing here: a socket whose other end writes no more is noticed once the link is read.
-const pollHalfClosed = 0
