@@ -28,8 +28,9 @@ import (
 type Caller struct {
 	// Metadata is what the caller has attached with [WithMetadata]. It is not to be changed.
 	//
-	// What a caller sets here is part of the argument, as any field, and crosses as well; a pair that
-	// is attached goes before one of the same key. An argument that is passed on takes it along.
+	// What a caller sets here is part of the argument, as any field, and crosses as well; a pair
+	// that is attached goes before one of the same key. An argument that is passed on takes it
+	// along.
 	Metadata map[string]string
 
 	ctx context.Context

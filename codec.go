@@ -52,24 +52,25 @@ type Options struct {
 	// interface, between Go programs, its type takes one level more. Default: 1,000.
 	MaxDepth int
 
-	// GoPeer says that the other side is a Go program with viaduct and has this set, too. Then types
-	// that MessagePack would damage, and values in interfaces, cross in gob's way.
+	// GoPeer says that the other side is a Go program with viaduct and has this set, too. Then
+	// types that MessagePack would damage, and values in interfaces, cross in gob's way.
 	GoPeer bool
 
-	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides must
-	// then have the same fields in the same order. Either form is always understood.
+	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides
+	// must then have the same fields in the same order. Either form is always understood.
 	StructsAsArrays bool
 
-	// Encoding encodes arguments and replies. Both sides must have the same. Default: [MessagePack].
+	// Encoding encodes arguments and replies. Both sides must have the same. Default:
+	// [MessagePack].
 	Encoding Encoding
 
-	// ServiceMethod says which Service.Method of the server is meant by the name that a call came in
-	// with: other programs have names of another form. It is called for each call, from several
+	// ServiceMethod says which Service.Method of the server is meant by the name that a call came
+	// in with: other programs have names of another form. It is called for each call, from several
 	// goroutines at once. Default: names are as net/rpc has them.
 	ServiceMethod func(method string) string
 
-	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits for
-	// any more. Default: nobody is told.
+	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
+	// for any more. Default: nobody is told.
 	Logger *slog.Logger
 }
 
@@ -92,8 +93,8 @@ func NewClient(conn io.ReadWriteCloser) *rpc.Client {
 	return (*Options)(nil).NewClient(conn)
 }
 
-// ServeConn serves [rpc.DefaultServer] on conn. It blocks until the other side hangs up; use it in a
-// go statement.
+// ServeConn serves [rpc.DefaultServer] on conn. It blocks until the other side hangs up; use it in
+// a go statement.
 func ServeConn(conn io.ReadWriteCloser) {
 	(*Options)(nil).ServeConn(conn)
 }

@@ -14,7 +14,8 @@ type Error = fault.Error
 
 // What the library of the other side says of a call, in the sense of [errors.Is].
 var (
-	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in rpcpipe.Options.
+	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in
+	// rpcpipe.Options.
 	ErrOverload = fault.ErrOverload
 
 	// ErrGoexit: the method has ended its goroutine with [runtime.Goexit].
@@ -57,15 +58,16 @@ type ProtocolError = fault.ProtocolError
 type DownError = fault.DownError
 
 // A ShutdownError is what a call fails with that was not begun, as one of the sides is shutting the
-// link down. It unwraps to the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of it.
+// link down. It unwraps to the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of
+// it.
 //
 //	Err error
 type ShutdownError = fault.ShutdownError
 
 // RegisterError has err cross between processes that have both registered it under this name: where
-// an error that a method passed to [Caller.Fail] or [Fail] wraps it, in the sense of [errors.Is], the
-// caller's error does as well. A name is 1 to 100 bytes long, for instance the import path and name
-// of a variable.
+// an error that a method passed to [Caller.Fail] or [Fail] wraps it, in the sense of [errors.Is],
+// the caller's error does as well. A name is 1 to 100 bytes long, for instance the import path and
+// name of a variable.
 //
 // Registered already are, as "io.EOF" and so on, [context.Canceled] and [context.DeadlineExceeded],
 // [errors.ErrUnsupported], [os.ErrDeadlineExceeded], and all the error variables of packages io and

@@ -32,8 +32,8 @@ func (Positional) positional() {}
 
 type positional interface{ positional() }
 
-// Ext is a MessagePack ext value, passed through as it is. Codes from 0 to 127 are for applications,
-// negative ones are MessagePack's own.
+// Ext is a MessagePack ext value, passed through as it is. Codes from 0 to 127 are for
+// applications, negative ones are MessagePack's own.
 type Ext struct {
 	Code int8
 	Data []byte // after decoding it may alias the message
@@ -67,8 +67,8 @@ func paramsOf(args any) (list []any, ok bool) {
 }
 
 // Check reports whether values of v's type can cross whole, between Go programs; v may be nil only
-// as a typed pointer. It returns nil, or an error that names the field which nothing can carry. What
-// is in an interface is checked when it is sent. Use it in tests of your own:
+// as a typed pointer. It returns nil, or an error that names the field which nothing can carry.
+// What is in an interface is checked when it is sent. Use it in tests of your own:
 //
 //	if err := viaduct.Check(Args{}); err != nil {
 //		t.Error(err)
@@ -83,8 +83,8 @@ func Explain(v any) string { return body.Explain(v) }
 // An Encoding turns arguments and replies into bytes and back. Its methods are called from several
 // goroutines at once.
 //
-// What the rest of this package says about values, such as what becomes of a type or how much memory
-// a message may take, is about MessagePack. With another Encoding that is its own business.
+// What the rest of this package says about values, such as what becomes of a type or how much
+// memory a message may take, is about MessagePack. With another Encoding that is its own business.
 type Encoding interface {
 	// Name names it. The two sides of a Peer tell each other theirs, and refuse to connect if they
 	// differ. It has at most 64 bytes; if it has none, the name of its Go type is told. "msgpack",
@@ -92,20 +92,20 @@ type Encoding interface {
 	Name() string
 
 	// Append appends v, encoded, to b, whose bytes it leaves as they are. v is an argument as the
-	// caller passed it, or a pointer to a reply. It is no nil pointer, which needs no encoding, but may
-	// point to one.
+	// caller passed it, or a pointer to a reply. It is no nil pointer, which needs no encoding, but
+	// may point to one.
 	Append(b []byte, v any) ([]byte, error)
 
-	// Decode decodes data, all of it, into what v points to. It may keep data. A reply may have been
-	// filled in by its caller.
+	// Decode decodes data, all of it, into what v points to. It may keep data. A reply may have
+	// been filled in by its caller.
 	Decode(data []byte, v any) error
 }
 
 // The encodings that come with viaduct.
 //
 // Gob and JSON are encoding/gob and encoding/json: what these do with a type is what happens. Use
-// Gob with peers you trust only: encoding/gob is not made for hostile bytes, and takes memory on the
-// word of some of them.
+// Gob with peers you trust only: encoding/gob is not made for hostile bytes, and takes memory on
+// the word of some of them.
 var (
 	MessagePack Encoding = body.MessagePack{}
 	Gob         Encoding = gobwire.Encoding{}

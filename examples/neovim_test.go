@@ -121,7 +121,8 @@ func startNeovim(t *testing.T, g *goside, opts rpcpipe.Options) *editor {
 	return e
 }
 
-// lua are the parameters of nvim_exec_lua. The code finds the number of the link in channel, and args in "...".
+// lua are the parameters of nvim_exec_lua. The code finds the number of the link in channel, and
+// args in "...".
 func (e *editor) lua(code string, args ...any) viaduct.Params {
 	return viaduct.Params{"local channel = ...; return (function(...) " + code + " end)(select(2, ...))", append([]any{e.channel}, args...)}
 }

@@ -19,8 +19,9 @@ func init() {
 	}
 }
 
-// BenchmarkLog: what a record costs who logs it to a process that writes it out, beside one that is written out to
-// nowhere here. Records come faster than they are handled: how many are dropped is shown, too.
+// BenchmarkLog: what a record costs who logs it to a process that writes it out, beside one that is
+// written out to nowhere here. Records come faster than they are handled: how many are dropped is
+// shown, too.
 func BenchmarkLog(b *testing.B) {
 	p, err := rpcpipe.Start(b.Context(), procspawn.Self("log sink"), nil)
 	require.NoError(b, err)

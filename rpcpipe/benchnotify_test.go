@@ -28,8 +28,8 @@ func init() {
 	}
 }
 
-// BenchmarkNotifyLoop compares one-way calls with a bare loop of ServeRequest over the same kind of pipes, which decodes the same
-// messages, written as fast as it takes them.
+// BenchmarkNotifyLoop compares one-way calls with a bare loop of ServeRequest over the same kind of
+// pipes, which decodes the same messages, written as fast as it takes them.
 func BenchmarkNotifyLoop(b *testing.B) {
 	p, link := benchPeer(b), benchLink(b, "loop")
 	answers := make([]byte, 64<<10)
@@ -54,7 +54,8 @@ func BenchmarkNotifyLoop(b *testing.B) {
 	)
 }
 
-// sendNotes sends n notes, rounded up to thousands, from several goroutines, and waits until they have been served.
+// sendNotes sends n notes, rounded up to thousands, from several goroutines, and waits until they
+// have been served.
 func sendNotes(b *testing.B, p *rpcpipe.Peer, senders int) func(n int) {
 	return func(n int) {
 		n = (n/1000 + 1) * 1000

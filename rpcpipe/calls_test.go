@@ -158,7 +158,8 @@ func TestRecoveredPanic(t *testing.T) {
 	require.NoError(t, (<-parked.Done).Error)
 }
 
-// TestReplyIsLeftAlone: it is the caller's again when CallContext has returned, though the reply comes at the same time.
+// TestReplyIsLeftAlone: it is the caller's again when CallContext has returned, though the reply
+// comes at the same time.
 func TestReplyIsLeftAlone(t *testing.T) {
 	s := newService()
 	a, b := rpcpipe.Pair(nil, s.options())
@@ -186,7 +187,8 @@ func TestReplyIsLeftAlone(t *testing.T) {
 	require.NotZero(t, late.Load())
 }
 
-// TestManyCancelled: calls that are given up leave nothing behind, whether their methods heed it or not.
+// TestManyCancelled: calls that are given up leave nothing behind, whether their methods heed it or
+// not.
 func TestManyCancelled(t *testing.T) {
 	n := 1_000_000
 	if testing.Short() || raceEnabled {
@@ -294,7 +296,8 @@ func TestFlood(t *testing.T) {
 	require.EqualValues(t, 0, c.running.Load())
 }
 
-// TestUnsentIsAborted: a call of 90 MiB that is given up while most of it is unsent is taken back at once; nothing of it arrives.
+// TestUnsentIsAborted: a call of 90 MiB that is given up while most of it is unsent is taken back
+// at once; nothing of it arrives.
 func TestUnsentIsAborted(t *testing.T) {
 	p := callsChild(t, nil)
 	suspend(t, p.Process().Pid())

@@ -1,6 +1,6 @@
-// Package rpcpipe starts a program and calls methods in it, and is called back
-// by it, with net/rpc over one inherited pipe pair: no sockets, ports, files or
-// generated code, and stdout is left to the program.
+// Package rpcpipe starts a program and calls methods in it, and is called back by it, with net/rpc
+// over one inherited pipe pair: no sockets, ports, files or generated code, and stdout is left to
+// the program.
 //
 // # Parent and child
 //
@@ -13,12 +13,11 @@
 //	err = peer.Call("Child.Frontflip", &a, &r)      err = peer.Call("Parent.Moo", &a, &r)
 //	err = peer.Close()                              err = peer.Wait()
 //
-// Register before Start or Connect: a call may arrive at once. A nil
-// Options.Server exposes everything on [rpc.DefaultServer]; give a child that
-// is not trusted a server of its own.
+// Register before Start or Connect: a call may arrive at once. A nil Options.Server exposes
+// everything on [rpc.DefaultServer]; give a child that is not trusted a server of its own.
 //
-// A program can be its own child. It must then branch before anything else (in
-// a test binary, in TestMain):
+// A program can be its own child. It must then branch before anything else (in a test binary, in
+// TestMain):
 //
 //	if rpcpipe.IsChild() {
 //		childMain()
@@ -28,35 +27,37 @@
 //
 // # Calls
 //
-// Calls are served concurrently, each on a goroutine of its own, in both
-// directions at once; a handler may call back, to any depth. One-way calls
-// ([Peer.Notify]) are served one at a time, in the order they were sent; a call may be
-// served before an earlier one-way call has been. Neither a slow handler nor a
-// large message holds up other calls. A handler that panics ends its process, as with net/rpc; its caller gets the
-// panic with its stack first.
+// Calls are served concurrently, each on a goroutine of its own, in both directions at once; a
+// handler may call back, to any depth. One-way calls ([Peer.Notify]) are served one at a time, in
+// the order they were sent; a call may be served before an earlier one-way call has been. Neither a
+// slow handler nor a large message holds up other calls. A handler that panics ends its process, as
+// with net/rpc; its caller gets the panic with its stack first.
 //
-// Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so that
-// missing, extra and reordered fields do no harm. Types that write themselves in gob's manner, and values in
-// interfaces whose types are registered with [gob.Register], cross as with gob. What nothing can carry is an
-// error that names the field; [viaduct.Check] finds it in a test. TYPES.md shows many types beside gob. Another
-// encoding can be chosen: see [viaduct.Options]. Both sides must choose the same, or they do not connect.
+// Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so
+// that missing, extra and reordered fields do no harm. Types that write themselves in gob's manner,
+// and values in interfaces whose types are registered with [gob.Register], cross as with gob. What
+// nothing can carry is an error that names the field; [viaduct.Check] finds it in a test. TYPES.md
+// shows many types beside gob. Another encoding can be chosen: see [viaduct.Options]. Both sides
+// must choose the same, or they do not connect.
 //
-// [Peer.CallContext] ends with its context, and the other side then answers the call at once. A method whose
-// argument embeds [viaduct.Caller] has the context of its call: it ends when the caller has given up, at the caller's deadline, and
-// when the link ends. From it [FromContext] returns the Peer that has called, and [viaduct.Metadata] what the caller has attached with
-// [viaduct.WithMetadata]. (An argument may also have a method SetContext(context.Context) of its own.) [Peer.Ping] tells a peer
-// that is stopped from one that is busy.
+// [Peer.CallContext] ends with its context, and the other side then answers the call at once. A
+// method whose argument embeds [viaduct.Caller] has the context of its call: it ends when the
+// caller has given up, at the caller's deadline, and when the link ends. From it [FromContext]
+// returns the Peer that has called, and [viaduct.Metadata] what the caller has attached with
+// [viaduct.WithMetadata]. (An argument may also have a method SetContext(context.Context) of its
+// own.) [Peer.Ping] tells a peer that is stopped from one that is busy.
 //
-// At most 16,384 calls of the other side are handled at once; as many wait for their turn, and beyond that they are refused with
-// [viaduct.ErrOverload]. Calls that a method makes with the context of its call, to the side that called, are not held up by
-// limits there, up to 16 at a time for each call, so that methods may call each other back to any depth. [viaduct.Options] has the limits, hooks around calls on both sides, and a
-// way to survive panics in methods.
+// At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
+// beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
+// context of its call, to the side that called, are not held up by limits there, up to 16 at a time
+// for each call, so that methods may call each other back to any depth. [viaduct.Options] has the
+// limits, hooks around calls on both sides, and a way to survive panics in methods.
 //
 // # Streams
 //
-// Bytes without end or of great length go over streams beside the calls: [Peer.Open] and [Peer.Accept] give full
-// [net.Conn]s, [Peer.Listener] is a [net.Listener] for, say, an http.Server. A method takes a stream, or
-// returns one, by its name:
+// Bytes without end or of great length go over streams beside the calls: [Peer.Open] and
+// [Peer.Accept] give full [net.Conn]s, [Peer.Listener] is a [net.Listener] for, say, an
+// http.Server. A method takes a stream, or returns one, by its name:
 //
 //	// caller                                       // method
 //	name, conn := peer.Offer()                      conn, err := args.File.Open(ctx)
@@ -82,7 +83,8 @@
 //	}
 //	peer, err := rpcpipe.Start(ctx, cmd, opts)
 //
-// Records that a slow handler, or a stopped process, leaves no room for are dropped, and the handler is told how many; see [Peer.LogHandler].
+// Records that a slow handler, or a stopped process, leaves no room for are dropped, and the
+// handler is told how many; see [Peer.LogHandler].
 //
 // # Errors of a call
 //
@@ -97,25 +99,29 @@
 //   - [*viaduct.DownError]: the link is down. It unwraps to what ended it:
 //     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
 //
-// The first three kinds are matched by errors.As and errors.Is; what the other side has said is an rpc.ServerError in the sense of errors.As,
-// whatever else it is. errors.Is(err, rpc.ErrShutdown) is true of the last three. A client of [Peer.Client] has the text of what the other side says, and no types.
+// The first three kinds are matched by errors.As and errors.Is; what the other side has said is an
+// rpc.ServerError in the sense of errors.As, whatever else it is. errors.Is(err, rpc.ErrShutdown)
+// is true of the last three. A client of [Peer.Client] has the text of what the other side says,
+// and no types.
 //
 // # Lifetimes
 //
-// The end of the link, whatever the reason, is the end of the child: a parent stops
-// a child that does not exit by itself within 2 s with SIGTERM, and 2 s later kills it. A parent that is killed
-// leaves no Go child behind, be that busy or, on Linux, stopped. Options.Process has the limits, and other choices.
+// The end of the link, whatever the reason, is the end of the child: a parent stops a child that
+// does not exit by itself within 2 s with SIGTERM, and 2 s later kills it. A parent that is killed
+// leaves no Go child behind, be that busy or, on Linux, stopped. Options.Process has the limits,
+// and other choices.
 //
-// When the child ends, however it ends, every pending call in the parent fails
-// with an error that says how, Options.OnExit is called, and [Peer.Wait] returns.
-// [Peer.Close] in the parent ends the child, step by step: it closes the link,
-// and a child that has not exited by then is sent SIGTERM after 2 s and killed after 4 s.
+// When the child ends, however it ends, every pending call in the parent fails with an error that
+// says how, Options.OnExit is called, and [Peer.Wait] returns. [Peer.Close] in the parent ends the
+// child, step by step: it closes the link, and a child that has not exited by then is sent SIGTERM
+// after 2 s and killed after 4 s.
 //
-// [Peer.Shutdown] lets what is going on finish first, on both sides: nothing that was accepted for sending is lost. Close ends
-// it at once.
+// [Peer.Shutdown] lets what is going on finish first, on both sides: nothing that was accepted for
+// sending is lost. Close ends it at once.
 //
-// The end of the link is noticed when the other process ends. One that is stopped, or hangs as a whole, is noticed
-// by [Peer.Ping], or, if Options.Duplex.Keepalive is set, without asking: the link then ends with [duplex.ErrUnresponsive].
+// The end of the link is noticed when the other process ends. One that is stopped, or hangs as a
+// whole, is noticed by [Peer.Ping], or, if Options.Duplex.Keepalive is set, without asking: the
+// link then ends with [duplex.ErrUnresponsive].
 //
 // A child should return from main when its parent is gone or has closed the link:
 //
@@ -123,8 +129,8 @@
 //	...
 //	err = peer.Wait() // and clean up
 //
-// A child that does not is ended within 1 s of the link's end, after its OnExit was
-// called, unless it has closed the link itself. See package procspawn for the limits and how to change them.
+// A child that does not is ended within 1 s of the link's end, after its OnExit was called, unless
+// it has closed the link itself. See package procspawn for the limits and how to change them.
 //
 // # Who runs
 //
@@ -138,7 +144,7 @@
 //	starter (parent)     Start        the last child             a thread that forks: parent-death signals follow it
 //	reporter             Logger       a moment later             tells the Logger, which may be slow
 //
-// The order of the end: the link ends; senders that wait for room are released,
-// then pending calls fail; the child is stopped and waited for; OnExit is
-// called; handlers that still run are waited for, 250 ms at most; Wait returns.
+// The order of the end: the link ends; senders that wait for room are released, then pending calls
+// fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited
+// for, 250 ms at most; Wait returns.
 package rpcpipe

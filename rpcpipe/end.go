@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// handlerTime is how long Wait waits for handlers once the link has ended. In a child it must leave
-	// main time to return by itself: see Options.ExitTimeout.
+	// handlerTime is how long Wait waits for handlers once the link has ended. In a child it must
+	// leave main time to return by itself: see Options.ExitTimeout.
 	handlerTime = 250 * time.Millisecond
 
 	// linkTime is how long Wait waits for the connection below to let go of its reader.
@@ -86,8 +86,8 @@ func (p *Peer) warn(text string, args ...any) {
 // Done returns a channel that is closed when the link is down and pending calls have failed.
 func (p *Peer) Done() <-chan struct{} { return p.endpoint.Done() }
 
-// Err returns nil while the link is up, and then what ended it: [rpc.ErrShutdown] after Close on this
-// side, otherwise what a [*viaduct.DownError] of calls unwraps to.
+// Err returns nil while the link is up, and then what ended it: [rpc.ErrShutdown] after Close on
+// this side, otherwise what a [*viaduct.DownError] of calls unwraps to.
 func (p *Peer) Err() error {
 	err := p.endpoint.Err()
 	var down *viaduct.DownError
@@ -111,9 +111,9 @@ func (p *Peer) Close() error {
 // been waited for, OnExit and the handlers have returned (handlers are given up after 250 ms, which
 // Options.Logger is told). It does not end anything itself.
 //
-// It returns nil after an orderly end: one side has called Close, or the child has exited by itself,
-// and a child has exited with status 0, not by a signal. Otherwise it returns a [*procspawn.Exit] if
-// there is one, or Err.
+// It returns nil after an orderly end: one side has called Close, or the child has exited by
+// itself, and a child has exited with status 0, not by a signal. Otherwise it returns a
+// [*procspawn.Exit] if there is one, or Err.
 //
 // Do not call it in a handler or in OnExit: it waits for them.
 func (p *Peer) Wait() error {

@@ -30,12 +30,12 @@ type CallInfo struct {
 // CallResult says how a call has ended.
 type CallResult struct {
 	// Err is what the caller gets. On the side that serves it is what the method passed to Fail, or
-	// what the library says, or otherwise an [rpc.ServerError]; of a notification it is what nobody else
-	// hears.
+	// what the library says, or otherwise an [rpc.ServerError]; of a notification it is what nobody
+	// else hears.
 	Err error
 
-	// Request and Reply are the sizes of the two messages in bytes, 0 for one that could not be encoded
-	// or has not come.
+	// Request and Reply are the sizes of the two messages in bytes, 0 for one that could not be
+	// encoded or has not come.
 	Request, Reply int
 }
 

@@ -133,7 +133,8 @@ func kill(t *testing.T, p *rpcpipe.Peer) {
 
 type nothing struct{ C chan int }
 
-// TestReaperLatency: the parent hears of its child's end within 50 ms, in most cases, on a machine that has other work; and once.
+// TestReaperLatency: the parent hears of its child's end within 50 ms, in most cases, on a machine
+// that has other work; and once.
 func TestReaperLatency(t *testing.T) {
 	var took []time.Duration
 	for range 9 {

@@ -2,25 +2,33 @@ package rpcpipe
 
 import "log/slog"
 
-// LogHandler returns a handler whose records go to the Options.LogHandler of the other side, with their
-// times, levels, messages, sources (as an attribute with the key [slog.SourceKey]) and attributes. opts may be nil. ReplaceAttr is called
-// for attributes alone: the other fields are the other side's to show. If the other side has no LogHandler, or the link has ended, it is not enabled.
+// LogHandler returns a handler whose records go to the Options.LogHandler of the other side, with
+// their times, levels, messages, sources (as an attribute with the key [slog.SourceKey]) and
+// attributes. opts may be nil. ReplaceAttr is called for attributes alone: the other fields are the
+// other side's to show. If the other side has no LogHandler, or the link has ended, it is not
+// enabled.
 //
-// It never waits, whatever the other side does. A record is written at once if the pipe takes it and nothing else is just
-// being written, so that what is logged last before a crash arrives; otherwise it is queued. 1 MiB of records are queued here, and 1 MiB there (where each
-// message counts with 128 bytes on top); those beyond are dropped. As soon as there is room again the other side's handler is told how
-// many, by a record of level Warn with the attribute "dropped"; see also [Peer.LogDrops]. While the link is shutting down only what is logged while a
-// method is served goes out.
+// It never waits, whatever the other side does. A record is written at once if the pipe takes it
+// and nothing else is just being written, so that what is logged last before a crash arrives;
+// otherwise it is queued. 1 MiB of records are queued here, and 1 MiB there (where each message
+// counts with 128 bytes on top); those beyond are dropped. As soon as there is room again the other
+// side's handler is told how many, by a record of level Warn with the attribute "dropped"; see also
+// [Peer.LogDrops]. While the link is shutting down only what is logged while a method is served
+// goes out.
 //
-// Records may be handled before one-way calls that were sent earlier, and before or behind the reply of the method that has logged them.
+// Records may be handled before one-way calls that were sent earlier, and before or behind the
+// reply of the method that has logged them.
 //
-// Attributes keep the kinds of package slog, but [slog.KindAny]: errors, types with MarshalText and all others cross as the text
-// that a [slog.TextHandler] would write; nil and []byte as they are. Of a record that takes more than 32 KiB
-// the attributes are left out, which an attribute "!TOOLARGE" says, and so is the end of its message if that alone takes more. Groups nest 31 deep at most.
+// Attributes keep the kinds of package slog, but [slog.KindAny]: errors, types with MarshalText and
+// all others cross as the text that a [slog.TextHandler] would write; nil and []byte as they are.
+// Of a record that takes more than 32 KiB the attributes are left out, which an attribute
+// "!TOOLARGE" says, and so is the end of its message if that alone takes more. Groups nest 31 deep
+// at most.
 //
 // Options.Logger may be built on it.
 func (p *Peer) LogHandler(opts *slog.HandlerOptions) slog.Handler { return p.endpoint.LogHandler(opts) }
 
-// LogDrops returns how many log records were dropped so far, as far as this side knows: of those that were to go out through
-// LogHandler, and of those from the other side that Options.LogHandler has not got.
+// LogDrops returns how many log records were dropped so far, as far as this side knows: of those
+// that were to go out through LogHandler, and of those from the other side that Options.LogHandler
+// has not got.
 func (p *Peer) LogDrops() (out, in uint64) { return p.endpoint.LogDrops() }

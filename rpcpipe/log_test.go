@@ -70,7 +70,8 @@ func (l *logbook) waitFor(n int) []slog.Record {
 	}
 }
 
-// gap returns an error if drops are not reported where the records are missing that logMany has numbered.
+// gap returns an error if drops are not reported where the records are missing that logMany has
+// numbered.
 func (l *logbook) gap() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -347,7 +348,8 @@ func TestLogOrder(t *testing.T) {
 	})
 }
 
-// TestLogOfItself: the Logger of a peer may be built over its own LogHandler. A handler that is at fault does not make it go round.
+// TestLogOfItself: the Logger of a peer may be built over its own LogHandler. A handler that is at
+// fault does not make it go round.
 func TestLogOfItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		books := []*logbook{newLogbook(), newLogbook()}

@@ -231,7 +231,8 @@ func (l *Logs) Exit(size int, _ *int) error {
 	return nil
 }
 
-// TestLogLastRecord: one record arrives whole, or visibly shortened, although the child exits right behind it.
+// TestLogLastRecord: one record arrives whole, or visibly shortened, although the child exits right
+// behind it.
 func TestLogLastRecord(t *testing.T) {
 	onlyUnix(t, "another goroutine than the caller's writes")
 	for _, size := range []int{100, 31_000, 32_000, 33_000, 34_000, 70_000, 1_000_000} {

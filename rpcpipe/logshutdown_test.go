@@ -24,8 +24,8 @@ func gated(book *logbook, gate <-chan struct{}) slog.Handler {
 	})
 }
 
-// TestLogShutdown: what was logged before is handled before Shutdown returns, on
-// whichever side, and so is what methods log that are still being served. What is logged otherwise is counted.
+// TestLogShutdown: what was logged before is handled before Shutdown returns, on whichever side,
+// and so is what methods log that are still being served. What is logged otherwise is counted.
 func TestLogShutdown(t *testing.T) {
 	for side := range 2 {
 		synctest.Test(t, func(t *testing.T) {

@@ -15,65 +15,66 @@ import (
 type Options struct {
 	// Calls of the other side.
 
-	// Server answers the calls of the other side. Default: [rpc.DefaultServer], so that [rpc.Register]
-	// just works, and everything registered is exposed.
+	// Server answers the calls of the other side. Default: [rpc.DefaultServer], so that
+	// [rpc.Register] just works, and everything registered is exposed.
 	Server *rpc.Server
 
-	// MaxHandlers is how many calls of the other side are handled at once. More wait, in their order,
-	// up to MaxWaiting, and up to 64 MiB of them. Those beyond are refused: they fail with
-	// [viaduct.ErrOverload]. Calls that serve a call of this side, made by a method with its context, do
-	// not wait and do not count, up to 16 for each. Default: 16,384.
+	// MaxHandlers is how many calls of the other side are handled at once. More wait, in their
+	// order, up to MaxWaiting, and up to 64 MiB of them. Those beyond are refused: they fail with
+	// [viaduct.ErrOverload]. Calls that serve a call of this side, made by a method with its
+	// context, do not wait and do not count, up to 16 for each. Default: 16,384.
 	MaxHandlers int
 
-	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came: once
-	// they have as many, others wait as for MaxHandlers. The answers being sent have the same bound, and
-	// so have the calls that do not count, which are refused beyond it. Default: 512 MiB.
+	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came:
+	// once they have as many, others wait as for MaxHandlers. The answers being sent have the same
+	// bound, and so have the calls that do not count, which are refused beyond it. Default: 512
+	// MiB.
 	MaxHandlerBytes int
 
 	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.
 	MaxWaiting int
 
 	// ConcurrentNotify has notifications handled as calls are, at once and in any order, within
-	// MaxHandlers; beyond, they wait, and their senders. Default: one at a time, in the order they were
-	// sent.
+	// MaxHandlers; beyond, they wait, and their senders. Default: one at a time, in the order they
+	// were sent.
 	ConcurrentNotify bool
 
 	// RecoverPanics has a panic in a method cost that call alone: it fails with a
-	// [*viaduct.PanicError], and Logger is told. Default: the process ends, as with net/rpc, when the
-	// caller has been told, for which 100 ms are taken.
+	// [*viaduct.PanicError], and Logger is told. Default: the process ends, as with net/rpc, when
+	// the caller has been told, for which 100 ms are taken.
 	RecoverPanics bool
 
 	// ServeHook is called around each call of the other side that this side handles, and CallHook
 	// around each call that this side makes, notifications included.
 	ServeHook, CallHook Hook
 
-	// Context is what the contexts of methods have their values from; if it ends, so do they. Default:
-	// context.Background().
+	// Context is what the contexts of methods have their values from; if it ends, so do they.
+	// Default: context.Background().
 	Context context.Context
 
-	// ServiceMethod says which Service.Method of the server is meant by the name that a call came in
-	// with: other programs have names of another form. It is called for each call, from several
+	// ServiceMethod says which Service.Method of the server is meant by the name that a call came
+	// in with: other programs have names of another form. It is called for each call, from several
 	// goroutines at once. Default: names are as net/rpc has them.
 	ServiceMethod func(method string) string
 
-	// AnswerLatestFirst is for a peer that nests its calls, as Neovim before 0.10 does: it waits for the
-	// answer to the latest of its open calls before all others. The answer to an earlier one is held
-	// back until then, and until the calls made since that one came in have been answered. No call waits
-	// for others then: MaxWaiting is 0.
+	// AnswerLatestFirst is for a peer that nests its calls, as Neovim before 0.10 does: it waits
+	// for the answer to the latest of its open calls before all others. The answer to an earlier
+	// one is held back until then, and until the calls made since that one came in have been
+	// answered. No call waits for others then: MaxWaiting is 0.
 	//
-	// That cannot help where a call of this side, from another goroutine, crosses a call of the peer and
-	// makes it call again: calls that make the peer call back should be made one at a time, or by the
-	// methods that serve it, and not with Notify.
+	// That cannot help where a call of this side, from another goroutine, crosses a call of the
+	// peer and makes it call again: calls that make the peer call back should be made one at a
+	// time, or by the methods that serve it, and not with Notify.
 	AnswerLatestFirst bool
 
 	// Arguments and replies.
 
-	// Encoding encodes arguments and replies. Both sides must choose the same, or they do not connect
-	// (on a bare connection it is up to you). Default: [viaduct.MessagePack].
+	// Encoding encodes arguments and replies. Both sides must choose the same, or they do not
+	// connect (on a bare connection it is up to you). Default: [viaduct.MessagePack].
 	Encoding viaduct.Encoding
 
-	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides must
-	// then have the same fields in the same order. Either form is always understood.
+	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides
+	// must then have the same fields in the same order. Either form is always understood.
 	StructsAsArrays bool
 
 	// MaxDepth is how deep arrays and maps of a received message may nest. Default: 1,000.
@@ -84,48 +85,53 @@ type Options struct {
 	// MaxMessage is the largest message that this side takes, in bytes. Default: 128 MiB.
 	MaxMessage int
 
-	// Window is how many bytes of each class (calls, replies, notifications) the other side may send
-	// before some of them have been dealt with, from 1 to 1 GiB. Default: 256 KiB.
+	// Window is how many bytes of each class (calls, replies, notifications) the other side may
+	// send before some of them have been dealt with, from 1 to 1 GiB. Default: 256 KiB.
 	Window int
 
-	// SendQueue is how many bytes of messages wait to be written before further senders wait for room,
-	// from 1. More helps bursts of small messages and holds up those behind them. Default: 32 KiB.
+	// SendQueue is how many bytes of messages wait to be written before further senders wait for
+	// room, from 1. More helps bursts of small messages and holds up those behind them. Default: 32
+	// KiB.
 	SendQueue int
 
-	// StreamWindow is how many bytes of a stream the other side may send before some of them have been
-	// read, from 1 to 1 GiB. Each stream begins with 64 KiB or, if that is less, with this. Default: 1 MiB.
+	// StreamWindow is how many bytes of a stream the other side may send before some of them have
+	// been read, from 1 to 1 GiB. Each stream begins with 64 KiB or, if that is less, with this.
+	// Default: 1 MiB.
 	StreamWindow int
 
-	// Backlog is how many streams may wait for [Peer.Accept], from 1; further ones are refused. Default: 128.
+	// Backlog is how many streams may wait for [Peer.Accept], from 1; further ones are refused.
+	// Default: 128.
 	Backlog int
 
 	// Keepalive has the link checked each time nothing has come from the other side for so long. If
-	// nothing comes for as long again, the link ends with [duplex.ErrUnresponsive]. Default: 0, it is not
-	// checked.
+	// nothing comes for as long again, the link ends with [duplex.ErrUnresponsive]. Default: 0, it
+	// is not checked.
 	Keepalive time.Duration
 
 	// Logs.
 
-	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits for
-	// any more, handlers that never return. Default: nobody is told.
+	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
+	// for any more, handlers that never return. Default: nobody is told.
 	Logger *slog.Logger
 
-	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a time.
-	// Whatever it does, it holds up nothing else: what it is too slow for is counted and then reported to
-	// it. Their context is one for [FromContext]. A panic in it ends the process, as in a method.
-	// Default: none are asked for, and the other side's LogHandler is not enabled.
+	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a
+	// time. Whatever it does, it holds up nothing else: what it is too slow for is counted and then
+	// reported to it. Their context is one for [FromContext]. A panic in it ends the process, as in
+	// a method. Default: none are asked for, and the other side's LogHandler is not enabled.
 	LogHandler slog.Handler
 
 	// The two processes. See also [procspawn.Options].
 
-	// OnExit is called once when the process on the other side has ended: in the parent when the child
-	// was waited for, in the child when its parent is gone or has closed the link. All pending calls have
-	// failed by then. It may call Close, but not Wait. Not called for a Peer of New, NewBare or Pair.
+	// OnExit is called once when the process on the other side has ended: in the parent when the
+	// child was waited for, in the child when its parent is gone or has closed the link. All
+	// pending calls have failed by then. It may call Close, but not Wait. Not called for a Peer of
+	// New, NewBare or Pair.
 	OnExit func(*procspawn.Exit)
 
 	// Name and Version are those of this application, for the other side's NeedName, MinVersion and
-	// MaxVersion: what the other side must announce. Versions are compared number by number, as many of
-	// them as the limit has. Whoever does not fit is refused, on both sides with a [*procspawn.AppError].
+	// MaxVersion: what the other side must announce. Versions are compared number by number, as
+	// many of them as the limit has. Whoever does not fit is refused, on both sides with a
+	// [*procspawn.AppError].
 	Name, Version                    string
 	NeedName, MinVersion, MaxVersion string
 
@@ -135,31 +141,32 @@ type Options struct {
 	// Of the parent.
 
 	// Env lists the variables of the environment that a child is given, out of Cmd.Env or else this
-	// process's: NAME, PREFIX* for all that begin so, or NAME=value to set one. Nil: all of them. Empty:
-	// none.
+	// process's: NAME, PREFIX* for all that begin so, or NAME=value to set one. Nil: all of them.
+	// Empty: none.
 	Env []string
 
-	// Stdio has the link run over the child's standard input and output, for a program that is started
-	// by another one which hands on nothing else, such as ssh: see [procspawn.Options].
+	// Stdio has the link run over the child's standard input and output, for a program that is
+	// started by another one which hands on nothing else, such as ssh: see [procspawn.Options].
 	Stdio bool
 
-	// CrashOutput says whether the child inherits a pipe for the output of a crash. Default: where its
-	// stderr is captured.
+	// CrashOutput says whether the child inherits a pipe for the output of a crash. Default: where
+	// its stderr is captured.
 	CrashOutput procspawn.Switch
 
 	// ParentDeath says what becomes of the child when this process dies without having stopped it.
 	// Default: [procspawn.EndWithParent].
 	ParentDeath procspawn.ParentDeath
 
-	// Group gives the child a process group of its own (on Windows a job), which is ended as a whole.
+	// Group gives the child a process group of its own (on Windows a job), which is ended as a
+	// whole.
 	Group bool
 
-	// ShutdownTimeout is how long [Peer.Shutdown] waits for what is going on before it closes the link to
-	// a child, in addition to its context. Default: 30 s; negative: without limit.
+	// ShutdownTimeout is how long [Peer.Shutdown] waits for what is going on before it closes the
+	// link to a child, in addition to its context. Default: 30 s; negative: without limit.
 	ShutdownTimeout time.Duration
 
-	// CloseTimeout is how long a child has to exit by itself once its link is closed, before it is sent
-	// SIGTERM. Default: 2 s; negative: no time at all.
+	// CloseTimeout is how long a child has to exit by itself once its link is closed, before it is
+	// sent SIGTERM. Default: 2 s; negative: no time at all.
 	CloseTimeout time.Duration
 
 	// TermTimeout is how long a child has to exit upon SIGTERM before it is killed. Default: 2 s;
@@ -168,12 +175,13 @@ type Options struct {
 
 	// Of the child.
 
-	// ExitTimeout is how long after the end of its link a child is gone, callbacks included: main has
-	// three quarters of it to return. Default: 1 s; negative: the process never exits on its own.
+	// ExitTimeout is how long after the end of its link a child is gone, callbacks included: main
+	// has three quarters of it to return. Default: 1 s; negative: the process never exits on its
+	// own.
 	ExitTimeout time.Duration
 
-	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the parent,
-	// which they reach as well, is to end it in order.
+	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the
+	// parent, which they reach as well, is to end it in order.
 	DieOnInterrupt bool
 }
 

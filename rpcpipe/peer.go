@@ -12,8 +12,8 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
-// A Peer is the other side: it makes calls there and answers those that come from there. Its methods
-// may be called from any goroutine, handlers included.
+// A Peer is the other side: it makes calls there and answers those that come from there. Its
+// methods may be called from any goroutine, handlers included.
 type Peer struct {
 	opts     Options
 	endpoint *endpoint.Endpoint
@@ -54,13 +54,14 @@ func (p *Peer) Go(serviceMethod string, args, reply any, done chan *rpc.Call) *r
 
 // Notify sends a notification: it calls serviceMethod, and nothing comes back, be it a reply or an
 // error. It returns when the last byte of it is on its way, or why it was not sent: ctx.Err(), or
-// what Call returns. The other side handles notifications one at a time, in the order they were sent.
+// what Call returns. The other side handles notifications one at a time, in the order they were
+// sent.
 func (p *Peer) Notify(ctx context.Context, serviceMethod string, args any) error {
 	return p.endpoint.Notify(ctx, serviceMethod, args)
 }
 
-// Flush waits until what has been sent is with the operating system. It returns nil then, ctx.Err(),
-// or what calls fail with if the link has ended.
+// Flush waits until what has been sent is with the operating system. It returns nil then,
+// ctx.Err(), or what calls fail with if the link has ended.
 func (p *Peer) Flush(ctx context.Context) error {
 	p.endpoint.Flush(ctx)
 	if err := p.endpoint.Err(); err != nil {

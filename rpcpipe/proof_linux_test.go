@@ -80,7 +80,8 @@ func proofCommand(child string, state *os.File) *exec.Cmd {
 	return cmd
 }
 
-// TestProof: whatever a child does, nothing hangs, the error says what happened, and nothing is left behind.
+// TestProof: whatever a child does, nothing hangs, the error says what happened, and nothing is
+// left behind.
 func TestProof(t *testing.T) {
 	for _, f := range failures {
 		t.Run(f.child, func(t *testing.T) {

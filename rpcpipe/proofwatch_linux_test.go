@@ -52,7 +52,8 @@ func (w *everything) awaitReady(t *testing.T) {
 	require.Fail(t, "the child has not come into its state")
 }
 
-// line reads a line of the child's: that it is in its state, or about to stop itself, or what it leaves behind.
+// line reads a line of the child's: that it is in its state, or about to stop itself, or what it
+// leaves behind.
 func (w *everything) line(t *testing.T) (ready bool, stops int) {
 	t.Helper()
 	text, pid := w.lines.Text(), 0

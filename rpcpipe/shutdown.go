@@ -12,24 +12,28 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
-// Shutdown ends the link in order. From now on neither side begins calls, one-way calls or streams: they
-// fail with an error that is [duplex.ErrShutdown], and [rpc.ErrShutdown], in the sense of errors.Is. Only
-// methods that are being served may still call, with the context of their call. When all calls have returned, all
-// one-way calls have been handled and all streams have ended and been read, offers included, in both directions, the link is closed as by Close: in the parent
-// the child is then waited for.
+// Shutdown ends the link in order. From now on neither side begins calls, one-way calls or streams:
+// they fail with an error that is [duplex.ErrShutdown], and [rpc.ErrShutdown], in the sense of
+// errors.Is. Only methods that are being served may still call, with the context of their call.
+// When all calls have returned, all one-way calls have been handled and all streams have ended and
+// been read, offers included, in both directions, the link is closed as by Close: in the parent the
+// child is then waited for.
 //
-// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends first, or in the parent
-// Options.ShutdownTimeout (30 s) has passed, the link is closed at once,
-// and in the parent the child is stopped and waited for, as by Close. Shutdown returns nil after an orderly
-// end, ctx.Err(), an error that is context.DeadlineExceeded if the timeout has passed, or why the link has ended otherwise.
+// Methods that go on calling each other one way keep the link from becoming idle. If ctx ends
+// first, or in the parent Options.ShutdownTimeout (30 s) has passed, the link is closed at once,
+// and in the parent the child is stopped and waited for, as by Close. Shutdown returns nil after an
+// orderly end, ctx.Err(), an error that is context.DeadlineExceeded if the timeout has passed, or
+// why the link has ended otherwise.
 //
-// A stream is waited for until both sides have ended their halves and what has come was read, not until who has read it
-// has done with it: who wants to know that ends its half by CloseWrite and reads until the other side, being done, ends its own.
-// A method whose call was cancelled is not waited for.
-// (An idle connection that an http.Client keeps is a stream that has not ended, and a method that does not pass its own context waits for itself.)
+// A stream is waited for until both sides have ended their halves and what has come was read, not
+// until who has read it has done with it: who wants to know that ends its half by CloseWrite and
+// reads until the other side, being done, ends its own. A method whose call was cancelled is not
+// waited for. (An idle connection that an http.Client keeps is a stream that has not ended, and a
+// method that does not pass its own context waits for itself.)
 //
-// A method may call it with the context of its own call. It then returns nil at once, as the call is one of those that
-// are waited for, and the rest is done when the call has returned, or ctx's deadline has passed.
+// A method may call it with the context of its own call. It then returns nil at once, as the call
+// is one of those that are waited for, and the rest is done when the call has returned, or ctx's
+// deadline has passed.
 func (p *Peer) Shutdown(ctx context.Context) error {
 	if ctx.Err() == nil && p.endpoint.Serves(ctx) {
 		p.beginDrain() // now, not when the goroutine runs

@@ -17,8 +17,8 @@ import (
 // Options.HandshakeTimeout, not the life of the child; for that use [exec.CommandContext].
 //
 // If the program cannot be started, the error is that of cmd.Start. If it does not connect or is
-// refused, it is a [*procspawn.StartError], and no process is left. cmd.Stderr nil means that the end
-// of what the child prints there is kept for the error.
+// refused, it is a [*procspawn.StartError], and no process is left. cmd.Stderr nil means that the
+// end of what the child prints there is kept for the error.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
 	var peer atomic.Pointer[Peer] // the child may end before there is one
@@ -71,8 +71,9 @@ func (p *Peer) awaitReady(ctx context.Context) {
 	}
 }
 
-// New connects to a peer at the other end of conn, which calls New too. ctx bounds the handshake, in
-// addition to Options.HandshakeTimeout. The Peer owns conn from then on; if New fails, conn is closed.
+// New connects to a peer at the other end of conn, which calls New too. ctx bounds the handshake,
+// in addition to Options.HandshakeTimeout. The Peer owns conn from then on; if New fails, conn is
+// closed.
 func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
 	link, err := procspawn.Handshake(ctx, conn, &c.process)

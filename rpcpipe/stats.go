@@ -2,7 +2,8 @@ package rpcpipe
 
 import "github.com/viaduct-go/viaduct/duplex"
 
-// Stats says what a Peer has done and is doing. The numbers are of one moment for each of its parts.
+// Stats says what a Peer has done and is doing. The numbers are of one moment for each of its
+// parts.
 type Stats struct {
 	Made   CallStats    // calls of this side
 	Served ServeStats   // calls of the other side

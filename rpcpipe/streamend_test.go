@@ -190,7 +190,8 @@ func TestCancelledTake(t *testing.T) {
 	}
 }
 
-// Pour opens a stream and writes to it until it is told, by the link's end, that nobody takes it; then it closes it, as people do.
+// Pour opens a stream and writes to it until it is told, by the link's end, that nobody takes it;
+// then it closes it, as people do.
 func (s *Service) Pour(p *Parcel, _ *int) error {
 	stream, err := p.Stream.Open(p.ctx)
 	if err != nil {
@@ -203,7 +204,8 @@ func (s *Service) Pour(p *Parcel, _ *int) error {
 
 const poured = 4 << 20
 
-// TestStreamCutOffByTheLink: a stream whose link was closed meanwhile is never a whole one, whichever side has closed the link.
+// TestStreamCutOffByTheLink: a stream whose link was closed meanwhile is never a whole one,
+// whichever side has closed the link.
 func TestStreamCutOffByTheLink(t *testing.T) {
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {

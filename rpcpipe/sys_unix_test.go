@@ -41,7 +41,8 @@ func suspend(t *testing.T, pid int) {
 	awaitStop(t, pid)
 }
 
-// awaitStop waits until the child pid has stopped: signals take their time, also those that it sends itself.
+// awaitStop waits until the child pid has stopped: signals take their time, also those that it
+// sends itself.
 func awaitStop(t *testing.T, pid int) {
 	t.Helper()
 	var status syscall.WaitStatus

@@ -1,4 +1,5 @@
-// Command calls shows what a call can do beside arguments and a reply: a deadline, metadata, calling back, and errors with parts.
+// Command calls shows what a call can do beside arguments and a reply: a deadline, metadata,
+// calling back, and errors with parts.
 package main
 
 import (

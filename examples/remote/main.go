@@ -1,5 +1,6 @@
-// Command remote runs its child behind another program that hands on nothing but standard input and output. Without arguments that
-// is env, on this machine. To have the child on another one, copy this program there and say how it is reached:
+// Command remote runs its child behind another program that hands on nothing but standard input and
+// output. Without arguments that is env, on this machine. To have the child on another one, copy
+// this program there and say how it is reached:
 //
 //	remote ssh -T host bin/remote
 //	remote docker exec -i container /bin/remote

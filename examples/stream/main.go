@@ -93,8 +93,9 @@ func (Copier) Read(f, reply *File) error {
 	return nil
 }
 
-// finish says that no more follows: what was written is all there is, or, after an error,
-// it is not. Close would take the stream back if the other side had not opened it yet, as may be with an empty file.
+// finish says that no more follows: what was written is all there is, or, after an error, it is
+// not. Close would take the stream back if the other side had not opened it yet, as may be with an
+// empty file.
 func finish(stream net.Conn, err error) {
 	s := stream.(*duplex.Stream)
 	if err != nil {

@@ -153,7 +153,8 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
-// TestCallerIsLeftOut: an argument with a Caller crosses as it would without, unless there is something in it.
+// TestCallerIsLeftOut: an argument with a Caller crosses as it would without, unless there is
+// something in it.
 func TestCallerIsLeftOut(t *testing.T) {
 	type arg struct {
 		viaduct.Caller

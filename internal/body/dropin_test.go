@@ -180,7 +180,8 @@ func fill() Filled {
 	return Filled{1, "s", []Flat{{1, 2}, {3, 4}}, map[string]int{"a": 1}, &Flat{1, 2}, [2]Flat{{1, 2}, {3, 4}}, time.Unix(5, 6).UTC()}
 }
 
-// TestFilledReplies: what becomes of what is in the caller's variable, here and with gob. See TYPES.md.
+// TestFilledReplies: what becomes of what is in the caller's variable, here and with gob. See
+// TYPES.md.
 func TestFilledReplies(t *testing.T) {
 	some := Filled{L: []Flat{{0, 9}}, M: map[string]int{"b": 2}, P: &Flat{0, 9}, A: [2]Flat{{0, 9}}}
 	for _, tt := range []filledCase{

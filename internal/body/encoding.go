@@ -66,7 +66,8 @@ func appendEncoded(b []byte, v any, enc Encoding) (_ []byte, err error) {
 	return out, nil
 }
 
-// decodeEncoded decodes b, one bin with a value in it, into what v points to. A nil leaves *v as it is.
+// decodeEncoded decodes b, one bin with a value in it, into what v points to. A nil leaves *v as it
+// is.
 func decodeEncoded(b []byte, v any, enc Encoding) (err error) {
 	h, err := mpack.ReadHead(b)
 	switch {

@@ -44,7 +44,8 @@ func atPath(step string, err error) error {
 	return &pathError{step, err}
 }
 
-// keyStep names a key of a map. Keys with methods are not asked: to print a number can take any time.
+// keyStep names a key of a map. Keys with methods are not asked: to print a number can take any
+// time.
 func keyStep(k reflect.Value) string {
 	if k.Kind() == reflect.Interface {
 		k = k.Elem()

@@ -112,7 +112,8 @@ func mapsOf(n, k int, key func(i int) []byte, elem []byte) []byte {
 	return rpctest.Array32(n/len(one), one)
 }
 
-// manyInInterface is an interface with n empty values of a large type in it, as between Go programs.
+// manyInInterface is an interface with n empty values of a large type in it, as between Go
+// programs.
 func manyInInterface(n int) []byte {
 	gob.Register([]omitting{})
 	var v any = make([]omitting, n)
@@ -188,8 +189,9 @@ func greedy(n int) map[string][]byte {
 }
 
 const (
-	// slack is how much more than the bound what was decoded may take: what is charged is near to what is
-	// asked of the allocator, which rounds up by a quarter at most, and maps have room for more than is in them.
+	// slack is how much more than the bound what was decoded may take: what is charged is near to
+	// what is asked of the allocator, which rounds up by a quarter at most, and maps have room for
+	// more than is in them.
 	slack = 1.1
 	// garbage is the same for all that was allocated on the way: maps grow in steps.
 	garbage = 1.25

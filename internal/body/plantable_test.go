@@ -261,7 +261,8 @@ func sameValue(want, got any) string {
 		cmp.Comparer(func(x, y big.Int) bool { return x.Cmp(&y) == 0 }), cmp.Comparer(func(x, y big.Rat) bool { return x.Cmp(&y) == 0 }),
 		cmp.Comparer(func(x, y big.Float) bool { return x.Cmp(&y) == 0 && x.Prec() == y.Prec() }),
 		cmp.Comparer(func(x, y time.Time) bool {
-			// No more of the zones than this: gob takes a zone for the machine's own if that has its offset.
+			// No more of the zones than this: gob takes a zone for the machine's own if that has
+			// its offset.
 			return x.Equal(y) && (x.Location() == time.UTC) == (y.Location() == time.UTC)
 		}),
 		cmp.Comparer(func(x, y chan int) bool { return x == y }),

@@ -149,8 +149,8 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 	return mismatch(h, v)
 }
 
-// decodeMap sets the fields whose keys are there. If there are keys, and none is
-// a field's, then a value of another type was sent: gob refuses that, too, if the struct is the whole body.
+// decodeMap sets the fields whose keys are there. If there are keys, and none is a field's, then a
+// value of another type was sent: gob refuses that, too, if the struct is the whole body.
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
 	matched, next := d.size != len(d.b)+h.Size, 0
 	start := d.b

@@ -70,7 +70,8 @@ func refused(err error) string {
 	return "refused: " + strings.ReplaceAll(callPrefix.ReplaceAllString(text, ""), "gob: ", "")
 }
 
-// callPrefix is the head of a BodyError's text, which comes as an rpc.ServerError from the other side.
+// callPrefix is the head of a BodyError's text, which comes as an rpc.ServerError from the other
+// side.
 var callPrefix = regexp.MustCompile(`^viaduct: cannot \w+ \w+ of Echo\.Do, type .*?[^:]: `)
 
 // generatedBelow is a line of TYPES.md. What is above it is written by hand.

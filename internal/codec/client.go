@@ -2,8 +2,8 @@
 // net/rpc/jsonrpc.
 //
 // It assumes a connection that carries bytes, or one that carries messages (link.Messages). It
-// promises what the contract of net/rpc's codecs asks for, which net/rpc does not write down: see the
-// methods.
+// promises what the contract of net/rpc's codecs asks for, which net/rpc does not write down: see
+// the methods.
 package codec
 
 import (

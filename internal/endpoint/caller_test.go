@@ -113,7 +113,8 @@ func TestMetadataElsewhere(t *testing.T) {
 	})
 }
 
-// TestDeadline: it crosses as what is left of it, ends the method's context without being told, and a call that comes after it is not begun.
+// TestDeadline: it crosses as what is left of it, ends the method's context without being told, and
+// a call that comes after it is not begun.
 func TestDeadlineCrosses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful()
@@ -145,7 +146,8 @@ func TestDeadlineCrosses(t *testing.T) {
 	})
 }
 
-// TestDeadlineWithoutCancel: the method's context ends at the deadline, though nobody says that the caller has given up.
+// TestDeadlineWithoutCancel: the method's context ends at the deadline, though nobody says that the
+// caller has given up.
 func TestDeadlineWithoutCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful()
@@ -161,8 +163,8 @@ func TestDeadlineWithoutCancel(t *testing.T) {
 	})
 }
 
-// TestLateCall: a call whose deadline is over when its turn comes is answered, and its method not begun. The caller is a
-// script, which does not cancel.
+// TestLateCall: a call whose deadline is over when its turn comes is answered, and its method not
+// begun. The caller is a script, which does not cancel.
 func TestLateCall(t *testing.T) {
 	synctest.Test(t, testLateCall) // some clocks are coarse
 }

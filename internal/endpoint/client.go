@@ -108,8 +108,8 @@ func (c *clientCodec) ReadResponseBody(reply any) error {
 	return err
 }
 
-// Close cancels the calls that wait for a reply. It also releases a WriteRequest that waits for room: it holds the lock that
-// rpc.Client needs to fail its calls.
+// Close cancels the calls that wait for a reply. It also releases a WriteRequest that waits for
+// room: it holds the lock that rpc.Client needs to fail its calls.
 func (c *clientCodec) Close() error {
 	c.close()
 	c.cancelAll()

@@ -13,8 +13,8 @@ import (
 // Done returns a channel that is closed when the link has ended.
 func (e *Endpoint) Done() <-chan struct{} { return e.done }
 
-// Err returns nil while the link is up, and then what calls fail with: rpc.ErrShutdown after Close on
-// this side, otherwise a *fault.DownError.
+// Err returns nil while the link is up, and then what calls fail with: rpc.ErrShutdown after Close
+// on this side, otherwise a *fault.DownError.
 func (e *Endpoint) Err() error {
 	if e.ended.Load() {
 		return e.err
@@ -26,8 +26,8 @@ func (e *Endpoint) Err() error {
 const closeTime = 2 * time.Second
 
 // Close ends the link, and with it all pending calls. What was accepted for sending is delivered if
-// the other side takes it within link.FlushTime. Handlers that are running go on. Close returns nil,
-// before long even if a connection does not close.
+// the other side takes it within link.FlushTime. Handlers that are running go on. Close returns
+// nil, before long even if a connection does not close.
 func (e *Endpoint) Close() error {
 	e.logs.Flush()
 	e.end(rpc.ErrShutdown)
@@ -105,8 +105,8 @@ func (e *Endpoint) Drain(reason error) {
 	}
 }
 
-// AwaitIdle waits until nothing is going on at this side: no call of it waits for its reply, and none
-// of the other side is being handled. It returns nil, ctx.Err(), or why the link has ended.
+// AwaitIdle waits until nothing is going on at this side: no call of it waits for its reply, and
+// none of the other side is being handled. It returns nil, ctx.Err(), or why the link has ended.
 func (e *Endpoint) AwaitIdle(ctx context.Context) error {
 	served := e.served.WatchIdle()
 	made := e.pending.watchIdle()

@@ -67,8 +67,8 @@ func New(out, in link.Link, cfg Config) *Endpoint {
 	return e
 }
 
-// NewBare starts an endpoint on bare connections to any MessagePack-RPC peer: client for the calls it
-// makes, server for those it answers. With server nil both travel on client. maxMessage is the
+// NewBare starts an endpoint on bare connections to any MessagePack-RPC peer: client for the calls
+// it makes, server for those it answers. With server nil both travel on client. maxMessage is the
 // largest message either way, in bytes.
 func NewBare(client, server io.ReadWriteCloser, maxMessage int, cfg Config) *Endpoint {
 	e := prepare(cfg)
@@ -245,7 +245,8 @@ func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any) (
 // endpointKey is the key under which the contexts of handlers have their Endpoint.
 type endpointKey struct{}
 
-// Serves reports whether ctx is, or derives from, the context that a method called through e was given.
+// Serves reports whether ctx is, or derives from, the context that a method called through e was
+// given.
 func (e *Endpoint) Serves(ctx context.Context) bool { return ctx.Value(endpointKey{}) == e }
 
 // mayBegin reports why no call may be begun: while the link is shutting down, only the methods that

@@ -183,7 +183,8 @@ func TestPlainErrors(t *testing.T) {
 	}
 }
 
-// TestFailElsewhere: to a peer that does not understand it the text crosses, and over a codec alone as well.
+// TestFailElsewhere: to a peer that does not understand it the text crosses, and over a codec alone
+// as well.
 func TestFailElsewhere(t *testing.T) {
 	server := rpctest.NewServer(nil)
 	require.NoError(t, server.Register(Faulty{}))
@@ -305,7 +306,8 @@ func (Telling) Tell(a FailArg, told *Told) error {
 	return nil
 }
 
-// TestLargeErrors: of an error that is too large the code crosses all the same, and as much of the text as can.
+// TestLargeErrors: of an error that is too large the code crosses all the same, and as much of the
+// text as can.
 func TestLargeErrors(t *testing.T) {
 	long := strings.Repeat("x", 2*maxMessage)
 	for name, err := range map[string]error{

@@ -181,7 +181,8 @@ func TestHookBlocks(t *testing.T) {
 	})
 }
 
-// TestHookOfClosedClient: the end of a call that is still being sent when its client is closed is told once.
+// TestHookOfClosedClient: the end of a call that is still being sent when its client is closed is
+// told once.
 func TestHookOfClosedClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log hookLog

@@ -13,7 +13,8 @@ import (
 // metadataKey is the key under which a context has what calls made with it attach.
 type metadataKey struct{}
 
-// WithMetadata returns a context whose calls attach these pairs, and no others. They are not changed.
+// WithMetadata returns a context whose calls attach these pairs, and no others. They are not
+// changed.
 func WithMetadata(ctx context.Context, pairs map[string]string) context.Context {
 	return context.WithValue(ctx, metadataKey{}, pairs)
 }
@@ -24,8 +25,8 @@ func Attached(ctx context.Context) map[string]string {
 	return pairs
 }
 
-// appendInfo appends to the request or notification b what ctx says of it, if anything. The error is
-// a *fault.BodyError.
+// appendInfo appends to the request or notification b what ctx says of it, if anything. The error
+// is a *fault.BodyError.
 func (e *Endpoint) appendInfo(b []byte, ctx context.Context, isNotification bool, method string, args any) ([]byte, error) {
 	pairs := Attached(ctx)
 	if err := e.mayAttach(pairs); err != nil {

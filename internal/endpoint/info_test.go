@@ -22,8 +22,8 @@ func (k *Keeper) Keep(a *KeptArg, _ *int) error {
 	return nil
 }
 
-// TestInfoOfContext: what a context says of the calls made with it goes with them, and with notifications
-// what is not about their end.
+// TestInfoOfContext: what a context says of the calls made with it goes with them, and with
+// notifications what is not about their end.
 func TestInfoOfContext(t *testing.T) {
 	k := &Keeper{make(chan context.Context, 1)}
 	server := rpc.NewServer()

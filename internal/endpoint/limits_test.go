@@ -18,7 +18,8 @@ import (
 	"github.com/viaduct-go/viaduct/internal/serve"
 )
 
-// TestMaxHandlers: beyond the limit calls wait in their order, beyond the bound they are refused, and all that frees a place lets the next one in.
+// TestMaxHandlers: beyond the limit calls wait in their order, beyond the bound they are refused,
+// and all that frees a place lets the next one in.
 func TestMaxHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newTurnstile()
@@ -181,7 +182,8 @@ func chains(t testing.TB, opts endpoint.Options) (a, b *endpoint.Endpoint, x, y 
 	return a, b, x, y
 }
 
-// TestNestedAtLimit: calls that serve a call of the other side go ahead of its limits, to any depth.
+// TestNestedAtLimit: calls that serve a call of the other side go ahead of its limits, to any
+// depth.
 func TestNestedAtLimit(t *testing.T) {
 	rpctest.NoneLeft(t)
 	a, _, _, _ := chains(t, endpoint.Options{MaxHandlers: 1, MaxWaiting: -1})
@@ -191,7 +193,8 @@ func TestNestedAtLimit(t *testing.T) {
 	require.NoError(t, a.CallContext(rpctest.Soon(t), "Chain.Down", ChainArg{Depth: 1, Width: 16}, &depth))
 }
 
-// TestNestedBound: no more than 16 at once serve one call, so that who says so falsely gains little.
+// TestNestedBound: no more than 16 at once serve one call, so that who says so falsely gains
+// little.
 func TestNestedBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, x, _ := chains(t, endpoint.Options{MaxHandlers: 1, MaxWaiting: -1})
@@ -245,7 +248,8 @@ func TestConcurrentNotify(t *testing.T) {
 	})
 }
 
-// TestCancelWithoutRoom: a peer that cancels calls and takes no answers cannot make this side hold any number of them.
+// TestCancelWithoutRoom: a peer that cancels calls and takes no answers cannot make this side hold
+// any number of them.
 func TestCancelWithoutRoom(t *testing.T) {
 	g := newTurnstile()
 	e, conn := plays(t, &endpoint.Options{Server: tellingServer(t, g), MaxHandlers: 4, MaxWaiting: 4})
@@ -274,7 +278,8 @@ func TestRefusalOutOfTurn(t *testing.T) {
 	require.NoError(t, (<-first.Done).Error)
 }
 
-// TestLatestFirstAtLimit: with answers in turn a call may be answered only behind later ones, so none may wait for it.
+// TestLatestFirstAtLimit: with answers in turn a call may be answered only behind later ones, so
+// none may wait for it.
 func TestLatestFirstAtLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newTurnstile()
@@ -298,7 +303,8 @@ func TestLatestFirstAtLimit(t *testing.T) {
 	})
 }
 
-// TestAnswersAreBound: a peer that takes no answers cannot make this side hold any number of bytes of them.
+// TestAnswersAreBound: a peer that takes no answers cannot make this side hold any number of bytes
+// of them.
 func TestAnswersAreBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, conn := plays(t, &endpoint.Options{Server: tellingServer(t, Faulty{}), MaxHandlerBytes: 2 << 20})

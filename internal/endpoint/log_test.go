@@ -35,7 +35,8 @@ type writer func(p []byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
-// TestLog: over links of all kinds, beside calls, in order, one as large as they may be among others.
+// TestLog: over links of all kinds, beside calls, in order, one as large as they may be among
+// others.
 func TestLog(t *testing.T) {
 	handler, got := lines()
 	here := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogHandler: handler}
@@ -88,7 +89,8 @@ func TestLogOfAnything(t *testing.T) {
 	require.NoError(t, e.Err())
 }
 
-// TestLogFloodOfBytes: a peer that sends without end what nobody handles takes up a bounded amount of memory.
+// TestLogFloodOfBytes: a peer that sends without end what nobody handles takes up a bounded amount
+// of memory.
 func TestLogFloodOfBytes(t *testing.T) {
 	gate, held := make(chan struct{}), 0
 	e, y := plays(t, &endpoint.Options{LogHandler: blocked{func() { <-gate; held++ }}})

@@ -44,8 +44,8 @@ const (
 	abandonedCall             // nobody any more
 )
 
-// pendingCall is a call that waits for its reply. Who removes it from pendingCalls fills in response
-// or err and completes it.
+// pendingCall is a call that waits for its reply. Who removes it from pendingCalls fills in
+// response or err and completes it.
 type pendingCall struct {
 	kind     kind
 	method   string
@@ -186,8 +186,8 @@ func (p *pendingCalls) take(id uint32, failed bool) *pendingCall {
 	return c
 }
 
-// remove takes c back, which has not been sent, perhaps because it was given up. It reports false if
-// somebody else completes it.
+// remove takes c back, which has not been sent, perhaps because it was given up. It reports false
+// if somebody else completes it.
 func (p *pendingCalls) remove(id uint32, c *pendingCall, givenUp bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

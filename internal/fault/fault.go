@@ -1,5 +1,5 @@
-// Package fault has the errors that a call can end with, and those that cross to the other side by name.
-// The root package shows them to users.
+// Package fault has the errors that a call can end with, and those that cross to the other side by
+// name. The root package shows them to users.
 package fault
 
 import (
@@ -67,8 +67,9 @@ func (e *DownError) Unwrap() error { return e.Err }
 // Is makes every DownError an rpc.ErrShutdown, which is what existing code looks for.
 func (e *DownError) Is(target error) bool { return target == rpc.ErrShutdown }
 
-// A ShutdownError is what a call fails with that was not begun, as one of the sides is shutting the link down. It unwraps to
-// the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of it.
+// A ShutdownError is what a call fails with that was not begun, as one of the sides is shutting the
+// link down. It unwraps to the link's error for that. errors.Is(err, rpc.ErrShutdown) is true of
+// it.
 type ShutdownError struct{ Err error }
 
 func (e *ShutdownError) Error() string { return "viaduct: call refused: " + e.Err.Error() }

@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// An Error is an error that crosses with its parts. A method returns one, or any error that wraps one, by
-// Caller.Fail or Fail; the caller finds it with [errors.As].
+// An Error is an error that crosses with its parts. A method returns one, or any error that wraps
+// one, by Caller.Fail or Fail; the caller finds it with [errors.As].
 type Error struct {
 	Code    int
 	Message string
@@ -29,7 +29,8 @@ func (e *Error) Error() string {
 
 // What the library of the other side says of a call, in the sense of [errors.Is].
 var (
-	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in rpcpipe.Options.
+	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in
+	// rpcpipe.Options.
 	ErrOverload = errors.New("viaduct: too many calls are in flight")
 
 	// ErrGoexit: the method has ended its goroutine with [runtime.Goexit].
@@ -51,8 +52,8 @@ var registered = struct {
 	names  []string // in the order in which they came
 }{byName: make(map[string]error)}
 
-// Register has err cross under a name. It panics if err cannot be compared, or if the name stands for
-// another error: see viaduct.RegisterError.
+// Register has err cross under a name. It panics if err cannot be compared, or if the name stands
+// for another error: see viaduct.RegisterError.
 func Register(name string, err error) {
 	switch {
 	case err == nil:

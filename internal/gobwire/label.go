@@ -9,13 +9,12 @@ import (
 	"sync"
 )
 
-// Package gob alone knows which types a program has registered with
-// gob.Register, and it tells by decoding only. So the type of a value in an interface
-// crosses as a label: what gob writes for a zero value of that type in an
-// interface. The receiver has gob decode it once for each type.
+// Package gob alone knows which types a program has registered with gob.Register, and it tells by
+// decoding only. So the type of a value in an interface crosses as a label: what gob writes for a
+// zero value of that type in an interface. The receiver has gob decode it once for each type.
 //
-// Package gob trusts its input: a few bytes can make it take any amount of memory. So a
-// label is decoded only if it is of the form that nameInLabel in gobscan.go knows, with zeros for a value.
+// Package gob trusts its input: a few bytes can make it take any amount of memory. So a label is
+// decoded only if it is of the form that nameInLabel in gobscan.go knows, with zeros for a value.
 
 // ExtType is the ext type of a label.
 const ExtType = 71
@@ -76,7 +75,8 @@ func ZeroOf(t reflect.Type) reflect.Value {
 	return v
 }
 
-// fillZero sets the pointers in v that must not be nil. depth bounds types that have no finite value.
+// fillZero sets the pointers in v that must not be nil. depth bounds types that have no finite
+// value.
 func fillZero(v reflect.Value, must bool, depth int) {
 	switch {
 	case depth == 0:

@@ -33,7 +33,8 @@ type Link interface {
 
 	// Receive has deliver and urgent called with each message that comes in, in order, and ended
 	// once, behind the last. They are called from a goroutine that must not block. A message is
-	// theirs to keep. If deliver returns false the room that msg takes counts as taken until Release.
+	// theirs to keep. If deliver returns false the room that msg takes counts as taken until
+	// Release.
 	Receive(deliver func(msg []byte, isNotification bool) (roomFree bool), urgent func(msg []byte), ended func(error))
 
 	// Release gives back the room of a message of n bytes.

@@ -101,7 +101,8 @@ func (s *Stream) take(n int) []byte {
 	return msg
 }
 
-// makeRoom makes room to read into: at the start of the buffer if half of it is free, otherwise by doubling it.
+// makeRoom makes room to read into: at the start of the buffer if half of it is free, otherwise by
+// doubling it.
 func (s *Stream) makeRoom() {
 	switch {
 	case cap(s.buf)-len(s.buf) >= streamRead:

@@ -80,7 +80,8 @@ func (e *encoder) head(r *slog.Record, n int) {
 // shortRest is what a shortened record takes besides its message.
 const shortRest = 100
 
-// shortRecord appends what is left of a record that is too large: its message, as far as there is room.
+// shortRecord appends what is left of a record that is too large: its message, as far as there is
+// room.
 func (e *encoder) shortRecord(r *slog.Record) {
 	e.head(r, 4)
 	message := r.Message

@@ -66,7 +66,8 @@ func (s *Sender) drop() {
 
 // send sends msg, a message with one record in it, or queues it, or drops it. It does not keep msg.
 func (s *Sender) send(msg []byte) {
-	// Here, not by a worker: what is said just before the end is to arrive. While the link is draining there is more to ask, see start.
+	// Here, not by a worker: what is said just before the end is to arrive. While the link is
+	// draining there is more to ask, see start.
 	if !s.sending.Load() && s.host.Out.Draining() == nil {
 		if sent, err := s.host.Out.TrySend(msg); sent {
 			return
@@ -104,8 +105,8 @@ func (s *Sender) put(msg []byte) bool {
 	return true
 }
 
-// start sees that a worker is at the queue, for which an orderly end then waits. It reports false if
-// nothing is to be begun any more. mu is held.
+// start sees that a worker is at the queue, for which an orderly end then waits. It reports false
+// if nothing is to be begun any more. mu is held.
 func (s *Sender) start() bool {
 	began := !s.sending.Load()
 	if began {
@@ -157,7 +158,8 @@ func (s *Sender) Flush() {
 	}
 }
 
-// next takes the next message from the queue, which nobody changes any more. It returns nil if there is none.
+// next takes the next message from the queue, which nobody changes any more. It returns nil if
+// there is none.
 func (s *Sender) next() *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()

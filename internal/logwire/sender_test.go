@@ -38,7 +38,8 @@ func (l *slowLink) Send(_ context.Context, msg []byte, _ bool) error {
 	}
 }
 
-// TestLogSender: what is dropped is said just where it is missing, and what was not sent is counted, when the link ends, too.
+// TestLogSender: what is dropped is said just where it is missing, and what was not sent is
+// counted, when the link ends, too.
 func TestLogSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &slowLink{sent: make(chan []byte), ended: make(chan struct{})}

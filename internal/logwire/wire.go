@@ -1,16 +1,16 @@
 // Package logwire carries log records to a slog.Handler of the other side.
 //
 // It assumes a link that can send a message if that needs no waiting, and workers for what has to
-// wait. It promises that who logs never waits, that what finds no room is counted and told, and that
-// what is logged just before the end is with the system if the link had nothing else to write.
+// wait. It promises that who logs never waits, that what finds no room is counted and told, and
+// that what is logged just before the end is with the system if the link had nothing else to write.
 //
 // Records travel as notifications of the protocol's own:
 //
 //	[2, "$/log", [dropped, record, record, ...]]
 //	record: [time, level, message, {key: value, ...}, [function, file, line]]
 //
-// Whoever logs sends its record itself if that needs no waiting, so that what
-// it says just before its end arrives. Otherwise the record is queued for a worker, or, if there is no room, counted.
+// Whoever logs sends its record itself if that needs no waiting, so that what it says just before
+// its end arrives. Otherwise the record is queued for a worker, or, if there is no room, counted.
 //
 //	handler -> encoder -> link.TrySend           link -> Taker.Take -> (worker) -> decodeRecord -> slog.Handler
 //	               \-> Sender -> (worker) -> link.Send
@@ -26,14 +26,16 @@ import (
 )
 
 const (
-	// maxQueue is how many bytes of records wait, on either side. Each message that waits counts with messageCost on top.
+	// maxQueue is how many bytes of records wait, on either side. Each message that waits counts
+	// with messageCost on top.
 	maxQueue = 1 << 20
 	// messageCost is what a message that waits takes besides its own bytes.
 	messageCost = 128
 	// maxRecord is the largest record that is taken, in bytes.
 	maxRecord = 64 << 10
-	// maxMessage is how long a message of records may become: as much as a frame of package duplex carries. One that is
-	// longer would have to wait for the other side's grant of its rest, and what is said just before the end must not wait.
+	// maxMessage is how long a message of records may become: as much as a frame of package duplex
+	// carries. One that is longer would have to wait for the other side's grant of its rest, and
+	// what is said just before the end must not wait.
 	maxMessage = 32 << 10
 	// maxDepth is how deep maps may nest: the attributes of the record are one, and each group is.
 	maxDepth = 32
@@ -41,7 +43,8 @@ const (
 	extDuration = 100
 )
 
-// headSize is what the head of a message takes up to its first record: it has room for any numbers, which are filled in last.
+// headSize is what the head of a message takes up to its first record: it has room for any numbers,
+// which are filled in last.
 const headSize = 2 + 1 + len(message.LogMethod) + 3 + 9
 
 // appendHead appends the head of a message of one record, before which none were dropped.
@@ -83,9 +86,9 @@ func (h *Host) hold(delta int) {
 	h.In.Working(delta)
 }
 
-// mayBegin reports whether more may be sent while the link is draining: if something is being served
-// which may log. Records on their way, in either direction, do not count, or who logs all the time
-// would keep the link from its end.
+// mayBegin reports whether more may be sent while the link is draining: if something is being
+// served which may log. Records on their way, in either direction, do not count, or who logs all
+// the time would keep the link from its end.
 func (h *Host) mayBegin() bool {
 	return h.Out.Draining() == nil || h.Out.Serving(int(h.holds.Load()))
 }

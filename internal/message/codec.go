@@ -56,7 +56,8 @@ func (c *Codec) DecodeArgument(m *Message, args any) error {
 	return nil
 }
 
-// DecodeReply decodes the result of a response to a call of method. The error is a *fault.BodyError.
+// DecodeReply decodes the result of a response to a call of method. The error is a
+// *fault.BodyError.
 func (c *Codec) DecodeReply(m *Message, method string, reply any) error {
 	if err := c.Body.Decode(m.Body, reply); err != nil {
 		return &fault.BodyError{Op: "decode", What: "reply", Method: method, Type: body.TypeName(reply), Err: err}

@@ -70,8 +70,8 @@ func (c *Codec) AppendFailure(b []byte, id uint32, f *Failure) []byte {
 	return mpack.AppendNil(b)
 }
 
-// AppendShort is AppendFailure of an error that makes a message too large, as size says: first its data is left out, then
-// the ends of its texts are.
+// AppendShort is AppendFailure of an error that makes a message too large, as size says: first its
+// data is left out, then the ends of its texts are.
 func (c *Codec) AppendShort(b []byte, id uint32, f *Failure, size *fault.SizeError) []byte {
 	if !c.Extended {
 		return AppendErrorText(b, id, Brief(f.Text)+tooLong(size))

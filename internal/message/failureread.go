@@ -28,7 +28,8 @@ func (e *RemoteError) As(target any) bool {
 	return false
 }
 
-// Error returns the error that a response is, nil if it is none: an rpc.ServerError or a *RemoteError.
+// Error returns the error that a response is, nil if it is none: an rpc.ServerError or a
+// *RemoteError.
 func (c *Codec) Error(m *Message) error {
 	if m.Err == nil {
 		return nil

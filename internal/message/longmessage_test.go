@@ -20,7 +20,8 @@ func longRequest(end []byte) []byte {
 	return append(append(b, bytes.Repeat([]byte{0xc1}, maxLook)...), end...)
 }
 
-// TestLongRequestIsSplit: the reader finds what is behind the params of a long message without looking through these.
+// TestLongRequestIsSplit: the reader finds what is behind the params of a long message without
+// looking through these.
 func TestLongRequestIsSplit(t *testing.T) {
 	says := Info{Timeout: time.Hour, Metadata: map[string]string{"k": "v"}}
 	b := says.Append(longRequest(nil))
@@ -42,7 +43,8 @@ func TestLongRequestIsSplit(t *testing.T) {
 	require.Equal(t, len(long)-(maxLook-2*maxMetadata+1), sizeAtEnd(long))
 }
 
-// TestLongRequestWithoutSize: to who takes what is behind the params it is an error, to others nothing.
+// TestLongRequestWithoutSize: to who takes what is behind the params it is an error, to others
+// nothing.
 func TestLongRequestWithoutSize(t *testing.T) {
 	for name, end := range map[string]string{
 		"none":      "80",

@@ -1,5 +1,6 @@
-// Package rpctest has what the tests of several packages share: services, kinds of connection, bytes that
-// have brought decoders down, and watches for what is left running. Only tests import it.
+// Package rpctest has what the tests of several packages share: services, kinds of connection,
+// bytes that have brought decoders down, and watches for what is left running. Only tests import
+// it.
 package rpctest
 
 import (

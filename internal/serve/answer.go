@@ -7,8 +7,8 @@ import (
 	"github.com/viaduct-go/viaduct/internal/message"
 )
 
-// shrinkToLimit makes msg, which answers a call with f, or with a reply if that is nil, small enough
-// to be sent. It returns what it answers with then.
+// shrinkToLimit makes msg, which answers a call with f, or with a reply if that is nil, small
+// enough to be sent. It returns what it answers with then.
 func (d *Dispatcher) shrinkToLimit(msg *[]byte, id uint32, f *message.Failure) *message.Failure {
 	limit := d.host.Link.MaxSend()
 	if len(*msg) <= limit {

@@ -14,7 +14,8 @@ import (
 // is sent, and more than all others.
 const NotificationSeq = message.MaxID + 1
 
-// requestCodec is the rpc.ServerCodec of one request at a time. It belongs to the worker that serves it.
+// requestCodec is the rpc.ServerCodec of one request at a time. It belongs to the worker that
+// serves it.
 type requestCodec struct {
 	d       *Dispatcher
 	request *request
@@ -175,8 +176,8 @@ func (d *Dispatcher) nameOf(method []byte) string {
 	return Name(d.cfg.ServiceMethod, method)
 }
 
-// Name returns what f makes of a method's name, which may be anything: a panic costs one call. A nil
-// f makes nothing of it.
+// Name returns what f makes of a method's name, which may be anything: a panic costs one call. A
+// nil f makes nothing of it.
 func Name(f func(string) string, method []byte) (name string) {
 	if f == nil {
 		return string(method)

@@ -46,7 +46,8 @@ func (c *callContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// callOf returns the call that ctx belongs to, nil if to none: an argument may not have been given one.
+// callOf returns the call that ctx belongs to, nil if to none: an argument may not have been given
+// one.
 func callOf(ctx context.Context) *callContext {
 	if ctx == nil {
 		return nil

@@ -156,8 +156,8 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 	return true, false
 }
 
-// answersLeftLocked reports whether one more answer may be waiting to be sent: the other side may leave no
-// room for them.
+// answersLeftLocked reports whether one more answer may be waiting to be sent: the other side may
+// leave no room for them.
 func (d *Dispatcher) answersLeftLocked() bool { return d.answering < d.limits.Handlers+spareAnswers }
 
 // mayNestLocked reports whether r, which serves a call of this side, may go ahead of the limits.
@@ -194,8 +194,8 @@ func (d *Dispatcher) startLocked(r *request) {
 	d.workers.runLocked(r)
 }
 
-// returnedLocked is called when the method of r has returned, and it is to be answered. Its place is
-// free before the caller can have the answer.
+// returnedLocked is called when the method of r has returned, and it is to be answered. Its place
+// is free before the caller can have the answer.
 func (d *Dispatcher) returnedLocked(r *request, answer int) {
 	d.leaveLocked(r)
 	d.answering++

@@ -14,8 +14,8 @@ const (
 	// spareAnswers is how many more answers than handlers may be waiting to be sent.
 	spareAnswers = 256
 
-	// bareNotifications bounds what a bare connection, which has no flow control, can make this side
-	// hold: bytes of notifications that wait for their turn.
+	// bareNotifications bounds what a bare connection, which has no flow control, can make this
+	// side hold: bytes of notifications that wait for their turn.
 	bareNotifications = 4 << 20
 
 	// NotificationCost is what a notification that waits takes besides its own bytes.

@@ -19,7 +19,8 @@ func (n *notifications) take() *request {
 	return r
 }
 
-// acceptNotification queues a notification, or starts it. It reports false if too many wait already.
+// acceptNotification queues a notification, or starts it. It reports false if too many wait
+// already.
 func (d *Dispatcher) acceptNotification(r *request) bool {
 	n := &d.notifications
 	d.mu.Lock()

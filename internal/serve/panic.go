@@ -36,7 +36,8 @@ func (w *worker) answerPanicOrGoexit(r *request, p any) {
 	panic(p) // the runtime prints the frames of the first panic, too
 }
 
-// lastAnswer answers r and tells the hook, if that can be done before long: the process ends behind it.
+// lastAnswer answers r and tells the hook, if that can be done before long: the process ends behind
+// it.
 func (w *worker) lastAnswer(r *request, f *message.Failure) {
 	d := w.d
 	ctx, cancel := context.WithTimeout(context.Background(), panicTime)

@@ -8,8 +8,8 @@ import (
 )
 
 // refuseLocked has r answered by an error. On a link with flow control its room is free when that
-// has gone to the writer, so credit bounds how many there are. On a bare one the answer is queued at
-// once; if not even that finds room the other side is stuck.
+// has gone to the writer, so credit bounds how many there are. On a bare one the answer is queued
+// at once; if not even that finds room the other side is stuck.
 func (d *Dispatcher) refuseLocked(r *request) (roomFree, stuck bool) {
 	d.stats.Refused++
 	if d.bare != nil {

@@ -25,8 +25,9 @@ type request struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 
-	// For Config.LatestFirst: turn is made by who waits to send the answer, and closed when it is to
-	// look again; firstCall is the msgid of this side's first call after the request had come in.
+	// For Config.LatestFirst: turn is made by who waits to send the answer, and closed when it is
+	// to look again; firstCall is the msgid of this side's first call after the request had come
+	// in.
 	turn      chan struct{}
 	firstCall uint32
 }

@@ -24,7 +24,8 @@ type workers struct {
 // Run has a worker run f.
 func (d *Dispatcher) Run(f func()) { d.workers.run(task(f)) }
 
-// RunOpen is Run, unless the link has ended: then nobody might wait for the worker, and it reports false.
+// RunOpen is Run, unless the link has ended: then nobody might wait for the worker, and it reports
+// false.
 func (d *Dispatcher) RunOpen(f func()) bool { return d.workers.runOpen(task(f)) }
 
 // run has a worker do j.
@@ -58,7 +59,8 @@ func (p *workers) runLocked(j job) {
 	go newWorker(p.d).loop(j)
 }
 
-// park makes w, which has served ran if that is not nil, idle; it may have a job at once. It reports false if w is not needed any more.
+// park makes w, which has served ran if that is not nil, idle; it may have a job at once. It
+// reports false if w is not needed any more.
 func (p *workers) park(w *worker, ran *request) bool {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
@@ -98,7 +100,8 @@ func (p *workers) endIdle(n int) {
 	p.idle = append([]*worker(nil), p.idle[n:]...)
 }
 
-// gone is called by each worker at its end. It has been serving ran, and has not parked since, if that is not nil.
+// gone is called by each worker at its end. It has been serving ran, and has not parked since, if
+// that is not nil.
 func (p *workers) gone(ran *request) {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
@@ -127,8 +130,8 @@ func (d *Dispatcher) Workers() (alive, idle int) {
 	return d.workers.alive, len(d.workers.idle)
 }
 
-// Wait waits until all workers have gone, or ctx has ended, and returns how many are left. It is for
-// after Close, when nothing comes in any more.
+// Wait waits until all workers have gone, or ctx has ended, and returns how many are left. It is
+// for after Close, when nothing comes in any more.
 func (d *Dispatcher) Wait(ctx context.Context) int {
 	p := &d.workers
 	p.d.mu.Lock()
