@@ -3,7 +3,10 @@ package duplex
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"os"
 )
 
 // ErrClosed is why a Conn ended, and what operations on it return, after Close
@@ -38,4 +41,71 @@ type SizeError struct {
 
 func (e *SizeError) Error() string {
 	return fmt.Sprintf("duplex: message of %d bytes is over the limit of %d that the other side set", e.Size, e.Limit)
+}
+
+var (
+	// ErrReset is what Read and Write of a stream return when the other side
+	// has called Reset, in the sense of errors.Is.
+	ErrReset = errors.New("duplex: the other side has reset the stream")
+
+	// ErrStopped is what Write of a stream returns when the other side has
+	// closed it: nobody will read what is written.
+	ErrStopped = errors.New("duplex: the other side reads the stream no more")
+
+	// ErrRefused is what Open returns, in the sense of errors.Is, when the
+	// other side does not take the stream. The text says why.
+	ErrRefused = errors.New("duplex: the other side refused the stream")
+
+	// ErrNoStreams is what Open returns, in the sense of errors.Is, when the other side does not know streams.
+	ErrNoStreams = errors.New("duplex: the other side knows no streams")
+)
+
+// Codes of a reset.
+const (
+	resetByUser      = iota // or the opener waits for the answer no more
+	resetBacklogFull        // too many streams wait for Accept
+	resetNoListener         // the last listener has been closed
+	resetNoOffer            // there is no such offer any more
+	resetShutdown           // the side that was to accept is shutting down
+	resetCut                // it ends within what was being written: what has come is still read
+)
+
+// refused returns the error for a code with which an open was answered.
+func refused(code uint32) error {
+	switch code {
+	case resetBacklogFull:
+		return fmt.Errorf("%w: too many streams wait there to be accepted", ErrRefused)
+	case resetNoListener:
+		return fmt.Errorf("%w: its listener is closed", ErrRefused)
+	case resetNoOffer:
+		return fmt.Errorf("%w: what it offered is not there any more", ErrRefused)
+	case resetShutdown:
+		return fmt.Errorf("%w: %w", ErrRefused, ErrShutdown)
+	case resetByUser:
+		return ErrRefused
+	default:
+		return fmt.Errorf("%w, with code %d", ErrRefused, code)
+	}
+}
+
+// errStreamsClosed is ErrClosed for streams, whose users look for net.ErrClosed.
+var errStreamsClosed = fmt.Errorf("%w (%w)", ErrClosed, net.ErrClosed)
+
+// cutOff returns the error for a stream whose link has ended for a reason.
+func cutOff(reason error) error {
+	if reason == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return &cutOffError{reason}
+}
+
+// cutOffError is why a link has ended, but for what that says of the connection
+// below: its io.EOF is not the end of a stream, and its deadline not that of a
+// stream, after which one may go on. (For package net, too, this error is neither a timeout nor temporary.)
+type cutOffError struct{ reason error }
+
+func (e *cutOffError) Error() string      { return e.reason.Error() }
+func (e *cutOffError) As(target any) bool { return errors.As(e.reason, target) }
+func (e *cutOffError) Is(target error) bool {
+	return target != io.EOF && target != os.ErrDeadlineExceeded && errors.Is(e.reason, target)
 }
