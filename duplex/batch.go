@@ -102,11 +102,7 @@ func (w *writer) appendEnds(batch []byte) []byte {
 	}
 	batch = w.buffer(batch, len(w.ends)*(headerSize+4))
 	for _, o := range w.ends {
-		if o.cut {
-			batch = binary.LittleEndian.AppendUint32(o.frame(batch, kindReset, 4), resetCut)
-			continue
-		}
-		batch = o.frame(batch, kindEnd, 0)
+		batch = o.appendEnd(batch)
 	}
 	w.ends = nil
 	return batch

@@ -336,8 +336,8 @@ func (c *Conn) addCredit(cl class, n int64) (err error) {
 func (c *Conn) beGranted(cl class, id uint32) {
 	w := &c.writer
 	w.update(func() {
-		if m := w.classes[cl].open[id]; m != nil && m.state == outOpen {
-			m.state = outReady
+		if m := w.classes[cl].open[id]; m != nil && m.state == msgBegun {
+			m.state = msgGranted
 			w.ready = append(w.ready, m)
 		}
 	})

@@ -13,17 +13,17 @@ type outMsg struct {
 	data  []byte
 	off   int    // bytes put into frames so far
 	id    uint32 // set with the first frame of a long message
-	state outState
+	state msgState
 	sent  chan struct{} // closed when the last byte is in a frame
 }
 
-type outState uint8
+type msgState uint8
 
 const (
-	outWaiting outState = iota // in outClass.waiting
-	outOpen                    // first frame sent, rest not granted
-	outReady                   // granted, in writer.ready
-	outSent
+	msgWaiting msgState = iota // in outClass.waiting
+	msgBegun                   // first frame sent, rest not granted
+	msgGranted                 // granted, in writer.ready
+	msgSent
 )
 
 // outClass is one class of messages going out. Guarded by writer.mu.
@@ -51,7 +51,7 @@ func (oc *outClass) start(b []byte, m *outMsg) []byte {
 	for oc.open[oc.nextID] != nil {
 		oc.nextID++
 	}
-	m.id, m.state = oc.nextID, outOpen
+	m.id, m.state = oc.nextID, msgBegun
 	oc.nextID++
 	if oc.open == nil {
 		oc.open = make(map[uint32]*outMsg)
@@ -85,7 +85,7 @@ func pieceSize(n int) int {
 }
 
 func (m *outMsg) finish() {
-	m.state = outSent
+	m.state = msgSent
 	m.data = nil // its owner may use it again
 	close(m.sent)
 }

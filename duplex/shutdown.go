@@ -3,7 +3,6 @@ package duplex
 import (
 	"context"
 	"errors"
-	"net"
 	"sync/atomic"
 )
 
@@ -80,12 +79,8 @@ func (c *Conn) drain() {
 // refuseWaiting refuses the streams that wait for Accept. It does not block.
 func (c *Conn) refuseWaiting() {
 	c.streams.mu.Lock()
-	waiting := c.streams.waiting
-	c.streams.waiting = nil
-	c.streams.mu.Unlock()
-	for _, s := range waiting {
-		c.streams.reset(s, resetShutdown, net.ErrClosed)
-	}
+	defer c.streams.mu.Unlock()
+	c.streams.refuseWaiting(resetShutdown)
 }
 
 // settle has the writer look whether the link is idle now, if anybody wants to know.

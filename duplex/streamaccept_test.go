@@ -198,7 +198,7 @@ func TestListenerClosedAsItAccepts(t *testing.T) {
 			}
 			close(l.(*listener).closed) // as Close does
 			ss.listeners--
-			ss.deaf = true
+			ss.noListener = true
 			ss.mu.Unlock()
 			requireOpErr(t, requireNow(t, accept).err, "accept", net.ErrClosed)
 			requireRefused(t, requireNow(t, opening(t.Context(), a)), "its listener is closed")

@@ -21,8 +21,8 @@ func requireAgreed(t testing.TB, x, y *Stream) {
 	x.out.w.mu.Unlock()
 	y.in.mu.Lock()
 	defer y.in.mu.Unlock()
-	require.Equal(t, credit, y.in.left)
-	require.Equal(t, y.in.window, y.in.left+int64(y.in.chunks.size)+y.in.taken)
+	require.Equal(t, credit, y.in.credit)
+	require.Equal(t, y.in.window, y.in.credit+int64(y.in.chunks.size)+y.in.unpaid)
 }
 
 // TestStreamUnread: a stream that nobody reads takes its window and stops

@@ -109,7 +109,7 @@ func tracesOf(c *Conn) traces {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return traces{
-		len(ss.table), len(ss.waiting), len(ss.offers), int(c.work.streams.Load()), len(ss.opening),
+		len(ss.table), len(ss.waiting), len(ss.offers), int(c.work.streams.Load()), len(ss.unanswered),
 		len(w.streams), len(w.ends), len(w.answers), len(w.refusals), len(w.ready),
 	}
 }

@@ -2,37 +2,38 @@ package duplex
 
 import (
 	"io"
-	"net"
 	"sync"
 )
 
-// firstWindow is what a stream may send before some of it has been read, in
-// bytes. The window doubles, up to Options.StreamWindow, each time the other
-// side has used nearly all of it while this side reads.
+// firstWindow is what a stream may send before some of it has been read, in bytes. The window
+// doubles, up to Options.StreamWindow, each time the other side has used nearly all of it while this
+// side reads.
 const firstWindow = 64 << 10
 
 // inStream is the receiving half of a stream.
 type inStream struct {
-	more chan struct{} // one slot: something of what follows has changed
+	changed chan struct{} // one slot: something of what follows has changed
 
-	mu     sync.Mutex // guards what follows
-	wanted []byte     // of a Read that waits: what comes goes there first,
-	filled int        // as so many bytes have
-	chunks chunks     // what has come behind that and nobody has read
-	left   int64      // credit of the other side
-	window int64      // what left grows to again as this side reads
-	limit  int64      // of window
-	taken  int64      // read since credit was last given
-	ended  bool       // the other side has sent its end
-	closed bool       // nobody reads here any more: what comes is dropped
-	err    error      // what Read returns once chunks is empty
+	mu    sync.Mutex // guards what follows
+	state inState
+	err   error // what Read returns once all that came was read; nil while the state is inOpen
+
+	// What has come and nobody has taken: what fits into the buffer of a Read that waits, then chunks.
+	reading []byte // that buffer; nil if no Read waits
+	filled  int    // bytes of it that have come
+	chunks  chunks
+
+	credit int64 // what the other side may still send, in bytes
+	window int64 // what credit grows to again as this side reads
+	limit  int64 // of window
+	unpaid int64 // bytes read since credit was last given
 }
 
-// open lets the other side send a window, which it returns.
-func (in *inStream) open() uint32 {
+// grantWindow lets the other side begin to send. It returns the window to tell it.
+func (in *inStream) grantWindow() uint32 {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.left = in.window
+	in.credit = in.window
 	return uint32(in.window)
 }
 
@@ -40,13 +41,13 @@ func (in *inStream) open() uint32 {
 func (in *inStream) arrive(n int) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.ended {
+	if in.state.noMoreComes() {
 		return protocolErrorf("data behind the end of a stream")
 	}
-	if int64(n) > in.left {
-		return protocolErrorf("data of %d bytes beyond the credit of a stream, of which %d are left", n, in.left)
+	if int64(n) > in.credit {
+		return protocolErrorf("data of %d bytes beyond the credit of a stream, of which %d are left", n, in.credit)
 	}
-	in.left -= int64(n)
+	in.credit -= int64(n)
 	return nil
 }
 
@@ -54,123 +55,119 @@ func (in *inStream) arrive(n int) error {
 func (in *inStream) add(b []byte) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closed {
+	if in.state.dropsData() {
 		return
 	}
-	n := copy(in.wanted[in.filled:], b)
+	n := copy(in.reading[in.filled:], b)
 	in.filled += n
 	in.chunks.add(b[n:])
-	signal(in.more)
+	signal(in.changed)
 }
 
-// end says that no more comes. It reports false if that was said before.
-func (in *inStream) end() bool {
+// end has Read return io.EOF behind what has come. It reports false if no more could come before.
+func (in *inStream) end() bool { return in.endBehind(inEnds, io.EOF) }
+
+// cut has Read return ErrReset behind what has come: that was not all.
+func (in *inStream) cut() { in.endBehind(inIsCut, ErrReset) }
+
+// lose has Read return errEnded behind what has come.
+func (in *inStream) lose() { in.endBehind(inLoses, errEnded) }
+
+// endBehind has e happen, and err come behind what has come. The first such error counts.
+func (in *inStream) endBehind(e inEvent, err error) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.ended {
+	if !in.state.on(e) {
 		return false
 	}
-	in.ended = true
 	if in.err == nil {
-		in.err = io.EOF
+		in.err = err
 	}
-	signal(in.more)
+	signal(in.changed)
 	return true
 }
 
-// cut says that no more comes, and that this was not all.
-func (in *inStream) cut() {
-	in.mu.Lock()
-	in.ended = true
-	in.mu.Unlock()
-	in.fail(ErrReset, false)
-}
-
-// fail has Read return err: behind what has come, or at once.
-func (in *inStream) fail(err error, atOnce bool) {
+// close drops what has come and will, and has Read return err at once. It reports whether the other
+// side may still be sending.
+func (in *inStream) close(err error) (maySend bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if atOnce {
-		in.chunks.clear()
-		in.wanted, in.filled = nil, 0
-		in.closed = true
-	}
-	if in.err == nil || atOnce {
-		in.err = err
-	}
-	signal(in.more)
+	in.state.on(inCloses)
+	in.err = err
+	in.chunks.clear()
+	in.reading, in.filled = nil, 0
+	signal(in.changed)
+	return !in.state.noMoreComes()
 }
 
-// close drops what has come and will. It reports whether the other side is to be told
-// to stop.
-func (in *inStream) close() (tell bool) {
-	in.fail(net.ErrClosed, true)
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return !in.ended
-}
-
-// take moves what has come to p. If there is nothing and no error, the caller
-// waits for more, and calls take again or leave: what comes meanwhile goes to p
-// itself. grant is what the other side may send now.
+// take moves what has come to p. If there is nothing and no error, the caller waits until something
+// has changed, and then calls take again, or stopWaiting: what comes meanwhile goes to p itself.
+// grant is what the other side may send now.
 func (in *inStream) take(p []byte) (n int, grant int64, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	n = in.filled
-	in.wanted, in.filled = nil, 0
+	n = in.takeFilled()
 	n += in.chunks.take(p[n:])
-	if n == 0 {
-		if in.err == nil {
-			in.wanted = p
-		}
-		return 0, 0, in.err
+	if n > 0 {
+		return n, in.grantFor(n), nil
 	}
-	return n, in.taking(n), nil
+	if in.state == inOpen {
+		in.reading = p
+	}
+	return 0, 0, in.err
 }
 
-// empty reports whether all that has come was read.
-func (in *inStream) empty() bool {
+// stopWaiting is take for a Read that waits no longer: what has come stays in its buffer.
+func (in *inStream) stopWaiting() (n int, grant int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.filled == 0 && in.chunks.size == 0
+	n = in.takeFilled()
+	return n, in.grantFor(n)
 }
 
-// last reports whether no more comes, and all that has come was read.
-func (in *inStream) last() bool {
-	in.mu.Lock()
-	ended := in.ended
-	in.mu.Unlock()
-	return ended && in.empty()
-}
-
-// leave is take for a Read that waits no longer.
-func (in *inStream) leave() (n int, grant int64) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+// takeFilled takes the buffer back from a Read that waited, and returns how much is in it. mu is held.
+func (in *inStream) takeFilled() (n int) {
 	n = in.filled
-	in.wanted, in.filled = nil, 0
-	return n, in.taking(n)
+	in.reading, in.filled = nil, 0
+	return n
 }
 
-// taking returns what the other side may send now that n bytes have been read. mu is held.
-func (in *inStream) taking(n int) (grant int64) {
-	in.taken += int64(n)
-	if in.err != nil || in.taken < in.window/2 {
+// isEmpty reports whether all that has come was read.
+func (in *inStream) isEmpty() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.empty()
+}
+
+// isReadToLast reports whether no more comes, and all that has come was read.
+func (in *inStream) isReadToLast() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.state.noMoreComes() && in.empty()
+}
+
+// empty is isEmpty while mu is held.
+func (in *inStream) empty() bool { return in.filled == 0 && in.chunks.size == 0 }
+
+// grantFor returns what the other side may send now that n bytes have been read. mu is held.
+func (in *inStream) grantFor(n int) (grant int64) {
+	in.unpaid += int64(n)
+	if in.state != inOpen || in.unpaid < in.window/2 {
 		return 0
 	}
-	grant, in.taken = in.taken, 0
-	if in.left < in.window/4 && in.window < in.limit {
-		// The other side waits for credit, or is about to, while this one reads.
+	grant, in.unpaid = in.unpaid, 0
+	otherSideWaits := in.credit < in.window/4 // or is about to, while this one reads
+	if otherSideWaits && in.window < in.limit {
 		grown := min(2*in.window, in.limit)
 		grant += grown - in.window
 		in.window = grown
 	}
-	in.left += grant
+	in.credit += grant
 	return grant
 }
 
-// chunks is a queue of bytes that have come in on a stream. It takes memory as
-// they come, at most about twice of what they are, and none when it is empty.
+// chunks is a queue of bytes that have come in on a stream. It takes memory as they come, at most
+// about twice of what they are, and none when it is empty.
 type chunks struct {
 	list [][]byte // none of them empty
 	off  int      // how much of the first has been taken

@@ -3,30 +3,30 @@ package duplex
 import (
 	"encoding/binary"
 	"math"
-	"net"
 	"os"
 	"sync/atomic"
 )
 
-// outStream is the sending half of a stream, and what this side owes the other
-// one about the receiving half. Guarded by writer.mu.
+// outStream is the sending half of a stream, and what this side owes the other one about the
+// receiving half. Guarded by writer.mu.
 type outStream struct {
 	w     *writer
 	wrote chan struct{} // one slot: what Write waits for may have come
 
-	begun atomic.Bool // the stream has been accepted: the other side may send; set by the writer or the reader
+	// accepted: the other side may send. Of a stream that it has opened, once the accept is in a
+	// batch; of one of this side, once the accept has come. The reader asks without holding a lock.
+	accepted atomic.Bool
 
-	id     uint32
-	by     kind   // who has opened the stream
-	opened bool   // it is known on the wire: not so an offer that waits
+	by    kind   // who opens the stream
+	id    uint32 // set when it is opened
+	state outState
+	err   error // why a Write fails; nil while the state takes data
+
 	credit int64  // bytes that may be sent
 	data   []byte // what the Write at work has not sent
-	ready  bool   // in writer.ready
-	ending bool   // no more data follows
-	cut    bool   // and what was sent is not all: it ends by a reset, behind its data
-	failed error  // why nothing can be written any more
+	inTurn bool   // in writer.ready
 
-	// What is owed, all of it state.
+	// What is owed. Each is the latest there is to say, so it takes no more room as it grows.
 	listed bool // in writer.streams
 	due    [numDue]bool
 	window uint32 // with open and accept
@@ -45,18 +45,23 @@ const (
 	numDue
 )
 
-// smallWrite is the most that is sent ahead of the turns of long messages and
-// other streams, like a message of one frame.
+// smallWrite is the most that is sent ahead of the turns of long messages and other streams, like a
+// message of one frame.
 const smallWrite = 4 << 10
 
-// frame begins a frame of the stream from this side.
-func (o *outStream) frame(b []byte, base kind, length int) []byte {
+// appendHeader begins a frame of the stream from this side.
+func (o *outStream) appendHeader(b []byte, base kind, length int) []byte {
 	switch base {
 	case kindOpen, kindAccept:
 	default:
 		base |= o.by
 	}
 	return appendHeader(b, base, length, o.id)
+}
+
+// appendNumber appends a frame with one number in it.
+func (o *outStream) appendNumber(b []byte, base kind, number uint32) []byte {
+	return binary.LittleEndian.AppendUint32(o.appendHeader(b, base, 4), number)
 }
 
 // owe makes something due. w.mu is held.
@@ -81,27 +86,36 @@ func (o *outStream) appendDue(b []byte) []byte {
 		switch what {
 		case dueOpen:
 			o.w.begun++
-			b = o.frame(b, kindOpen, 8)
+			b = o.appendHeader(b, kindOpen, 8)
 			b = binary.LittleEndian.AppendUint32(b, o.window)
 			b = binary.LittleEndian.AppendUint32(b, o.name)
 		case dueAccept:
-			o.begun.Store(true)
+			o.accepted.Store(true)
 			delete(o.w.answers, o.id)
-			b = binary.LittleEndian.AppendUint32(o.frame(b, kindAccept, 4), o.window)
+			b = o.appendNumber(b, kindAccept, o.window)
 		case dueMore:
-			b = binary.LittleEndian.AppendUint32(o.frame(b, kindMore, 4), o.more)
+			b = o.appendNumber(b, kindMore, o.more)
 			o.more = 0
 		case dueStop:
-			b = o.frame(b, kindStop, 0)
+			b = o.appendHeader(b, kindStop, 0)
 		case dueReset:
-			b = binary.LittleEndian.AppendUint32(o.frame(b, kindReset, 4), o.code)
+			b = o.appendNumber(b, kindReset, o.code)
 		}
 	}
 	o.due = [numDue]bool{}
 	return b
 }
 
-// forgo drops what is due, and the turn, which nobody wants any more.
+// appendEnd appends the end of what is sent, which goes behind all of it. The owner of the writer
+// calls it.
+func (o *outStream) appendEnd(b []byte) []byte {
+	if o.state == outCut {
+		return o.appendNumber(b, kindReset, resetCut)
+	}
+	return o.appendHeader(b, kindEnd, 0)
+}
+
+// forgo drops what is due, and the turn: nobody wants them any more. w.mu is held.
 func (o *outStream) forgo() {
 	o.due = [numDue]bool{}
 	delete(o.w.answers, o.id)
@@ -110,18 +124,31 @@ func (o *outStream) forgo() {
 		o.w.streams = remove(o.w.streams, o)
 	}
 	o.w.ends = remove(o.w.ends, o)
-	if o.ready {
-		o.ready = false
+	if o.inTurn {
+		o.inTurn = false
 		o.w.ready = remove(o.w.ready, piecer(o))
 	}
 }
 
-// start has p sent as credit allows. It reports true if all of it is on its
-// way; otherwise the caller waits for wrote.
-func (o *outStream) start(p []byte) (sent bool, err error) {
+// open has the other side know the stream, which lets this one send window bytes. w.mu is held.
+func (o *outStream) open(id, window uint32) {
+	o.id = id
+	o.state.on(outOpens)
+	switch o.state {
+	case outOpen:
+		o.credit = int64(window)
+		o.takeTurns()
+	case outEnded: // CloseWrite has come before the other side
+		o.oweEnd()
+	}
+}
+
+// write has p sent as credit allows. It reports true if all of it is on its way. Otherwise the
+// caller waits for wrote, and then asks progress.
+func (o *outStream) write(p []byte) (sent bool, err error) {
 	w := o.w
 	w.mu.Lock()
-	if err := o.usable(); err != nil {
+	if err := o.writeErr(); err != nil {
 		w.mu.Unlock()
 		return false, err
 	}
@@ -129,33 +156,31 @@ func (o *outStream) start(p []byte) (sent bool, err error) {
 		w.mu.Unlock()
 		return true, nil
 	}
-	if len(p) <= smallWrite && o.credit >= int64(len(p)) && len(w.queue) < w.maxQueue && !w.crowded && w.err == nil {
+	if sent = len(p) <= smallWrite && o.credit >= int64(len(p)) && w.hasRoom(); sent {
 		w.queue = o.appendData(w.buffer(w.queue, headerSize+len(p)), p)
-		w.unlockAndWrite(false)
-		return true, nil
+	} else {
+		o.data = p
+		o.takeTurns()
 	}
-	o.data = p
-	o.getReady()
 	w.unlockAndWrite(false)
-	return false, nil
+	return sent, nil
 }
 
-func (o *outStream) usable() error {
+// writeErr returns why nothing may be written. w.mu is held.
+func (o *outStream) writeErr() error {
 	switch {
-	case o.failed != nil:
-		return o.failed
+	case o.err != nil:
+		return o.err
 	case isClosed(o.w.done):
 		return errEnded
-	case o.ending:
-		return net.ErrClosed
 	case o.w.closing:
 		return ErrClosed
 	}
 	return nil
 }
 
-// progress returns how much of the Write at work, of n bytes, has been sent,
-// and, if it ends without the rest, why. giveUp has it end.
+// progress returns how much of the Write at work, of n bytes, has been sent, and, if it ends without
+// the rest, why. giveUp has it end.
 func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
 	o.w.mu.Lock()
 	defer o.w.mu.Unlock()
@@ -163,7 +188,7 @@ func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
 	if sent == n {
 		return sent, nil
 	}
-	if err = o.usable(); err == nil && giveUp {
+	if err = o.writeErr(); err == nil && giveUp {
 		err = os.ErrDeadlineExceeded
 	}
 	if err != nil {
@@ -174,18 +199,20 @@ func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
 
 func (o *outStream) appendData(b, p []byte) []byte {
 	o.credit -= int64(len(p))
-	return append(o.frame(b, kindData, len(p)), p...)
+	return append(o.appendHeader(b, kindData, len(p)), p...)
 }
 
-// getReady gives o its turns if there is something that it may send. w.mu is held.
-func (o *outStream) getReady() {
-	if len(o.data) > 0 && o.credit > 0 && !o.ready {
-		o.ready = true
+func (o *outStream) maySend() bool { return len(o.data) > 0 && o.credit > 0 }
+
+// takeTurns gives o its turns if there is something that it may send. w.mu is held.
+func (o *outStream) takeTurns() {
+	if o.maySend() && !o.inTurn {
+		o.inTurn = true
 		o.w.ready = append(o.w.ready, o)
 	}
 }
 
-// piece sends what may be sent in one frame.
+// piece sends what may be sent in one frame. The owner of the writer calls it.
 func (o *outStream) piece(b []byte) (_ []byte, again bool) {
 	if n := min(int64(pieceSize(len(o.data))), o.credit); n > 0 {
 		b = o.appendData(b, o.data[:n])
@@ -194,82 +221,97 @@ func (o *outStream) piece(b []byte) (_ []byte, again bool) {
 			signal(o.wrote)
 		}
 	}
-	o.ready = len(o.data) > 0 && o.credit > 0
-	return b, o.ready
+	o.inTurn = o.maySend()
+	return b, o.inTurn
 }
 
-// end has the other side told that no more data follows; a Write at work ends
-// with reason. It reports false if that was done before. w.mu is held.
+// end has the other side told that no more data follows. A Write at work ends with reason. It
+// reports false if the half had ended before. w.mu is held.
 func (o *outStream) end(reason error) bool {
-	if o.ending {
+	if !o.state.on(outEnds) {
 		return false
 	}
-	o.ending = true
-	o.stop(reason)
-	o.oweEnd()
+	o.fail(reason)
+	if o.state == outEnded {
+		o.oweEnd()
+	}
 	return true
 }
 
 // halfWritten reports whether a Write is at work that has not sent all of its bytes. w.mu is held.
-func (o *outStream) halfWritten() bool { return len(o.data) > 0 && o.failed == nil }
+func (o *outStream) halfWritten() bool { return len(o.data) > 0 && o.state.takesData() }
 
-// oweEnd has the end sent behind what is queued, if there is to be one and the other side knows the stream.
+// oweEnd has the end sent behind what is queued. w.mu is held.
 //
-// Once the link has begun to end there is none: data may have been refused before it, and would
-// seem to be all there was. The other side learns from the link's end that it was not.
+// Once the link has begun to end there is none: data may have been refused before it, and what was
+// sent would seem to be all. The other side learns from the link's end that it was not.
 func (o *outStream) oweEnd() {
-	if o.ending && o.opened && !o.w.linkEnds() {
+	if !o.w.linkEnds() {
 		o.w.ends = append(o.w.ends, o)
 	}
 }
 
-// stop fails the Write at work and later ones. What it has not sent stays in data for
-// who waits to see.
-func (o *outStream) stop(reason error) {
-	if o.failed == nil {
-		o.failed = reason
+// fail fails the Write at work and later ones. The first reason counts. What that Write has not sent
+// stays in data for progress to see. w.mu is held.
+func (o *outStream) fail(reason error) {
+	if o.err == nil {
+		o.err = reason
 	}
 	o.credit = 0
 	signal(o.wrote)
 }
 
-// reset has the other side told that the stream is no more.
-func (o *outStream) reset(code uint32, reason error) {
-	o.stop(reason)
-	o.ending = true
+// reset has the other side told that the stream is no more. was is what the stream was until now.
+// w.mu is held.
+func (o *outStream) reset(code uint32, reason error, was streamState) {
+	toTell := o.state.isKnown()
+	event := outResets
+	if code == resetCut {
+		event = outIsCut
+	}
+	o.state.on(event)
+	o.fail(reason)
 	switch {
-	case !o.opened:
+	case !toTell:
 	case o.due[dueOpen]:
-		// Nobody has heard of it, nor will: the link may be stuck while one
-		// open after the other is given up.
+		// Nobody has heard of it, nor will: the link may be stuck while one open after the other is
+		// given up.
 		o.forgo()
-	case o.by == byAcceptor && !o.begun.Load() && !o.due[dueAccept]:
-		// It waited for Accept: the answer counts among those that are due.
+	case was == streamWaiting:
 		o.forgo()
-		o.w.refusals = append(o.w.refusals, refusal{o.id, code})
+		o.w.refusals = append(o.w.refusals, refusal{o.id, code}) // they count as unanswered
+	case o.state == outCut:
+		o.w.ends = append(o.w.ends, o)
 	default:
-		o.w.ends = remove(o.w.ends, o)
-		if code == resetCut {
-			o.cut = true
-			o.w.ends = append(o.w.ends, o)
-			return
-		}
-		// What the other side does not know yet it hears of first: a stream
-		// that was accepted and reset at once was not refused.
-		o.due[dueMore], o.due[dueStop] = false, false
-		o.code = code
-		o.owe(dueReset)
+		o.oweReset(code)
 	}
 }
 
-// addCredit is called when the other side takes n bytes more.
+// oweReset has a reset sent, before what is queued. w.mu is held.
+func (o *outStream) oweReset(code uint32) {
+	o.w.ends = remove(o.w.ends, o)
+	// What the other side does not know yet it hears of first: a stream that was accepted and reset at
+	// once was not refused.
+	o.due[dueMore], o.due[dueStop] = false, false
+	o.code = code
+	o.owe(dueReset)
+}
+
+// drop ends the half when the other side need not be told. w.mu is held.
+func (o *outStream) drop(reason error) {
+	o.state.on(outResets)
+	o.fail(reason)
+	o.forgo()
+}
+
+// addCredit is called when the other side takes n bytes more. w.mu is held.
 func (o *outStream) addCredit(n int64) error {
 	if n == 0 || o.credit+n > maxWindow {
 		return protocolErrorf("stream credit of %d bytes makes %d, limit is %d", n, o.credit+n, maxWindow)
 	}
-	if o.failed == nil {
+	if o.state.takesData() {
 		o.credit += n
-		o.getReady()
+		o.takeTurns()
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// maxUnanswered is how many streams one side may have opened without an
-// answer, so that refusals take no more room than that.
+// maxUnanswered is how many streams one side may have opened without an answer, so that refusals take
+// no more room than that.
 const maxUnanswered = 256
 
 type streamKey struct {
@@ -16,31 +16,31 @@ type streamKey struct {
 
 // streams is the table of the streams of a Conn.
 //
-// Its mutex may be held when that of an inStream or of the writer is taken, not the other way round.
+// While its mutex is held, that of an inStream or of the writer may be taken, not the other way round.
 type streams struct {
-	c       *Conn
-	window  int64         // the most a stream may send before it is read
-	backlog int           // how many may wait for Accept
-	opening chan struct{} // a slot for each stream that this side has opened and that is not answered
-	arrived chan struct{} // one slot: waiting has grown
+	c          *Conn
+	window     int64         // the most a stream may send before it is read, in bytes
+	backlog    int           // how many may wait for Accept
+	unanswered chan struct{} // a slot for each stream that this side has opened and that is not answered
+	arrived    chan struct{} // one slot: waiting has grown
 
-	mu        sync.Mutex // guards what follows
-	table     map[streamKey]*Stream
-	nextID    uint32
-	lastID    uint32    // the latest id that the other side has opened
-	waiting   []*Stream // for Accept
-	listeners int
-	deaf      bool // the last listener was closed, and nobody has called Accept since
-	offers    map[uint32]*Stream
-	nextOffer uint32
-	ended     bool
+	mu         sync.Mutex // guards what follows, and Stream.state
+	table      map[streamKey]*Stream
+	nextID     uint32
+	lastID     uint32    // the latest id that the other side has opened
+	waiting    []*Stream // for Accept
+	listeners  int       // and calls of Conn.Accept
+	noListener bool      // the last listener was closed, and nobody has called Accept since
+	offers     map[uint32]*Stream
+	nextOffer  uint32
+	ended      bool // the link has
 }
 
 func (ss *streams) init(c *Conn, opts *Options) {
 	ss.c = c
 	ss.window = int64(opts.streamWindow())
 	ss.backlog = opts.backlog()
-	ss.opening = make(chan struct{}, maxUnanswered)
+	ss.unanswered = make(chan struct{}, maxUnanswered)
 	ss.arrived = make(chan struct{}, 1)
 	ss.lastID = ^uint32(0)
 }
@@ -48,53 +48,72 @@ func (ss *streams) init(c *Conn, opts *Options) {
 func (ss *streams) newStream(by kind) *Stream {
 	s := &Stream{
 		streams:  ss,
+		state:    streamNew,
 		reading:  make(chan struct{}, 1),
 		writing:  make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		answered: make(chan struct{}, 1),
 	}
-	s.in.more = make(chan struct{}, 1)
+	s.in.state = inOpen
+	s.in.changed = make(chan struct{}, 1)
 	s.in.window, s.in.limit = min(firstWindow, ss.window), ss.window
+	s.out.state = outOffered
 	s.out.w = &ss.c.writer
 	s.out.wrote = make(chan struct{}, 1)
 	s.out.by = by
 	return s
 }
 
-func (ss *streams) put(s *Stream) {
+// put enters s into the table. mu is held.
+func (ss *streams) put(s *Stream, e streamEvent) {
 	if ss.table == nil {
 		ss.table = make(map[streamKey]*Stream)
 	}
 	ss.table[s.key] = s
-	ss.count(s)
+	ss.on(s, e)
 }
 
-// count has Shutdown wait for s. mu is held.
-func (ss *streams) count(s *Stream) {
-	if !s.counted {
-		s.counted = true
-		ss.c.work.streams.Add(1)
+// on has e happen to s. It reports false if e means nothing to s any more. A stream that is forgotten
+// is taken out of wherever it is, and Shutdown waits for it until what has come was read. mu is held.
+func (ss *streams) on(s *Stream, e streamEvent) (moved bool) {
+	was := s.state
+	if !s.state.on(e) {
+		return false
 	}
-}
-
-// uncount ends that, if s has ended and all that came was read. mu is held.
-func (ss *streams) uncount(s *Stream) {
-	if s.counted && s.gone && s.allRead {
-		s.counted = false
+	if s.state == streamForgotten {
+		ss.takeOut(s, was)
+		if e != streamLosesLink && s.in.isEmpty() {
+			s.state.on(streamIsReadToLast)
+		}
+	}
+	switch before, after := was.keepsLinkUp(), s.state.keepsLinkUp(); {
+	case after && !before:
+		ss.c.work.streams.Add(1)
+	case before && !after:
 		ss.c.work.streams.Add(-1)
 		ss.c.settle()
 	}
+	return true
+}
+
+// takeOut takes s out of the lists in which it was. mu is held.
+func (ss *streams) takeOut(s *Stream, was streamState) {
+	if was == streamOffered {
+		delete(ss.offers, s.offer)
+		return
+	}
+	delete(ss.table, s.key)
+	ss.waiting = remove(ss.waiting, s)
 }
 
 // hasRead is called when some of s has been read.
 func (ss *streams) hasRead(s *Stream) {
-	if !s.in.last() {
+	if !s.in.isReadToLast() {
 		return
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	s.allRead = true
-	ss.uncount(s)
+	ss.on(s, streamIsReadToLast)
 }
 
 // closeOnce closes s.closed. It reports false if that was done before.
@@ -108,89 +127,88 @@ func (ss *streams) closeOnce(s *Stream) bool {
 	return true
 }
 
-// closeOut ends the half of s that this side sends, for its user. It does not block. A Write at work
-// fails, and what it has sent must not pass for all there was: then it ends both halves, and reports true.
+// closeOut ends the half of s that this side sends, for its user. It does not block.
+//
+// A Write at work fails, and what it has sent must not pass for all there was: then both halves are
+// cut off, and closeOut reports true.
 func (ss *streams) closeOut(s *Stream) (cut bool) {
-	first := false
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ended, was := false, s.state
 	ss.c.writer.update(func() {
-		if cut = s.out.halfWritten(); cut {
-			s.out.stop(net.ErrClosed)
-		} else {
-			first = s.out.end(net.ErrClosed)
+		switch cut = s.out.halfWritten(); {
+		case !cut:
+			ended = s.out.end(net.ErrClosed)
+		case was == streamForgotten: // the link has ended
+			s.out.drop(net.ErrClosed)
+		default:
+			s.out.reset(resetCut, net.ErrClosed, was)
 		}
 	})
 	switch {
 	case cut:
-		ss.reset(s, resetCut, net.ErrClosed)
-	case first:
-		ss.halfEnded(s)
+		s.in.close(net.ErrClosed)
+		ss.on(s, streamEndsAtOnce)
+		ss.on(s, streamIsReadToLast)
+	case ended:
+		ss.on(s, streamHalfEnds)
 	}
 	return cut
 }
 
 // endOut ends the half of s that this side sends, as the other side reads no more. It does not block.
 func (ss *streams) endOut(s *Stream) {
-	first := false
-	ss.c.writer.update(func() { first = s.out.end(ErrStopped) })
-	if first {
-		ss.halfEnded(s)
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ended := false
+	ss.c.writer.update(func() { ended = s.out.end(ErrStopped) })
+	if ended {
+		ss.on(s, streamHalfEnds)
 	}
 }
 
 // endIn ends the half of s that this side receives, of which nothing is wanted any more.
 func (ss *streams) endIn(s *Stream) {
-	tell := s.in.close()
+	maySend := s.in.close(net.ErrClosed)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	s.allRead = true
-	switch {
-	case s.gone:
-		ss.uncount(s)
-	case s.offer != 0:
-		ss.forget(s)
-	case tell:
-		ss.c.writer.update(func() { s.out.owe(dueStop) })
+	switch s.state {
+	case streamOffered:
+		ss.on(s, streamEndsAtOnce)
+	case streamForgotten, streamOver:
+		ss.on(s, streamIsReadToLast)
+	default:
+		if maySend {
+			ss.c.writer.update(func() { s.out.owe(dueStop) })
+		}
 	}
-}
-
-// halfEnded counts. A stream whose halves have both ended is forgotten: no
-// frame for it need be looked at any more.
-func (ss *streams) halfEnded(s *Stream) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if s.halves++; s.halves == 2 {
-		s.allRead = s.allRead || s.in.empty()
-		ss.forget(s)
-	}
-}
-
-// forget takes s out of wherever it is. mu is held.
-func (ss *streams) forget(s *Stream) {
-	if s.gone {
-		return
-	}
-	s.gone = true
-	if s.offer != 0 {
-		delete(ss.offers, s.offer)
-	} else {
-		delete(ss.table, s.key)
-		ss.waiting = remove(ss.waiting, s)
-	}
-	ss.uncount(s)
 }
 
 // reset ends s at once and tells the other side.
 func (ss *streams) reset(s *Stream, code uint32, reason error) {
-	s.in.fail(reason, true)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	s.allRead = true
-	if s.gone {
-		ss.uncount(s)
+	ss.resetLocked(s, code, reason)
+}
+
+// resetLocked is reset while mu is held.
+func (ss *streams) resetLocked(s *Stream, code uint32, reason error) {
+	s.in.close(reason)
+	was := s.state
+	if !ss.on(s, streamEndsAtOnce) {
+		ss.on(s, streamIsReadToLast)
 		return
 	}
-	ss.forget(s)
-	ss.c.writer.update(func() { s.out.reset(code, reason) })
+	ss.c.writer.update(func() { s.out.reset(code, reason, was) })
+}
+
+// refuseWaiting refuses the streams that wait for Accept. It does not block. mu is held.
+func (ss *streams) refuseWaiting(code uint32) {
+	waiting := ss.waiting
+	ss.waiting = nil
+	for _, s := range waiting {
+		ss.resetLocked(s, code, net.ErrClosed)
+	}
 }
 
 // end fails all streams at the end of the link.
@@ -199,12 +217,12 @@ func (ss *streams) end() {
 	defer ss.mu.Unlock()
 	ss.ended = true
 	for _, s := range ss.table {
-		s.in.fail(errEnded, false)
-		s.gone = true
+		s.in.lose()
+		ss.on(s, streamLosesLink)
 	}
 	for _, s := range ss.offers {
-		s.in.fail(errEnded, false)
-		s.gone = true
+		s.in.lose()
+		ss.on(s, streamLosesLink)
 	}
 	ss.table, ss.offers, ss.waiting = nil, nil, nil
 }

@@ -129,7 +129,7 @@ func (w *writer) trySend(c class, data []byte) (sent bool, err error) {
 // putNow queues data as a message of class c if it need not wait for anything. mu is held.
 func (w *writer) putNow(c class, data []byte) bool {
 	oc := &w.classes[c]
-	if len(data) > maxPayload || len(oc.waiting) > 0 || !oc.mayStart(c) || len(w.queue) >= w.maxQueue || w.crowded || w.err != nil {
+	if len(data) > maxPayload || len(oc.waiting) > 0 || !oc.mayStart(c) || !w.hasRoom() {
 		return false
 	}
 	oc.credit -= cost(len(data))
@@ -139,17 +139,20 @@ func (w *writer) putNow(c class, data []byte) bool {
 	return true
 }
 
+// hasRoom reports whether the queue takes another message at once. mu is held.
+func (w *writer) hasRoom() bool { return len(w.queue) < w.maxQueue && !w.crowded && w.err == nil }
+
 // abandon takes m back. It returns nil if m was sent after all.
 func (w *writer) abandon(m *outMsg, reason error) error {
 	w.mu.Lock()
 	oc := &w.classes[m.class]
 	switch m.state {
-	case outSent:
+	case msgSent:
 		w.mu.Unlock()
 		return nil
-	case outWaiting:
+	case msgWaiting:
 		oc.waiting = remove(oc.waiting, m)
-	case outOpen, outReady:
+	case msgBegun, msgGranted:
 		w.ready = remove(w.ready, piecer(m))
 		delete(oc.open, m.id)
 		w.control = appendHeader(w.control, kindAbort+kind(m.class), 0, m.id)
