@@ -13,7 +13,7 @@ type scenario struct {
 	streams []stream
 	shut    [2]bool // the side calls Shutdown at some time
 	atOnce  bool    // which is before anything else
-	mute    [2]bool // its one-way handler never runs
+	mute    [2]bool // its notification handler never runs
 	// loose has the writer send the control frames that are due in any order,
 	// instead of a fixed one. numbered checks the order of messages by numbers. Both make for more states.
 	loose, numbered bool
@@ -23,7 +23,7 @@ type scenario struct {
 	modulo uint8
 }
 
-// thread does one step after another: a call returns with its reply, a one-way
+// thread does one step after another: a call returns with its reply, a notification
 // message when its last frame is in the pipe.
 type thread struct {
 	on      side
@@ -47,7 +47,7 @@ func calls(size, reply int, does ...spec) spec {
 	return spec{class: call, size: size, reply: reply, does: does}
 }
 
-func tells(size int, does ...spec) spec { return spec{class: oneWay, size: size, does: does} }
+func tells(size int, does ...spec) spec { return spec{class: notification, size: size, does: does} }
 
 func (p spec) orGivesUp() spec {
 	p.mayBeGivenUp = true

@@ -64,8 +64,8 @@ func (md *model) readUnit(s *state, i int, x side) {
 	e.unread--
 	e.read++
 	switch {
-	case md.broken == streamUsesOneWayCredit:
-		md.giveBack(s, x, oneWay, 1)
+	case md.broken == streamUsesNotificationCredit:
+		md.giveBack(s, x, notification, 1)
 	case e.phase == live && !e.endIn:
 		e.owed++
 	}
