@@ -18,9 +18,9 @@ type ping struct {
 	answered chan struct{} // closed by the reader
 }
 
-// Ping asks the other side for an answer and returns how long that took: the time there and
-// back behind what is being written and read, whatever calls are doing. A peer that is stopped does not answer; one whose
-// handlers are busy does. It returns ctx.Err(), or the link's error if that ends.
+// Ping asks the other side for an answer and returns how long that took: the time there and back
+// behind what is being written and read, whatever calls are doing. A peer that is stopped does not
+// answer; one whose handlers are busy does. The error is ctx.Err(), or why the link has ended.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -55,13 +55,13 @@ func (c *Conn) sendPing(p *ping) error {
 	c.nextPing++
 	c.pings = append(c.pings, p)
 	c.mu.Unlock()
-	w.control = appendHeader(w.control, kindPing, 0, p.id)
+	w.owed.addFrame(kindPing, p.id)
 	w.unlockAndWrite(false)
 	return nil
 }
 
-// pong is called by the reader. The other side may answer only the latest of
-// several pings, so those before are answered, too.
+// pong is called by the reader. The other side may answer only the latest of several pings, so those
+// before are answered, too.
 func (c *Conn) pong(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,13 +79,13 @@ func (c *Conn) pong(id uint32) {
 	c.pings = slices.Delete(c.pings, 0, n)
 }
 
-// ErrUnresponsive is why a Conn ended when nothing came from the other side
-// for as long as Options.Keepalive allows.
+// ErrUnresponsive is why a Conn ended when nothing came from the other side for as long as
+// Options.Keepalive allows.
 var ErrUnresponsive = errors.New("duplex: the other side does not answer, though the connection is open")
 
-// keepalive pings the other side when nothing has come from it for an
-// interval, and ends the link when nothing comes for another one. A peer whose handlers
-// are busy answers; one that is stopped, or hangs as a whole, does not.
+// keepalive pings the other side when nothing has come from it for an interval, and ends the link when
+// nothing comes for another one. A peer whose handlers are busy answers; one that is stopped, or hangs
+// as a whole, does not.
 type keepalive struct {
 	c        *Conn
 	interval time.Duration
@@ -107,6 +107,7 @@ func (k *keepalive) start() {
 	}
 }
 
+// look is called by the timer.
 func (k *keepalive) look() {
 	now := time.Now()
 	// If this process itself was held up, what the other side has said may not be read yet.
@@ -120,14 +121,7 @@ func (k *keepalive) look() {
 		return
 	default:
 		k.asked = true
-		k.c.writer.update(func() {
-			// A number behind those of Ping: its pong may be the only one to come, and answers these.
-			k.c.mu.Lock()
-			id := k.c.nextPing
-			k.c.nextPing++
-			k.c.mu.Unlock()
-			k.c.writer.control = appendHeader(k.c.writer.control, kindPing, 0, id)
-		})
+		k.ask()
 	}
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
@@ -135,6 +129,19 @@ func (k *keepalive) look() {
 		k.due = now.Add(k.interval)
 		k.timer.Reset(k.interval)
 	}
+}
+
+// ask sends a ping that nobody waits for. Its number is behind those of Ping: its pong may be the only
+// one to come, and answers these.
+func (k *keepalive) ask() {
+	w := &k.c.writer
+	w.update(func() {
+		k.c.mu.Lock()
+		id := k.c.nextPing
+		k.c.nextPing++
+		k.c.mu.Unlock()
+		w.owed.addFrame(kindPing, id)
+	})
 }
 
 // counted counts the reads that have brought something, and what.

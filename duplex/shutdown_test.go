@@ -89,8 +89,8 @@ func TestShutdownWaitsForCalls(t *testing.T) {
 	})
 }
 
-// TestShutdownWaitsForNotes until they were taken, and what Working says besides is done.
-func TestShutdownWaitsForNotes(t *testing.T) {
+// TestShutdownWaitsForNotifications until they were taken, and what Working says besides is done.
+func TestShutdownWaitsForNotifications(t *testing.T) {
 	for _, size := range []int{8, 500_000} {
 		links(t, tiny, func(t *testing.T, a, b *Conn) {
 			in := receive(b.ServerLane(), true)
@@ -372,7 +372,7 @@ func TestShutdownAloneFlushes(t *testing.T) {
 	})
 }
 
-// TestShutdownUnhandled: the other side closes, with a one-way message that nobody has handled.
+// TestShutdownUnhandled: the other side closes, with a notification that nobody has handled.
 func TestShutdownUnhandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)

@@ -79,7 +79,7 @@ func TestNothingWrittenBehindTheEnd(t *testing.T) {
 		p := newRawPeer(t, nil)
 		p.out()
 		p.writer.mu.Lock()
-		p.writer.control = appendHeader(p.writer.control, kindShutdown, 0, 0)
+		p.writer.owed.frames = appendHeader(p.writer.owed.frames, kindShutdown, 0, 0)
 		p.writer.mu.Unlock()
 		p.ending.Store(true)
 		close(p.done) // how end begins

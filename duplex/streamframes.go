@@ -181,7 +181,7 @@ func (ss *streams) countUnanswered() error {
 	w := &ss.c.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(ss.waiting)+len(w.answers)+len(w.refusals) >= maxUnanswered {
+	if len(ss.waiting)+len(w.owed.answers)+len(w.owed.refusals) >= maxUnanswered {
 		return protocolErrorf("more than %d streams opened without waiting for an answer", maxUnanswered)
 	}
 	return nil
@@ -190,7 +190,7 @@ func (ss *streams) countUnanswered() error {
 // refuse answers an open. mu is held.
 func (ss *streams) refuse(id, code uint32) {
 	w := &ss.c.writer
-	w.update(func() { w.refusals = append(w.refusals, refusal{id, code}) })
+	w.update(func() { w.owed.refusals = append(w.owed.refusals, refusal{id, code}) })
 }
 
 func (ss *streams) data(r *reader, s *Stream, n int) error {
@@ -265,9 +265,9 @@ func (ss *streams) peerResets(s *Stream, code uint32) {
 func (ss *streams) peerNeedsNoAnswer(id uint32) {
 	w := &ss.c.writer
 	w.update(func() {
-		if o := w.answers[id]; o != nil {
+		if o := w.owed.answers[id]; o != nil {
 			o.forgo()
 		}
-		w.refusals = slices.DeleteFunc(w.refusals, func(r refusal) bool { return r.id == id })
+		w.owed.refusals = slices.DeleteFunc(w.owed.refusals, func(r refusal) bool { return r.id == id })
 	})
 }

@@ -110,7 +110,7 @@ func tracesOf(c *Conn) traces {
 	defer w.mu.Unlock()
 	return traces{
 		len(ss.table), len(ss.waiting), len(ss.offers), int(c.work.streams.Load()), len(ss.unanswered),
-		len(w.streams), len(w.ends), len(w.answers), len(w.refusals), len(w.ready),
+		len(w.owed.streams), len(w.owed.ends), len(w.owed.answers), len(w.owed.refusals), len(w.queues.turns),
 	}
 }
 

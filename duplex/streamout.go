@@ -24,10 +24,10 @@ type outStream struct {
 
 	credit int64  // bytes that may be sent
 	data   []byte // what the Write at work has not sent
-	inTurn bool   // in writer.ready
+	inTurn bool   // in queues.turns
 
 	// What is owed. Each is the latest there is to say, so it takes no more room as it grows.
-	listed bool // in writer.streams
+	listed bool // in owed.streams
 	due    [numDue]bool
 	window uint32 // with open and accept
 	name   uint32 // with open
@@ -68,11 +68,11 @@ func (o *outStream) appendNumber(b []byte, base kind, number uint32) []byte {
 func (o *outStream) owe(what int) {
 	o.due[what] = true
 	if what == dueAccept {
-		o.w.answers[o.id] = o
+		o.w.owed.answers[o.id] = o
 	}
 	if !o.listed {
 		o.listed = true
-		o.w.streams = append(o.w.streams, o)
+		o.w.owed.streams = append(o.w.owed.streams, o)
 	}
 }
 
@@ -85,13 +85,13 @@ func (o *outStream) appendDue(b []byte) []byte {
 		}
 		switch what {
 		case dueOpen:
-			o.w.begun++
+			o.w.queues.begun++
 			b = o.appendHeader(b, kindOpen, 8)
 			b = binary.LittleEndian.AppendUint32(b, o.window)
 			b = binary.LittleEndian.AppendUint32(b, o.name)
 		case dueAccept:
 			o.accepted.Store(true)
-			delete(o.w.answers, o.id)
+			delete(o.w.owed.answers, o.id)
 			b = o.appendNumber(b, kindAccept, o.window)
 		case dueMore:
 			b = o.appendNumber(b, kindMore, o.more)
@@ -118,15 +118,15 @@ func (o *outStream) appendEnd(b []byte) []byte {
 // forgo drops what is due, and the turn: nobody wants them any more. w.mu is held.
 func (o *outStream) forgo() {
 	o.due = [numDue]bool{}
-	delete(o.w.answers, o.id)
+	delete(o.w.owed.answers, o.id)
 	if o.listed {
 		o.listed = false
-		o.w.streams = remove(o.w.streams, o)
+		o.w.owed.streams = remove(o.w.owed.streams, o)
 	}
-	o.w.ends = remove(o.w.ends, o)
+	o.w.owed.ends = remove(o.w.owed.ends, o)
 	if o.inTurn {
 		o.inTurn = false
-		o.w.ready = remove(o.w.ready, piecer(o))
+		o.w.queues.turns = remove(o.w.queues.turns, piecer(o))
 	}
 }
 
@@ -157,7 +157,7 @@ func (o *outStream) write(p []byte) (sent bool, err error) {
 		return true, nil
 	}
 	if sent = len(p) <= smallWrite && o.credit >= int64(len(p)) && w.hasRoom(); sent {
-		w.queue = o.appendData(w.buffer(w.queue, headerSize+len(p)), p)
+		w.queues.frames = o.appendData(w.buffers.room(w.queues.frames, headerSize+len(p)), p)
 	} else {
 		o.data = p
 		o.takeTurns()
@@ -173,7 +173,7 @@ func (o *outStream) writeErr() error {
 		return o.err
 	case isClosed(o.w.done):
 		return errEnded
-	case o.w.closing:
+	case o.w.end.closing:
 		return ErrClosed
 	}
 	return nil
@@ -208,7 +208,7 @@ func (o *outStream) maySend() bool { return len(o.data) > 0 && o.credit > 0 }
 func (o *outStream) takeTurns() {
 	if o.maySend() && !o.inTurn {
 		o.inTurn = true
-		o.w.ready = append(o.w.ready, o)
+		o.w.queues.turns = append(o.w.queues.turns, o)
 	}
 }
 
@@ -247,7 +247,7 @@ func (o *outStream) halfWritten() bool { return len(o.data) > 0 && o.state.takes
 // sent would seem to be all. The other side learns from the link's end that it was not.
 func (o *outStream) oweEnd() {
 	if !o.w.linkEnds() {
-		o.w.ends = append(o.w.ends, o)
+		o.w.owed.ends = append(o.w.owed.ends, o)
 	}
 }
 
@@ -279,9 +279,9 @@ func (o *outStream) reset(code uint32, reason error, was streamState) {
 		o.forgo()
 	case was == streamWaiting:
 		o.forgo()
-		o.w.refusals = append(o.w.refusals, refusal{o.id, code}) // they count as unanswered
+		o.w.owed.refusals = append(o.w.owed.refusals, refusal{o.id, code}) // they count as unanswered
 	case o.state == outCut:
-		o.w.ends = append(o.w.ends, o)
+		o.w.owed.ends = append(o.w.owed.ends, o)
 	default:
 		o.oweReset(code)
 	}
@@ -289,7 +289,7 @@ func (o *outStream) reset(code uint32, reason error, was streamState) {
 
 // oweReset has a reset sent, before what is queued. w.mu is held.
 func (o *outStream) oweReset(code uint32) {
-	o.w.ends = remove(o.w.ends, o)
+	o.w.owed.ends = remove(o.w.owed.ends, o)
 	// What the other side does not know yet it hears of first: a stream that was accepted and reset at
 	// once was not refused.
 	o.due[dueMore], o.due[dueStop] = false, false

@@ -157,11 +157,11 @@ func TestStreamSendingHalf(t *testing.T) {
 	for _, l := range lives {
 		t.Run(l.name, func(t *testing.T) {
 			made := func() *outStream {
-				w := &writer{done: make(chan struct{}), answers: make(map[uint32]*outStream)}
+				w := &writer{done: make(chan struct{}), owed: owed{answers: make(map[uint32]*outStream)}}
 				o := &outStream{w: w, state: outOffered, wrote: make(chan struct{}, 1)}
 				l.lead(o)
 				require.Equal(t, l.state, o.state)
-				require.Equal(t, map[bool]int{true: 1}[l.state == outEnded || l.state == outCut], len(w.ends), "ends owed")
+				require.Equal(t, map[bool]int{true: 1}[l.state == outEnded || l.state == outCut], len(w.owed.ends), "ends owed")
 				return o
 			}
 			o := made()
@@ -185,8 +185,8 @@ func TestStreamSendingHalf(t *testing.T) {
 			o = made()
 			o.drop(ErrReset)
 			require.Error(t, o.writeErr())
-			require.Empty(t, o.w.ends)
-			require.Empty(t, o.w.streams)
+			require.Empty(t, o.w.owed.ends)
+			require.Empty(t, o.w.owed.streams)
 		})
 	}
 }
