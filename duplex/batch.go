@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// A batch is what is written at once. In it stand, in this order: control frames, what is queued, ends
-// of streams, urgent messages, messages that waited for credit or room, and then pieces of long
-// messages and of what is written to streams. There is at least one piece if any may go, so small
-// messages, however many, do not hold them up.
+// A batch is what is written at once. In it stand, in this order: control frames, what is queued,
+// ends of streams, urgent messages, messages that waited for credit or room, and then pieces of
+// long messages and of what is written to streams. There is at least one piece if any may go, so
+// small messages, however many, do not hold them up.
 
-// next returns the next batch to write, or nil if there is none. last is the batch before, which has
-// been written. The owner calls it, holding mu.
+// next returns the next batch to write, or nil if there is none. last is the batch before, which
+// has been written. The owner calls it, holding mu.
 func (w *writer) next(last []byte) []byte {
 	w.buffers.recycle(last)
 	switch {
@@ -26,15 +26,16 @@ func (w *writer) next(last []byte) []byte {
 	}
 	batch := w.appendEnds(w.takeQueue())
 	if w.end.closing {
-		// What waits, in whole or with its rest, has not been accepted: its sender is still in send,
-		// and gets the reason when the link ends.
+		// What waits, in whole or with its rest, has not been accepted: its sender is still in
+		// send, and gets the reason when the link ends.
 		w.end.bye = true
 		return appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0)
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
 	batch = w.appendIdle(w.appendPieces(batch))
 	if len(batch) == 0 {
-		// The credit was granted meanwhile. An empty write is not for every kind of pipe: see errEmpty.
+		// The credit was granted meanwhile. An empty write is not for every kind of pipe: see
+		// errEmpty.
 		w.buffers.recycle(batch)
 		return nil
 	}
@@ -129,8 +130,8 @@ func (w *writer) appendPieces(batch []byte) []byte {
 	return batch
 }
 
-// owed is what this side owes the other one, and goes ahead of messages. It is a state, not a queue,
-// wherever the other side could make it grow. Guarded by writer.mu.
+// owed is what this side owes the other one, and goes ahead of messages. It is a state, not a
+// queue, wherever the other side could make it grow. Guarded by writer.mu.
 type owed struct {
 	takeCredit func(class) int64     // returns the credit that is to be granted now; set by New
 	credit     bool                  // takeCredit may return some
@@ -188,11 +189,11 @@ func (d *owed) appendFrames(b []byte) []byte {
 }
 
 const (
-	// spareSize is the capacity of the buffer that is kept for single messages, so that they cost no
-	// allocation.
+	// spareSize is the capacity of the buffer that is kept for single messages, so that they cost
+	// no allocation.
 	spareSize = 4 << 10
-	// bufferSize is that of the larger ones, which all connections share, so that an idle connection
-	// keeps little. A batch fits, unless control frames are many.
+	// bufferSize is that of the larger ones, which all connections share, so that an idle
+	// connection keeps little. A batch fits, unless control frames are many.
 	bufferSize = maxWrite + maxPayload + spareSize
 )
 

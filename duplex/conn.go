@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// drainTime is how long a Conn reads on after a write has failed: replies may be in the pipe, and the
-	// reader may be told why the link has ended. A link to a process waits up to 50 ms for that, and a
-	// busy machine for its turn, so this must be longer. Only a peer that has closed one half of the
-	// connection and keeps the other makes anybody wait for so long.
+	// drainTime is how long a Conn reads on after a write has failed: replies may be in the pipe,
+	// and the reader may be told why the link has ended. A link to a process waits up to 50 ms for
+	// that, and a busy machine for its turn, so this must be longer. Only a peer that has closed
+	// one half of the connection and keeps the other makes anybody wait for so long.
 	drainTime = 500 * time.Millisecond
 	// flushTime bounds how long Close waits for what was accepted for sending.
 	flushTime = 50 * time.Millisecond
@@ -51,7 +51,8 @@ type Conn struct {
 	closed  chan struct{} // closed when conn is
 	err     error         // why the link ended
 
-	mu        sync.Mutex    // guards what follows; locked with the writer's held, not the other way round
+	// Guards what follows. While the writer's is held it may be locked, not the other way round.
+	mu        sync.Mutex
 	timers    []*time.Timer // stopped at the end
 	peerBye   bool          // the other side has said that it closes
 	pings     []*ping       // without an answer, in the order they were sent
@@ -63,8 +64,8 @@ type Conn struct {
 // New makes conn a link and starts it. The other end must do the same. The Conn owns conn from then
 // on, and closes it when the link ends, for whatever reason.
 //
-// If conn has a method WriteNow(p []byte) (int, error), which writes what it can of p without waiting,
-// perhaps nothing, then small messages are written by who sends them. It may return
+// If conn has a method WriteNow(p []byte) (int, error), which writes what it can of p without
+// waiting, perhaps nothing, then small messages are written by who sends them. It may return
 // [errors.ErrUnsupported].
 func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c := &Conn{
@@ -120,8 +121,8 @@ func (c *Conn) initWriter(conn io.Writer, opts *Options) {
 	signal(c.writer.wake)
 }
 
-// Ready returns a channel that is closed when the other side has first said how much it takes. What is
-// sent before has to wait for that, and is lost if this process ends meanwhile.
+// Ready returns a channel that is closed when the other side has first said how much it takes. What
+// is sent before has to wait for that, and is lost if this process ends meanwhile.
 func (c *Conn) Ready() <-chan struct{} { return c.ready }
 
 // ClientLane returns the lane of the calls that this side makes.
@@ -151,10 +152,10 @@ func (c *Conn) Err() error {
 	return nil
 }
 
-// Close ends the link. Messages accepted for sending before are written if the other side takes them
-// within 50 ms; those still waiting for credit are not sent. The other side is told, and ends with
-// [ErrPeerClosed]. Close returns nil, within about a second even if the connection below does not
-// close.
+// Close ends the link. Messages accepted for sending before are written if the other side takes
+// them within 50 ms; those still waiting for credit are not sent. The other side is told, and ends
+// with [ErrPeerClosed]. Close returns nil, within about a second even if the connection below does
+// not close.
 func (c *Conn) Close() error {
 	if !isClosed(c.done) { // a link that has ended otherwise does not end in order any more
 		c.writer.close()
@@ -172,8 +173,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Wait waits until the link has ended and everything it runs has, too, and returns Err. A connection
-// below whose Close does not wake its Read holds it up.
+// Wait waits until the link has ended and everything it runs has, too, and returns Err. A
+// connection below whose Close does not wake its Read holds it up.
 func (c *Conn) Wait() error {
 	<-c.done
 	c.goes(func() {}) // those that saw done open have added to running before
@@ -226,8 +227,8 @@ func (c *Conn) endAfter(d time.Duration, err error) {
 	}
 }
 
-// writeFailed is called when a write has failed. The reader is likely to learn why: it has drainTime
-// to do so.
+// writeFailed is called when a write has failed. The reader is likely to learn why: it has
+// drainTime to do so.
 func (c *Conn) writeFailed(err error) { c.endAfter(drainTime, err) }
 
 // peerCloses is called when the other side has said that it closes. Reading goes on to the end, for

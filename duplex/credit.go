@@ -68,7 +68,8 @@ type inMsg struct {
 }
 
 // grants says which long messages may send their rest: first come first served within a class, and
-// never more at once than the limit, so that what has been granted can always be finished and taken.
+// never more at once than the limit, so that what has been granted can always be finished and
+// taken.
 type grants struct {
 	limit int64 // bytes granted and not yet taken, of each class; at least the largest message
 
@@ -85,8 +86,8 @@ func (g *grants) add(m *inMsg) []*inMsg {
 	return g.grant(m.class)
 }
 
-// release gives back what a message of n bytes of class c had been granted. It returns which messages
-// are granted now.
+// release gives back what a message of n bytes of class c had been granted. It returns which
+// messages are granted now.
 func (g *grants) release(c class, n int) []*inMsg {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -9,20 +9,19 @@ import (
 	"os"
 )
 
-// ErrClosed is why a Conn ended, and what operations on it return, after Close
-// on this side. It wraps [fs.ErrClosed].
+// ErrClosed is why a Conn ended, and what operations on it return, after Close on this side. It
+// wraps [fs.ErrClosed].
 var ErrClosed = fmt.Errorf("duplex: link closed: %w", fs.ErrClosed)
 
-// ErrPeerClosed is why a Conn ended, in the sense of errors.Is, when the other
-// side closed it in order.
+// ErrPeerClosed is why a Conn ended, in the sense of errors.Is, when the other side closed it in
+// order.
 var ErrPeerClosed = errors.New("duplex: the other side closed the link")
 
-// errEmpty: an empty message has no meaning, and an empty write is the end of
+// errEmpty is why an empty message is not sent: it has no meaning, and an empty write is the end of
 // the stream to some kinds of pipe.
 var errEmpty = errors.New("duplex: empty message")
 
-// A ProtocolError reports that the other side broke the rules of the wire.
-// The Conn ends with it.
+// A ProtocolError reports that the other side broke the rules of the wire. The Conn ends with it.
 type ProtocolError struct {
 	Reason string // what came and what was expected
 }
@@ -33,8 +32,8 @@ func protocolErrorf(format string, args ...any) error {
 	return &ProtocolError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// A SizeError reports a message over the limit of the side it was meant for.
-// No byte of it has been sent.
+// A SizeError reports a message over the limit of the side it was meant for. No byte of it has been
+// sent.
 type SizeError struct {
 	Size, Limit int // bytes
 }
@@ -44,19 +43,20 @@ func (e *SizeError) Error() string {
 }
 
 var (
-	// ErrReset is what Read and Write of a stream return when the other side
-	// has called Reset, in the sense of errors.Is.
+	// ErrReset is what Read and Write of a stream return when the other side has called Reset, in
+	// the sense of errors.Is.
 	ErrReset = errors.New("duplex: the other side has reset the stream")
 
-	// ErrStopped is what Write of a stream returns when the other side has
-	// closed it: nobody will read what is written.
+	// ErrStopped is what Write of a stream returns when the other side has closed it: nobody will
+	// read what is written.
 	ErrStopped = errors.New("duplex: the other side reads the stream no more")
 
-	// ErrRefused is what Open returns, in the sense of errors.Is, when the
-	// other side does not take the stream. The text says why.
+	// ErrRefused is what Open returns, in the sense of errors.Is, when the other side does not take
+	// the stream. The text says why.
 	ErrRefused = errors.New("duplex: the other side refused the stream")
 
-	// ErrNoStreams is what Open returns, in the sense of errors.Is, when the other side does not know streams.
+	// ErrNoStreams is what Open returns, in the sense of errors.Is, when the other side does not
+	// know streams.
 	ErrNoStreams = errors.New("duplex: the other side knows no streams")
 )
 
@@ -99,9 +99,9 @@ func cutOff(reason error) error {
 	return &cutOffError{reason}
 }
 
-// cutOffError is why a link has ended, but for what that says of the connection
-// below: its io.EOF is not the end of a stream, and its deadline not that of a
-// stream, after which one may go on. (For package net, too, this error is neither a timeout nor temporary.)
+// cutOffError is why a link has ended, as a stream says it. It hides two things that the connection
+// below may have said: io.EOF there is not the end of a stream, and a deadline there is not that of
+// a stream, after which one may go on. (So package net, too, finds no timeout in this error.)
 type cutOffError struct{ reason error }
 
 func (e *cutOffError) Error() string      { return e.reason.Error() }

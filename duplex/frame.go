@@ -13,8 +13,8 @@ import (
 const (
 	headerSize = 8
 	maxPayload = 32 << 10
-	// firstData is how many bytes of its message a first frame carries behind the total length, always:
-	// so the cost of a message follows from its length.
+	// firstData is how many bytes of its message a first frame carries behind the total length,
+	// always: so the cost of a message follows from its length.
 	firstData = maxPayload - 8
 )
 
@@ -36,7 +36,8 @@ const (
 	// Nothing is going on at the sender, which has received id messages and streams.
 	kindIdle kind = 0x34
 
-	// Of a stream, id. The low bit says who sends: 0 the side that has opened the stream, 1 the other.
+	// Of a stream, id. The low bit says who sends: 0 the side that has opened the stream, 1 the
+	// other.
 	kindOpen     kind = 0x40 // window uint32, name uint32 of an offer or 0
 	kindAccept   kind = 0x41 // window uint32
 	kindData     kind = 0x42 // bytes
@@ -127,8 +128,8 @@ func appendHeader(b []byte, k kind, length int, id uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, id)
 }
 
-// parseHeader parses and checks the header in b, which holds headerSize bytes. It looks at one frame
-// alone: whether it may come now is for the reader to say.
+// parseHeader parses and checks the header in b, which holds headerSize bytes. It looks at one
+// frame alone: whether it may come now is for the reader to say.
 func parseHeader(b []byte) (header, error) {
 	h := header{
 		kind:   kind(b[0]),

@@ -181,7 +181,8 @@ func FuzzReader(f *testing.F) {
 			for _, msg := range append(server.take(), client.take()...) {
 				got += len(msg)
 			}
-			// Nothing was taken: in each class one window, one message more, and the rest of one granted.
+			// Nothing was taken: in each class one window, one message more, and the rest of one
+			// granted.
 			require.LessOrEqual(t, got, int(numClasses)*(70000+maxPayload+70000))
 			cancel()
 			raw.Close()

@@ -20,9 +20,9 @@ func (c *Conn) endErr(err error) error {
 // A Lane is one direction of calls on a Conn. The client lane sends calls and notifications and
 // receives replies, the server lane the other way round.
 //
-// Messages are read from a lane in one of three ways, not to be mixed: Receive, ReadMessage, or Read.
-// ReadMessage and Read are for one goroutine at a time. All other methods may be called from any
-// goroutine.
+// Messages are read from a lane in one of three ways, not to be mixed: Receive, ReadMessage, or
+// Read. ReadMessage and Read are for one goroutine at a time. All other methods may be called from
+// any goroutine.
 type Lane struct {
 	c       *Conn
 	out, in class // of the messages that are sent and received, notifications apart
@@ -58,14 +58,15 @@ func newLane(c *Conn, out, in class) *Lane {
 	return &Lane{c: c, out: out, in: in, more: make(chan struct{}, 1)}
 }
 
-// Send sends msg. On a client lane it goes as a notification if isNotification is set, otherwise as a
-// call; on a server lane it is a reply. Send waits for room, until ctx or the link ends. It returns
-// nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards. If it
-// returns an error, the other side does not get msg. It does not keep msg, which has at least one
-// byte.
+// Send sends msg. On a client lane it goes as a notification if isNotification is set, otherwise as
+// a call; on a server lane it is a reply. Send waits for room, until ctx or the link ends. It
+// returns nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards.
+// If it returns an error, the other side does not get msg. It does not keep msg, which has at least
+// one byte.
 //
-// The error is a [*SizeError], ctx.Err(), or why the link has ended. While the link is shutting down,
-// and nothing of the other side is being served, calls and notifications fail with [ErrShutdown].
+// The error is a [*SizeError], ctx.Err(), or why the link has ended. While the link is shutting
+// down, and nothing of the other side is being served, calls and notifications fail with
+// [ErrShutdown].
 func (l *Lane) Send(ctx context.Context, msg []byte, isNotification bool) error {
 	var err error
 	w, k := &l.c.writer, &l.c.work
@@ -89,16 +90,17 @@ func (l *Lane) Send(ctx context.Context, msg []byte, isNotification bool) error 
 }
 
 // TrySend is Send of a notification, on a client lane, if that need not wait: for credit, for room,
-// or, with more than 32 KiB, for the grant of its rest. If it had to, TrySend returns false and nil,
-// and nothing of msg is sent.
+// or, with more than 32 KiB, for the grant of its rest. If it had to, TrySend returns false and
+// nil, and nothing of msg is sent.
 func (l *Lane) TrySend(msg []byte) (sent bool, err error) {
 	sent, err = l.c.writer.trySend(notification, msg)
 	return sent, l.c.endErr(err)
 }
 
 // SendUrgent sends msg, on a client lane, without waiting for credit: it is queued behind what has
-// been sent. It has from 1 to 64 bytes; with more SendUrgent returns a [*SizeError]. It is meant for
-// messages about calls that have been sent, one for each: nothing else bounds how many are queued.
+// been sent. It has from 1 to 64 bytes; with more SendUrgent returns a [*SizeError]. It is meant
+// for messages about calls that have been sent, one for each: nothing else bounds how many are
+// queued.
 func (l *Lane) SendUrgent(msg []byte) error {
 	return l.c.endErr(l.c.writer.sendUrgent(msg))
 }
@@ -112,13 +114,13 @@ func (l *Lane) WriteMessage(msg []byte) error {
 	return l.Send(context.Background(), msg, false)
 }
 
-// Receive sets who gets what comes in on this lane, what has come already included. deliver is called
-// with each message, in order, and urgent with each that SendUrgent has sent, in order with the rest.
-// Behind the last, ended is called once, with why the link has ended. These are called one at a time,
-// mostly by the goroutine that reads the connection: they must not block.
+// Receive sets who gets what comes in on this lane, what has come already included. deliver is
+// called with each message, in order, and urgent with each that SendUrgent has sent, in order with
+// the rest. Behind the last, ended is called once, with why the link has ended. These are called
+// one at a time, mostly by the goroutine that reads the connection: they must not block.
 //
-// A message is deliver's own to keep. deliver returns true if msg takes no room here any more. If it
-// returns false, Release has to say so later: until then the other side may send less.
+// A message is deliver's own to keep. deliver returns true if msg takes no room here any more. If
+// it returns false, Release has to say so later: until then the other side may send less.
 func (l *Lane) Receive(
 	deliver func(msg []byte, isNotification bool) (roomFree bool), urgent func(msg []byte), ended func(error),
 ) {
@@ -225,8 +227,8 @@ func (l *Lane) take() inbound {
 }
 
 // ReadMessage returns the next message, which the caller may keep. It waits until there is one, and
-// drops urgent ones. Behind the last message before the link's end it returns io.EOF if the other side
-// ended it in order, and otherwise why it has ended.
+// drops urgent ones. Behind the last message before the link's end it returns io.EOF if the other
+// side ended it in order, and otherwise why it has ended.
 func (l *Lane) ReadMessage() ([]byte, error) {
 	for {
 		l.mu.Lock()
@@ -285,8 +287,8 @@ func (l *Lane) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// uncount takes back how Send (delta 1) or deliver (-1) has counted a part of a byte stream, which is
-// no call and no reply.
+// uncount takes back how Send (delta 1) or deliver (-1) has counted a part of a byte stream, which
+// is no call and no reply.
 func (l *Lane) uncount(delta int64) {
 	if l.out == call {
 		l.c.work.calls.Add(-delta)
@@ -296,8 +298,8 @@ func (l *Lane) uncount(delta int64) {
 	l.c.settle()
 }
 
-// Fail ends the whole link at once, for the given reason, without telling the other side that it ends
-// in order: for when what comes from there makes no sense.
+// Fail ends the whole link at once, for the given reason, without telling the other side that it
+// ends in order: for when what comes from there makes no sense.
 func (l *Lane) Fail(reason error) { l.c.end(reason) }
 
 // Close closes the whole link, both lanes: see [Conn.Close].

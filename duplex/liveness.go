@@ -60,8 +60,8 @@ func (c *Conn) sendPing(p *ping) error {
 	return nil
 }
 
-// pong is called by the reader. The other side may answer only the latest of several pings, so those
-// before are answered, too.
+// pong is called by the reader. The other side may answer only the latest of several pings, so
+// those before are answered, too.
 func (c *Conn) pong(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,9 +83,9 @@ func (c *Conn) pong(id uint32) {
 // Options.Keepalive allows.
 var ErrUnresponsive = errors.New("duplex: the other side does not answer, though the connection is open")
 
-// keepalive pings the other side when nothing has come from it for an interval, and ends the link when
-// nothing comes for another one. A peer whose handlers are busy answers; one that is stopped, or hangs
-// as a whole, does not.
+// keepalive pings the other side when nothing has come from it for an interval, and ends the link
+// when nothing comes for another one. A peer whose handlers are busy answers; one that is stopped,
+// or hangs as a whole, does not.
 type keepalive struct {
 	c        *Conn
 	interval time.Duration
@@ -131,8 +131,8 @@ func (k *keepalive) look() {
 	}
 }
 
-// ask sends a ping that nobody waits for. Its number is behind those of Ping: its pong may be the only
-// one to come, and answers these.
+// ask sends a ping that nobody waits for. Its number is behind those of Ping: its pong may be the
+// only one to come, and answers these.
 func (k *keepalive) ask() {
 	w := &k.c.writer
 	w.update(func() {

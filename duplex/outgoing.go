@@ -24,8 +24,8 @@ type outClass struct {
 	nextID     uint32
 }
 
-// outMsg is a message that has to wait: for credit, for room, or, being longer than a frame, for the
-// grant of its rest. Guarded by writer.mu.
+// outMsg is a message that has to wait: for credit, for room, or, being longer than a frame, for
+// the grant of its rest. Guarded by writer.mu.
 type outMsg struct {
 	class class
 	of    *outClass
@@ -87,7 +87,8 @@ func (q *queues) empty() bool {
 	return len(q.frames) == 0 && len(q.urgents) == 0 && len(q.turns) == 0
 }
 
-// mayStart reports whether the next message of class c may start, credit and order alone considered.
+// mayStart reports whether the next message of class c may start, credit and order alone
+// considered.
 func (oc *outClass) mayStart(c class) bool {
 	inOrder := c != notification || len(oc.unfinished) == 0
 	return oc.credit > 0 && inOrder
@@ -128,8 +129,8 @@ func (m *outMsg) piece(b []byte) (_ []byte, again bool) {
 	return b, false
 }
 
-// pieceSize is how much of n bytes goes into the next frame. Two full ones make up a write of 64 KiB,
-// headers included.
+// pieceSize is how much of n bytes goes into the next frame. Two full ones make up a write of 64
+// KiB, headers included.
 func pieceSize(n int) int {
 	if n <= maxPayload {
 		return n

@@ -8,14 +8,14 @@ import (
 // readSize is what is asked of the connection at once.
 const readSize = 64 << 10
 
-// eagerSize is how much of a long message memory is taken for on the word of its first frame. Beyond
-// it the buffer grows with what has arrived, to four times that: what is copied then costs more than
-// what is not used for a while.
+// eagerSize is how much of a long message memory is taken for on the word of its first frame.
+// Beyond it the buffer grows with what has arrived, to four times that: what is copied then costs
+// more than what is not used for a while.
 const eagerSize = 1 << 20
 
-// reader is the receiving half of a connection. It runs in one goroutine, which owns all its fields,
-// and waits for nothing but the connection: it never writes, and never waits for a lane or a lock that
-// is held across a write.
+// reader is the receiving half of a connection. It runs in one goroutine, which owns all its
+// fields, and waits for nothing but the connection: it never writes, and never waits for a lane or
+// a lock that is held across a write.
 type reader struct {
 	c    *Conn
 	src  io.Reader

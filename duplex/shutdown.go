@@ -11,18 +11,18 @@ import (
 var ErrShutdown = errors.New("duplex: the link is shutting down")
 
 // Shutdown ends the link in order. From now on neither side begins calls, notifications or streams:
-// they fail with [ErrShutdown]. Exceptions are those that are needed by what is being worked on, and
-// the opening of offers. Streams that wait for Accept, on either side, are refused.
+// they fail with [ErrShutdown]. Exceptions are those that are needed by what is being worked on,
+// and the opening of offers. Streams that wait for Accept, on either side, are refused.
 //
 // Shutdown waits until all calls have their replies, all notifications are finished with, and all
-// streams, offers included, have ended and been read, in both directions. Then the other side is told,
-// and the link ends: there with [ErrPeerClosed], here with [ErrClosed]. Lanes used as byte streams
-// count as idle as soon as all that was written has been read. Methods that go on sending each other
-// notifications keep the link from being idle: ctx ends that.
+// streams, offers included, have ended and been read, in both directions. Then the other side is
+// told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed]. Lanes used as byte
+// streams count as idle as soon as all that was written has been read. Methods that go on sending
+// each other notifications keep the link from being idle: ctx ends that.
 //
 // When ctx ends first, the link ends as by Close. Shutdown returns nil if nothing was going on any
-// more, on either side, when the link was closed. Otherwise it returns ctx.Err(), or why the link has
-// ended.
+// more, on either side, when the link was closed. Otherwise it returns ctx.Err(), or why the link
+// has ended.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	c.drain()
 	var err error
@@ -54,8 +54,8 @@ func (c *Conn) flush(ctx context.Context) error {
 	return nil
 }
 
-// nothingLost reports whether nothing was going on when the link ended. Of notifications that is known
-// only if the other side has said so.
+// nothingLost reports whether nothing was going on when the link ended. Of notifications that is
+// known only if the other side has said so.
 func (c *Conn) nothingLost() bool {
 	w := &c.writer
 	w.mu.Lock()
@@ -108,7 +108,7 @@ type work struct {
 	calls         atomic.Int64  // sent, and the reply has not come
 	served        atomic.Int64  // come in, and the reply has not been sent
 	notifications atomic.Int64  // come in, and not finished with
-	received      atomic.Uint32 // messages and streams that have come in, ever; counted behind those above
+	received      atomic.Uint32 // messages and streams come in, ever; counted behind the others
 	streams       atomic.Int64  // that Shutdown waits for: see streamState.keepsLinkUp
 	draining      atomic.Bool   // one of the sides is shutting down
 }
@@ -117,17 +117,17 @@ type work struct {
 // calls and streams of this side.
 func (k *work) serving() bool { return k.served.Load() > 0 || k.notifications.Load() > 0 }
 
-// idle reports whether nothing was going on while received was n. The order counts: what is begun here
-// while the link is draining is begun by what is served, so once nothing is, calls and streams do not
-// grow.
+// idle reports whether nothing was going on while received was n. The order counts: what is begun
+// here while the link is draining is begun by what is served, so once nothing is, calls and streams
+// do not grow.
 func (k *work) idle(n uint32) bool {
 	return !k.serving() && k.calls.Load() == 0 && k.streams.Load() == 0 && k.received.Load() == n
 }
 
 // farewell is what the two sides have told each other of being idle. Guarded by writer.mu.
 //
-// The side that shuts down may close when it is idle itself and the other one is, having received all
-// that this one has begun: then nobody is left to begin anything.
+// The side that shuts down may close when it is idle itself and the other one is, having received
+// all that this one has begun: then nobody is left to begin anything.
 type farewell struct {
 	peerKnowsNoShutdown bool // it is told nothing, and nothing is heard of it
 
@@ -155,8 +155,8 @@ func (f *farewell) hear(received uint32) { f.heard, f.heardReceived = true, rece
 // peerIsIdle reports whether the other side is idle, having received all that this one has begun.
 func (f *farewell) peerIsIdle(begun uint32) bool { return f.heard && f.heardReceived == begun }
 
-// appendIdle tells the other side, behind all that was sent, that this one is idle, if it is and the
-// link is draining. The owner calls it, when batch is the last there is.
+// appendIdle tells the other side, behind all that was sent, that this one is idle, if it is and
+// the link is draining. The owner calls it, when batch is the last there is.
 //
 // The number that it tells is that of messages which are complete, or have been aborted: those half
 // received are not there yet.

@@ -154,7 +154,8 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 	})
 }
 
-// TestShutdownOpening: an open that nobody accepts does not keep the link from ending, whoever has sent it.
+// TestShutdownOpening: an open that nobody accepts does not keep the link from ending, whoever has
+// sent it.
 func TestShutdownOpening(t *testing.T) {
 	links(t, nil, func(t *testing.T, a, b *Conn) {
 		waiting := opening(t.Context(), a)
@@ -198,7 +199,8 @@ func TestShutdownUnread(t *testing.T) {
 	}
 }
 
-// TestShutdownOffers: they are waited for, too, and can be opened meanwhile, by a side that has been idle.
+// TestShutdownOffers: they are waited for, too, and can be opened meanwhile, by a side that has
+// been idle.
 func TestShutdownOffers(t *testing.T) {
 	links(t, nil, func(t *testing.T, a, b *Conn) {
 		name, offered := a.Offer()

@@ -10,13 +10,13 @@ type Stats struct {
 	Senders   int // messages that wait for credit, for room, or for the grant of their rest
 	Streams   int // that have not ended, or of which not all was read
 
-	// RoundTrip is how long the latest ping that was answered took, 0 if none was: one of Ping, or one
-	// that Stats itself has sent before.
+	// RoundTrip is how long the latest ping that was answered took, 0 if none was: one of Ping, or
+	// one that Stats itself has sent before.
 	RoundTrip time.Duration
 }
 
-// Stats returns the numbers as they are now, and pings the other side for the next time. It does not
-// block.
+// Stats returns the numbers as they are now, and pings the other side for the next time. It does
+// not block.
 func (c *Conn) Stats() Stats {
 	s := Stats{
 		BytesIn:  c.bytesIn.Load(),

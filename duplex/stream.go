@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Stream is one end of a byte stream on a Conn: a [net.Conn] with half-close and reset. Its methods
-// may be called from any goroutine.
+// A Stream is one end of a byte stream on a Conn: a [net.Conn] with half-close and reset. Its
+// methods may be called from any goroutine.
 //
 // Bytes that nobody reads take their window (64 KiB, growing to [Options].StreamWindow while both
 // sides keep up), and hold up nothing else.
@@ -134,8 +134,8 @@ func (s *Stream) orClosed(err error) error {
 	return err
 }
 
-// CloseWrite ends this side's half: the other side reads io.EOF behind what has been written. Reading
-// goes on. It does not block.
+// CloseWrite ends this side's half: the other side reads io.EOF behind what has been written.
+// Reading goes on. It does not block.
 //
 // If a Write is at work, it fails, and the stream ends for reading, too. The other side then reads
 // what was sent and, as that is not all, [ErrReset]. Once the link has begun to end, the other side
@@ -149,9 +149,9 @@ func (s *Stream) CloseWrite() error {
 	return nil
 }
 
-// Close ends both halves: the other side reads what has been written and then io.EOF, and its writes
-// fail with [ErrStopped]. It does not block, and returns nil. For a Write at work, and for a link that
-// has begun to end, see [Stream.CloseWrite].
+// Close ends both halves: the other side reads what has been written and then io.EOF, and its
+// writes fail with [ErrStopped]. It does not block, and returns nil. For a Write at work, and for a
+// link that has begun to end, see [Stream.CloseWrite].
 func (s *Stream) Close() error {
 	if !s.streams.closeOnce(s) {
 		return nil

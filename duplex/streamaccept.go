@@ -13,8 +13,8 @@ func (c *Conn) Accept() (net.Conn, error) {
 // Listener returns a listener for the streams that the other side opens. There may be several, and
 // [Conn.Accept] may be called besides.
 //
-// Closing it ends neither the link nor streams. Once the last one is closed, streams that wait to be
-// accepted are refused, and further ones, too, until somebody listens or accepts again.
+// Closing it ends neither the link nor streams. Once the last one is closed, streams that wait to
+// be accepted are refused, and further ones, too, until somebody listens or accepts again.
 func (c *Conn) Listener() net.Listener {
 	ss := &c.streams
 	ss.mu.Lock()
@@ -80,8 +80,8 @@ func (ss *streams) accept(stop <-chan struct{}) (net.Conn, error) {
 
 func acceptError(err error) error { return &net.OpError{Op: "accept", Net: "viaduct", Err: err} }
 
-// takeWaiting takes the first stream that waits, and has the other side told. It returns nil if there
-// is none.
+// takeWaiting takes the first stream that waits, and has the other side told. It returns nil if
+// there is none.
 func (ss *streams) takeWaiting(stop <-chan struct{}) *Stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

@@ -260,8 +260,8 @@ func (ss *streams) peerResets(s *Stream, code uint32) {
 	ss.c.writer.update(func() { s.out.drop(ErrReset) })
 }
 
-// peerNeedsNoAnswer drops the answer to an open that the other side has withdrawn, if it is still to
-// be sent. The stream itself is forgotten already.
+// peerNeedsNoAnswer drops the answer to an open that the other side has withdrawn, if it is still
+// to be sent. The stream itself is forgotten already.
 func (ss *streams) peerNeedsNoAnswer(id uint32) {
 	w := &ss.c.writer
 	w.update(func() {

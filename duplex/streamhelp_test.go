@@ -65,7 +65,8 @@ func requireBlocked[T any](t testing.TB, calls ...<-chan T) {
 	}
 }
 
-// requireNow returns what a call has returned, which must be there once all goroutines of the bubble wait.
+// requireNow returns what a call has returned, which must be there once all goroutines of the
+// bubble wait.
 func requireNow[T any](t testing.TB, call <-chan T) T {
 	t.Helper()
 	synctest.Wait()

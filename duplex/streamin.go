@@ -6,8 +6,8 @@ import (
 )
 
 // firstWindow is what a stream may send before some of it has been read, in bytes. The window
-// doubles, up to Options.StreamWindow, each time the other side has used nearly all of it while this
-// side reads.
+// doubles, up to Options.StreamWindow, each time the other side has used nearly all of it while
+// this side reads.
 const firstWindow = 64 << 10
 
 // inStream is the receiving half of a stream.
@@ -18,7 +18,8 @@ type inStream struct {
 	state inState
 	err   error // what Read returns once all that came was read; nil while the state is inOpen
 
-	// What has come and nobody has taken: what fits into the buffer of a Read that waits, then chunks.
+	// What has come and nobody has taken: what fits into the buffer of a Read that waits, then
+	// chunks.
 	reading []byte // that buffer; nil if no Read waits
 	filled  int    // bytes of it that have come
 	chunks  chunks
@@ -125,7 +126,8 @@ func (in *inStream) stopWaiting() (n int, grant int64) {
 	return n, in.grantFor(n)
 }
 
-// takeFilled takes the buffer back from a Read that waited, and returns how much is in it. mu is held.
+// takeFilled takes the buffer back from a Read that waited, and returns how much is in it. mu is
+// held.
 func (in *inStream) takeFilled() (n int) {
 	n = in.filled
 	in.reading, in.filled = nil, 0

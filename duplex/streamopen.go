@@ -5,14 +5,14 @@ import (
 	"net"
 )
 
-// Open opens a stream and waits until the other side has taken it, by Accept or a [Conn.Listener]. Its
-// error is a [*net.OpError] that wraps ctx.Err(), [ErrRefused], [ErrShutdown], [ErrNoStreams], or why
-// the link has ended. The net.Conn is a [*Stream].
+// Open opens a stream and waits until the other side has taken it, by Accept or a [Conn.Listener].
+// Its error is a [*net.OpError] that wraps ctx.Err(), [ErrRefused], [ErrShutdown], [ErrNoStreams],
+// or why the link has ended. The net.Conn is a [*Stream].
 func (c *Conn) Open(ctx context.Context) (net.Conn, error) { return c.streams.open(ctx, 0) }
 
 // OpenOffer opens the stream that the other side has offered by this name. An offer can be opened
-// once. It is as Open, but nobody there need accept the stream, and a name of which there is no offer
-// (any more) is [ErrRefused].
+// once. It is as Open, but nobody there need accept the stream, and a name of which there is no
+// offer (any more) is [ErrRefused].
 func (c *Conn) OpenOffer(ctx context.Context, name uint32) (net.Conn, error) {
 	if name == 0 {
 		return nil, openError(refused(resetNoOffer))
@@ -20,13 +20,13 @@ func (c *Conn) OpenOffer(ctx context.Context, name uint32) (net.Conn, error) {
 	return c.streams.open(ctx, name)
 }
 
-// Offer returns a stream for the other side to open by OpenOffer, and the name by which it does. The
-// name is to be sent there in a message: so a call, or a reply, can be given a stream. The stream does
-// not go through Accept. What is written to it waits until it is opened. CloseWrite may be called
-// before. Close and Reset take the offer back.
+// Offer returns a stream for the other side to open by OpenOffer, and the name by which it does.
+// The name is to be sent there in a message: so a call, or a reply, can be given a stream. The
+// stream does not go through Accept. What is written to it waits until it is opened. CloseWrite may
+// be called before. Close and Reset take the offer back.
 //
-// If the other side does not know streams, the name is 0, and Read and Write fail with [ErrNoStreams].
-// The net.Conn is a [*Stream].
+// If the other side does not know streams, the name is 0, and Read and Write fail with
+// [ErrNoStreams]. The net.Conn is a [*Stream].
 func (c *Conn) Offer() (name uint32, stream net.Conn) {
 	ss := &c.streams
 	s := ss.newStream(byAcceptor)

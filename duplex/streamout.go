@@ -179,8 +179,8 @@ func (o *outStream) writeErr() error {
 	return nil
 }
 
-// progress returns how much of the Write at work, of n bytes, has been sent, and, if it ends without
-// the rest, why. giveUp has it end.
+// progress returns how much of the Write at work, of n bytes, has been sent, and, if it ends
+// without the rest, why. giveUp has it end.
 func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
 	o.w.mu.Lock()
 	defer o.w.mu.Unlock()
@@ -251,8 +251,8 @@ func (o *outStream) oweEnd() {
 	}
 }
 
-// fail fails the Write at work and later ones. The first reason counts. What that Write has not sent
-// stays in data for progress to see. w.mu is held.
+// fail fails the Write at work and later ones. The first reason counts. What that Write has not
+// sent stays in data for progress to see. w.mu is held.
 func (o *outStream) fail(reason error) {
 	if o.err == nil {
 		o.err = reason
@@ -279,7 +279,8 @@ func (o *outStream) reset(code uint32, reason error, was streamState) {
 		o.forgo()
 	case was == streamWaiting:
 		o.forgo()
-		o.w.owed.refusals = append(o.w.owed.refusals, refusal{o.id, code}) // they count as unanswered
+		// Not a reset that is due: refusals count as answers that have not been sent.
+		o.w.owed.refusals = append(o.w.owed.refusals, refusal{o.id, code})
 	case o.state == outCut:
 		o.w.owed.ends = append(o.w.owed.ends, o)
 	default:
@@ -290,8 +291,8 @@ func (o *outStream) reset(code uint32, reason error, was streamState) {
 // oweReset has a reset sent, before what is queued. w.mu is held.
 func (o *outStream) oweReset(code uint32) {
 	o.w.owed.ends = remove(o.w.owed.ends, o)
-	// What the other side does not know yet it hears of first: a stream that was accepted and reset at
-	// once was not refused.
+	// What the other side does not know yet it hears of first: a stream that was accepted and reset
+	// at once was not refused.
 	o.due[dueMore], o.due[dueStop] = false, false
 	o.code = code
 	o.owe(dueReset)

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// maxUnanswered is how many streams one side may have opened without an answer, so that refusals take
-// no more room than that.
+// maxUnanswered is how many streams one side may have opened without an answer, so that refusals
+// take no more room than that.
 const maxUnanswered = 256
 
 type streamKey struct {
@@ -16,12 +16,13 @@ type streamKey struct {
 
 // streams is the table of the streams of a Conn.
 //
-// While its mutex is held, that of an inStream or of the writer may be taken, not the other way round.
+// While its mutex is held, that of an inStream or of the writer may be taken, not the other way
+// round.
 type streams struct {
 	c          *Conn
 	window     int64         // the most a stream may send before it is read, in bytes
 	backlog    int           // how many may wait for Accept
-	unanswered chan struct{} // a slot for each stream that this side has opened and that is not answered
+	unanswered chan struct{} // a slot for each stream that this side has opened, until the answer
 	arrived    chan struct{} // one slot: waiting has grown
 
 	mu         sync.Mutex // guards what follows, and Stream.state
@@ -73,8 +74,9 @@ func (ss *streams) put(s *Stream, e streamEvent) {
 	ss.on(s, e)
 }
 
-// on has e happen to s. It reports false if e means nothing to s any more. A stream that is forgotten
-// is taken out of wherever it is, and Shutdown waits for it until what has come was read. mu is held.
+// on has e happen to s. It reports false if e means nothing to s any more. A stream that is
+// forgotten is taken out of wherever it is, and Shutdown waits for it until what has come was read.
+// mu is held.
 func (ss *streams) on(s *Stream, e streamEvent) (moved bool) {
 	was := s.state
 	if !s.state.on(e) {
@@ -156,7 +158,8 @@ func (ss *streams) closeOut(s *Stream) (cut bool) {
 	return cut
 }
 
-// endOut ends the half of s that this side sends, as the other side reads no more. It does not block.
+// endOut ends the half of s that this side sends, as the other side reads no more. It does not
+// block.
 func (ss *streams) endOut(s *Stream) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

@@ -92,11 +92,11 @@ func (s streamState) keepsLinkUp() bool { return s != streamNew && s != streamOv
 type outState uint8
 
 const (
-	outOffered      outState = iota + 1 // the other side does not know it yet: what is written waits
+	outOffered      outState = iota + 1 // unknown to the other side: what is written waits
 	outOfferedEnded                     // and all has been written: the end waits, too
 	outOpen                             // data goes out as credit allows
 	outEnded                            // the end is owed, or sent
-	outCut                              // ended within a Write: a reset behind its data is owed, or sent
+	outCut                              // ended within a Write: a reset behind its data is due or sent
 	outReset                            // reset by either side: no more data, nor an end
 	numOutStates
 )
@@ -157,7 +157,7 @@ const (
 	inOpen   inState = iota + 1
 	inEnded          // by the other side: io.EOF behind what has come
 	inCut            // no more comes, and this was not all: an error behind what has come
-	inLost           // the link has ended: an error behind what has come, and what the reader still finds
+	inLost           // the link has ended: an error behind what has come, or still comes
 	inClosed         // nobody reads here any more: what comes is dropped
 	inOver           // and no more comes
 	numInStates

@@ -130,7 +130,8 @@ func TestStreamReceivingHalf(t *testing.T) {
 	}
 }
 
-// TestStreamSendingHalf: what each state makes of what its user and the other side do, and what is then owed.
+// TestStreamSendingHalf: what each state makes of what its user and the other side do, and what is
+// then owed.
 func TestStreamSendingHalf(t *testing.T) {
 	reason := errors.New("reason")
 	const id = 7

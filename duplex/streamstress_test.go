@@ -85,8 +85,8 @@ type streamStress struct {
 	streams, bytes, count atomic.Int64
 }
 
-// play is one end of a stream: it sends a body and checks that of the other
-// end. early says that it may stop reading before the end: if both did, each would wait for the other.
+// play is one end of a stream: it sends a body and checks that of the other end. early says that it
+// may stop reading before the end: if both did, each would wait for the other.
 func (s *streamStress) play(c *Stream, rng *rand.Rand, early bool) {
 	s.streams.Add(1)
 	sendRNG := rand.New(rand.NewPCG(rng.Uint64(), 0))

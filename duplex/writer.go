@@ -12,22 +12,22 @@ const (
 	// maxWrite bounds one write call: what the kernel holds cannot be overtaken, so more would buy
 	// throughput with the latency of others.
 	maxWrite = 64 << 10
-	// callerRounds is how many batches a sender writes for itself and others before it leaves the rest
-	// to the writer goroutine.
+	// callerRounds is how many batches a sender writes for itself and others before it leaves the
+	// rest to the writer goroutine.
 	callerRounds = 4
 )
 
 // writer is the sending half of a connection.
 //
-// Whoever writes, a sender or the writer goroutine, has made itself the owner first. It takes batches
-// from next until there is none, so nobody else needs to be woken for what is queued meanwhile. mu is
-// never held across a write.
+// Whoever writes, a sender or the writer goroutine, has made itself the owner first. It takes
+// batches from next until there is none, so nobody else needs to be woken for what is queued
+// meanwhile. mu is never held across a write.
 type writer struct {
 	// Set by New.
 	conn     io.Writer
-	writeNow func([]byte) (int, error) // writes what fits without waiting; nil if the connection cannot
+	writeNow func([]byte) (int, error) // writes what fits without waiting; nil if conn cannot
 	maxSend  int                       // bytes of a message
-	maxQueue int                       // how full the queue may be for another message to be put into it
+	maxQueue int                       // bytes, from which the queue takes no further message
 	failed   func(error)               // called once, with the first write error
 	done     <-chan struct{}           // closed when the connection has ended
 	work     *work                     // what is going on besides
@@ -55,7 +55,8 @@ type owner struct {
 // looksAgain reports whether somebody is writing who asks for the next batch before it stops.
 func (o *owner) looksAgain() bool { return o.exists && !o.handed }
 
-// handOver leaves to the writer goroutine what is queued, and the batch of which so much was written.
+// handOver leaves to the writer goroutine what is queued, and the batch of which so much was
+// written.
 func (o *owner) handOver(rest []byte, written int) {
 	o.rest, o.written, o.handed = rest, written, true
 }
@@ -86,9 +87,9 @@ type ending struct {
 	farewell farewell      // of an orderly end
 }
 
-// send queues data as a message of class c and returns when its last byte is on its way: behind that,
-// whatever is sent arrives later. If ctx ends first, or the connection does, the message is not
-// delivered. data is not kept. busy says that more messages may be about to be sent.
+// send queues data as a message of class c and returns when its last byte is on its way: behind
+// that, whatever is sent arrives later. If ctx ends first, or the connection does, the message is
+// not delivered. data is not kept. busy says that more messages may be about to be sent.
 func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) error {
 	if err := w.checkSize(data); err != nil {
 		return err
@@ -262,8 +263,8 @@ func (w *writer) unlockAndWrite(busy bool) {
 	w.writeAsCaller()
 }
 
-// writeAsCaller writes some batches without waiting. What is left it leaves to the writer goroutine.
-// The owner calls it.
+// writeAsCaller writes some batches without waiting. What is left it leaves to the writer
+// goroutine. The owner calls it.
 func (w *writer) writeAsCaller() {
 	var batch []byte
 	var written int

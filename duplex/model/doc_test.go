@@ -44,7 +44,8 @@
 //
 // # What is left out
 //
-// Bytes, and all that is decided by looking at them; ping, pong and urgent messages, with the cancelling of
-// calls; aborted replies; Close and the loss of a link; a peer that breaks the rules; offers of streams, and windows that grow. Credit is
-// there from the start, ids are those of the scenario.
+// Bytes, and all that is decided by looking at them; ping, pong and urgent messages, with the
+// cancelling of calls; aborted replies; Close and the loss of a link; a peer that breaks the rules;
+// offers of streams, and windows that grow. Credit is there from the start, ids are those of the
+// scenario.
 package model

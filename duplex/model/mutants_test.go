@@ -90,7 +90,8 @@ func TestSpare(t *testing.T) {
 		// It is the other way round: whoever is idle, having received all, has nobody
 		// who could begin anything, so nothing comes behind an idle that says so.
 		{heardStays, "an idle holds though something has come since"},
-		// It costs handlers what they may need, and mends the circle of notification handlers that answer each other.
+		// It costs handlers what they may need, and mends the circle of notification handlers that
+		// answer each other.
 		{onlyCallsInFlight, "handlers in flight may call, and not send notifications"},
 	} {
 		t.Run(r.name, func(t *testing.T) {

@@ -14,11 +14,12 @@ type scenario struct {
 	shut    [2]bool // the side calls Shutdown at some time
 	atOnce  bool    // which is before anything else
 	mute    [2]bool // its notification handler never runs
-	// loose has the writer send the control frames that are due in any order,
-	// instead of a fixed one. numbered checks the order of messages by numbers. Both make for more states.
+	// loose has the writer send the control frames that are due in any order, instead of a fixed
+	// one. numbered checks the order of messages by numbers. Both make for more states.
 	loose, numbered bool
-	// again has the handler of a message, the first, send another once more. modulo is that of the number in
-	// idle, 0 for one larger than any, so that what goes on for ever comes back to where it was.
+	// again has the handler of a message, the first, send another once more. modulo is that of the
+	// number in idle, 0 for one larger than any, so that what goes on for ever comes back to where
+	// it was.
 	again  [][2]uint8
 	modulo uint8
 }
@@ -65,7 +66,8 @@ type stream struct {
 	units  [2]int  // what each side writes before it ends its half
 	reads  [2]int  // what each side does with what comes
 	resets [2]bool // it may reset the stream at any time
-	// The app of the other side may refuse it, or never looks at it; its opener may give up before the answer.
+	// The app of the other side may refuse it, or never looks at it; its opener may give up before
+	// the answer.
 	mayBeRefused, ignored, mayBeGivenUp bool
 }
 

@@ -198,8 +198,8 @@ var shutdownOf = []scenario{
 	},
 }
 
-// circles are ways in which the apps wait for each other, or keep each other busy, for ever: no rule of the
-// link helps, other than to hold more than a window.
+// circles are ways in which the apps wait for each other, or keep each other busy, for ever: no
+// rule of the link helps, other than to hold more than a window.
 var circles = []struct {
 	scenario
 	fault string

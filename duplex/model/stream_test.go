@@ -37,7 +37,8 @@ const (
 // firstStream is where the streams begin in conn.ready.
 const firstStream = maxMsgs
 
-// forgetIfEnded forgets the stream once both ends have been exchanged. What has not been read stays for the app.
+// forgetIfEnded forgets the stream once both ends have been exchanged. What has not been read stays
+// for the app.
 func (e *streamEnd) forgetIfEnded() {
 	if e.endOut && e.endIn {
 		*e = streamEnd{phase: forgotten, unread: e.unread, read: e.read, stopped: e.stopped, endOut: true, endIn: true}

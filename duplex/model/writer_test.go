@@ -31,7 +31,8 @@ func (md *model) due(s *state, x side, list []frame) []frame {
 	return list
 }
 
-// mayStart reports whether the next message of class k may start: credit, and the order of notifications.
+// mayStart reports whether the next message of class k may start: credit, and the order of
+// notifications.
 func (md *model) mayStart(s *state, x side, k class) bool {
 	c := &s.conns[x]
 	if c.waiting[k].n == 0 || c.credit[md.account(k)] <= 0 {
