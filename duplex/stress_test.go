@@ -72,6 +72,10 @@ func TestStress(t *testing.T) {
 			s.wait(ctx)
 			t.Logf("%d messages", len(s.seen))
 		}
+		for _, c := range []*Conn{a, b} {
+			_, err := c.Ping(ctx) // behind the aborts of what was given up: they have come now, too
+			require.NoError(t, err)
+		}
 		require.NoError(t, a.Close())
 		require.ErrorIs(t, b.Wait(), ErrPeerClosed)
 		a.Wait()
