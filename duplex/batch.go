@@ -73,7 +73,11 @@ func (w *writer) appendEnds(batch []byte) []byte {
 func (w *writer) appendUrgents(batch []byte) []byte {
 	urgents := w.queues.urgents
 	n := 0
-	for n < len(urgents) && (n < urgentRoom || len(batch)+n < w.maxQueue) {
+	for n < len(urgents) {
+		hasRoom := n < urgentRoom || len(batch)+n < w.maxQueue
+		if !hasRoom {
+			break
+		}
 		n += headerSize + int(binary.LittleEndian.Uint16(urgents[n+2:]))
 	}
 	if n == 0 {
@@ -119,7 +123,11 @@ type piecer interface {
 // appendPieces appends a piece, and further ones as long as a write has room for a full one.
 func (w *writer) appendPieces(batch []byte) []byte {
 	q := &w.queues
-	for none := len(batch); len(q.turns) > 0 && (len(batch) == none || len(batch) <= maxWrite/2); {
+	for before := len(batch); len(q.turns) > 0; {
+		isFirst, hasRoom := len(batch) == before, len(batch) <= maxWrite/2
+		if !isFirst && !hasRoom {
+			break
+		}
 		p := q.turns[0]
 		q.turns = slices.Delete(q.turns, 0, 1)
 		var again bool

@@ -43,12 +43,12 @@ func (e *SizeError) Error() string {
 }
 
 var (
-	// ErrReset is what Read and Write of a stream return when the other side has called Reset, in
-	// the sense of errors.Is.
+	// ErrReset is what Read and Write of a stream return, in the sense of errors.Is, when the other
+	// side has called Reset, or has ended it within a Write.
 	ErrReset = errors.New("duplex: the other side has reset the stream")
 
-	// ErrStopped is what Write of a stream returns when the other side has closed it: nobody will
-	// read what is written.
+	// ErrStopped is what Write of a stream returns, in the sense of errors.Is, when the other side
+	// has closed it: nobody will read what is written.
 	ErrStopped = errors.New("duplex: the other side reads the stream no more")
 
 	// ErrRefused is what Open returns, in the sense of errors.Is, when the other side does not take

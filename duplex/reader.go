@@ -45,7 +45,7 @@ func (r *reader) run() error {
 		r.r += headerSize
 		if h.kind == kindBye {
 			r.c.peerCloses()
-			return r.end()
+			return r.readToEnd()
 		}
 		if err := r.frame(h); err != nil {
 			return err
@@ -53,8 +53,8 @@ func (r *reader) run() error {
 	}
 }
 
-// end reads to the end of the stream, which is due, and returns what is there.
-func (r *reader) end() error {
+// readToEnd drops what still comes, and returns what the connection says at its end, which is due.
+func (r *reader) readToEnd() error {
 	for {
 		if _, err := r.src.Read(r.buf); err != nil {
 			return err
@@ -211,8 +211,8 @@ func (r *reader) first(c class, h header) error {
 	return nil
 }
 
-// close ends a message, whole or not. At most one notification is unfinished.
-func (r *reader) close(key inKey) {
+// forget takes out a message, whole or aborted. At most one notification is unfinished.
+func (r *reader) forget(key inKey) {
 	delete(r.unfinished, key)
 	if key.class == notification {
 		r.inNotification = false
@@ -236,7 +236,7 @@ func (r *reader) piece(c class, h header) error {
 		return err
 	}
 	if len(m.data) == m.total {
-		r.close(key)
+		r.forget(key)
 		r.c.deliver(c, m.data)
 	}
 	return nil
@@ -263,7 +263,7 @@ func (r *reader) abort(c class, h header) error {
 	if m == nil {
 		return protocolErrorf("abort of %v message %d, which is not open", c, h.id)
 	}
-	r.close(key)
+	r.forget(key)
 	r.c.grant(r.c.grants.abort(m))
 	r.c.owe(c, cost(m.total))
 	r.c.arrived()

@@ -21,38 +21,34 @@ func (ss *streams) frame(r *reader, base, by kind, h header) error {
 	if s != nil && !isAnswer && !s.out.accepted.Load() {
 		return protocolErrorf("%v frame of stream %d, which has not been accepted", h.kind, h.id)
 	}
-	switch base {
-	case kindData:
+	if base == kindData {
 		return ss.data(r, s, int(h.length))
+	}
+	var number uint32
+	if h.length > 0 {
+		if number, err = r.uint32(); err != nil {
+			return err
+		}
+	}
+	if s == nil {
+		if base == kindReset && !key.mine {
+			ss.peerNeedsNoAnswer(key.id)
+		}
+		return nil
+	}
+	switch base {
+	case kindAccept:
+		return ss.peerAccepts(s, number)
+	case kindMore:
+		return ss.peerReads(s, number)
 	case kindEnd:
-		if s != nil {
-			return ss.peerEnds(s)
-		}
-		return nil
+		return ss.peerEnds(s)
 	case kindStop:
-		if s != nil {
-			ss.endOut(s)
-		}
-		return nil
+		ss.endOut(s)
+	case kindReset:
+		ss.peerResets(s, number)
 	}
-	n, err := r.uint32() // of all other kinds
-	switch {
-	case err != nil:
-		return err
-	case base == kindReset && s != nil:
-		ss.peerResets(s, n)
-		return nil
-	case base == kindReset && !key.mine:
-		ss.peerNeedsNoAnswer(key.id)
-		return nil
-	case s == nil:
-		return nil
-	case base == kindAccept:
-		return ss.peerAccepts(s, n)
-	}
-	w := &ss.c.writer
-	w.update(func() { err = s.out.addCredit(int64(n)) })
-	return err
+	return nil
 }
 
 // find returns the stream that is meant. It is nil if it was forgotten: then the frame has crossed
@@ -222,6 +218,11 @@ func (ss *streams) peerEnds(s *Stream) error {
 	return nil
 }
 
+func (ss *streams) peerReads(s *Stream, n uint32) (err error) {
+	ss.c.writer.update(func() { err = s.out.addCredit(int64(n)) })
+	return err
+}
+
 func (ss *streams) peerAccepts(s *Stream, window uint32) error {
 	if window > maxWindow {
 		return protocolErrorf("accept frame: window of %d bytes, limit is %d", window, maxWindow)
@@ -246,7 +247,7 @@ func (ss *streams) peerResets(s *Stream, code uint32) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	switch {
-	case s.state == streamForgotten || s.state == streamOver:
+	case s.state.isGone():
 		return
 	case s.state == streamAsked:
 		s.refused = refused(code)

@@ -156,7 +156,8 @@ func (o *outStream) write(p []byte) (sent bool, err error) {
 		w.mu.Unlock()
 		return true, nil
 	}
-	if sent = len(p) <= smallWrite && o.credit >= int64(len(p)) && w.hasRoom(); sent {
+	isSmall := len(p) <= smallWrite && int64(len(p)) <= o.credit
+	if sent = isSmall && w.hasRoom(); sent {
 		w.queues.frames = o.appendData(w.buffers.room(w.queues.frames, headerSize+len(p)), p)
 	} else {
 		o.data = p

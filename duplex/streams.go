@@ -141,7 +141,7 @@ func (ss *streams) closeOut(s *Stream) (cut bool) {
 		switch cut = s.out.halfWritten(); {
 		case !cut:
 			ended = s.out.end(net.ErrClosed)
-		case was == streamForgotten: // the link has ended
+		case was.isGone(): // the link has ended
 			s.out.drop(net.ErrClosed)
 		default:
 			s.out.reset(resetCut, net.ErrClosed, was)
@@ -175,15 +175,13 @@ func (ss *streams) endIn(s *Stream) {
 	maySend := s.in.close(net.ErrClosed)
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	switch s.state {
-	case streamOffered:
+	switch {
+	case s.state == streamOffered:
 		ss.on(s, streamEndsAtOnce)
-	case streamForgotten, streamOver:
+	case s.state.isGone():
 		ss.on(s, streamIsReadToLast)
-	default:
-		if maySend {
-			ss.c.writer.update(func() { s.out.owe(dueStop) })
-		}
+	case maySend:
+		ss.c.writer.update(func() { s.out.owe(dueStop) })
 	}
 }
 

@@ -88,6 +88,9 @@ func (s *streamState) on(e streamEvent) (moved bool) {
 // keepsLinkUp reports whether Shutdown waits for the stream.
 func (s streamState) keepsLinkUp() bool { return s != streamNew && s != streamOver }
 
+// isGone reports whether the stream is in no table any more.
+func (s streamState) isGone() bool { return s == streamForgotten || s == streamOver }
+
 // outState is the state of the half that this side sends. Guarded by writer.mu.
 type outState uint8
 

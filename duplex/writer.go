@@ -249,7 +249,8 @@ func (w *writer) wakeWriter() {
 // unlockAndWrite releases mu and sees that what is queued gets written: by the caller, if nobody is
 // at it and the connection can write without waiting.
 func (w *writer) unlockAndWrite(busy bool) {
-	if w.owner.exists || w.writeNow == nil || w.end.err != nil {
+	mayWrite := !w.owner.exists && w.writeNow != nil && w.end.err == nil
+	if !mayWrite {
 		w.wakeWriter()
 		w.mu.Unlock()
 		return
