@@ -28,7 +28,8 @@ type Conn struct {
 	maxMessage int
 	client     *Lane
 	server     *Lane
-	noStreams  bool // the other side does not know streams
+	routes     [numClasses]route // of messages that come in
+	noStreams  bool              // the other side does not know streams
 
 	credits credits // of messages that come in
 	grants  grants  // of their rests
@@ -79,6 +80,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	}
 	c.client = newLane(c, call, reply)
 	c.server = newLane(c, reply, call)
+	c.initRoutes()
 	c.grants.limit = max(int64(opts.maxMessage()), int64(opts.window()))
 	c.credits.init(int64(opts.window()))
 	c.streams.init(c, opts)

@@ -136,21 +136,18 @@ type route struct {
 	taken  *atomic.Int64 // one less when it takes no room any more; nil if that ends nothing
 }
 
-func (c *Conn) route(cl class) route {
+func (c *Conn) initRoutes() {
 	k := &c.work
-	switch cl {
-	case reply:
-		return route{lane: c.client, ends: &k.calls}
-	case call:
-		return route{lane: c.server, begins: &k.served}
-	default:
-		return route{lane: c.server, begins: &k.notifications, taken: &k.notifications}
+	c.routes = [numClasses]route{
+		call:         {lane: c.server, begins: &k.served},
+		reply:        {lane: c.client, ends: &k.calls},
+		notification: {lane: c.server, begins: &k.notifications, taken: &k.notifications},
 	}
 }
 
 // deliver hands a message to its lane. The reader calls it.
 func (c *Conn) deliver(cl class, msg []byte) {
-	rt := c.route(cl)
+	rt := &c.routes[cl]
 	if rt.begins != nil {
 		rt.begins.Add(1)
 	}
@@ -176,7 +173,7 @@ func (c *Conn) taken(cl class, n int) {
 		c.grant(c.grants.release(cl, n))
 	}
 	c.owe(cl, cost(n))
-	if rt := c.route(cl); rt.taken != nil {
+	if rt := &c.routes[cl]; rt.taken != nil {
 		rt.taken.Add(-1)
 		c.settle()
 	}

@@ -161,9 +161,12 @@ func (f *farewell) peerIsIdle(begun uint32) bool { return f.heard && f.heardRece
 // The number that it tells is that of messages which are complete, or have been aborted: those half
 // received are not there yet.
 func (w *writer) appendIdle(batch []byte) []byte {
+	if !w.work.draining.Load() {
+		return batch
+	}
 	received := w.work.received.Load()
 	nothingToSend := w.queues.empty() && w.owed.empty()
-	if !w.work.draining.Load() || !nothingToSend || !w.work.idle(received) {
+	if !nothingToSend || !w.work.idle(received) {
 		return batch
 	}
 	f, begun := &w.end.farewell, w.queues.begun
