@@ -99,7 +99,7 @@ const (
 	outOfferedEnded                     // and all has been written: the end waits, too
 	outOpen                             // data goes out as credit allows
 	outEnded                            // the end is owed, or sent
-	outCut                              // ended within a Write: a reset behind its data is due or sent
+	outCut                              // ended within a Write: a reset goes behind the data
 	outReset                            // reset by either side: no more data, nor an end
 	numOutStates
 )
