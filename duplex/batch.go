@@ -3,9 +3,116 @@ package duplex
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 )
 
-// A batch is what is written at once. The methods of this file put it together.
+// A batch is what is written at once. In it stand, in this order: control frames, what is queued,
+// ends of streams, urgent messages, messages that waited for credit or room, and then pieces of
+// long messages and of what is written to streams. There is at least one piece if any may go, so
+// small messages, however many, do not hold them up.
+
+// next returns the next batch to write, or nil if there is none. last is the batch before, which
+// has been written. The owner calls it, holding mu.
+func (w *writer) next(last []byte) []byte {
+	w.buffers.recycle(last)
+	switch {
+	case w.end.bye: // the batch before this one had it, and nothing follows a bye
+		if !isClosed(w.end.drained) {
+			close(w.end.drained)
+		}
+		return nil
+	case isClosed(w.done): // what still gets through would be a part of something
+		return nil
+	}
+	batch := w.appendEnds(w.takeQueue())
+	if w.end.closing {
+		// What waits, in whole or with its rest, has not been accepted: its sender is still in
+		// send, and gets the reason when the link ends.
+		w.end.bye = true
+		return appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0)
+	}
+	batch = w.appendWaiting(w.appendUrgents(batch))
+	batch = w.appendIdle(w.appendPieces(batch))
+	if len(batch) == 0 {
+		// The credit was granted meanwhile. An empty write is not for every kind of pipe: see
+		// errEmpty.
+		w.buffers.recycle(batch)
+		return nil
+	}
+	return batch
+}
+
+// takeQueue begins a batch: control frames, and what is queued.
+func (w *writer) takeQueue() (batch []byte) {
+	queued := w.queues.frames
+	w.queues.frames = nil
+	if !w.owed.hasFrames() {
+		return queued
+	}
+	batch = w.owed.appendFrames(w.buffers.room(nil, headerSize))
+	batch = append(w.buffers.room(batch, len(queued)), queued...)
+	w.buffers.recycle(queued)
+	return batch
+}
+
+// appendEnds appends the ends of streams, orderly or cut, behind their data.
+func (w *writer) appendEnds(batch []byte) []byte {
+	if len(w.owed.ends) == 0 {
+		return batch
+	}
+	batch = w.buffers.room(batch, len(w.owed.ends)*(headerSize+4))
+	for _, o := range w.owed.ends {
+		batch = o.appendEnd(batch)
+	}
+	w.owed.ends = nil
+	return batch
+}
+
+// appendUrgents appends urgent messages while the batch has room: they may be as many as there are
+// calls, and others have their turn, too.
+func (w *writer) appendUrgents(batch []byte) []byte {
+	urgents := w.queues.urgents
+	n := 0
+	for n < len(urgents) {
+		hasRoom := n < urgentRoom || len(batch)+n < w.maxQueue
+		if !hasRoom {
+			break
+		}
+		n += headerSize + int(binary.LittleEndian.Uint16(urgents[n+2:]))
+	}
+	if n == 0 {
+		return batch
+	}
+	batch = append(w.buffers.room(batch, n), urgents[:n]...)
+	if w.queues.urgents = urgents[n:]; n == len(urgents) {
+		w.queues.urgents = nil
+	}
+	return batch
+}
+
+// appendWaiting starts waiting messages while they may start and the batch has room. Each class is
+// first in its turn.
+func (w *writer) appendWaiting(batch []byte) []byte {
+	q := &w.queues
+	q.crowded = false
+	for i := range numClasses {
+		c := (q.firstClass + i) % numClasses
+		oc := &q.classes[c]
+		n := 0
+		for ; n < len(oc.waiting) && oc.mayStart(c); n++ {
+			if len(batch) >= w.maxQueue {
+				q.crowded = true
+				break
+			}
+			m := oc.waiting[n]
+			q.countBegun(c)
+			batch = oc.start(w.buffers.room(batch, headerSize+min(len(m.data), maxPayload)), m)
+		}
+		oc.waiting = slices.Delete(oc.waiting, 0, n)
+	}
+	q.firstClass = (q.firstClass + 1) % numClasses
+	return batch
+}
 
 // piecer is what sends a piece whenever its turn comes.
 type piecer interface {
@@ -13,133 +120,123 @@ type piecer interface {
 	piece(b []byte) (_ []byte, again bool)
 }
 
+// appendPieces appends a piece, and further ones as long as a write has room for a full one.
+func (w *writer) appendPieces(batch []byte) []byte {
+	q := &w.queues
+	for before := len(batch); len(q.turns) > 0; {
+		isFirst, hasRoom := len(batch) == before, len(batch) <= maxWrite/2
+		if !isFirst && !hasRoom {
+			break
+		}
+		p := q.turns[0]
+		q.turns = slices.Delete(q.turns, 0, 1)
+		var again bool
+		if batch, again = p.piece(w.buffers.room(batch, headerSize+maxPayload)); again {
+			q.turns = append(q.turns, p)
+		}
+	}
+	return batch
+}
+
+// owed is what this side owes the other one, and goes ahead of messages. It is a state, not a
+// queue, wherever the other side could make it grow. Guarded by writer.mu.
+type owed struct {
+	takeCredit func(class) int64     // returns the credit that is to be granted now; set by New
+	credit     bool                  // takeCredit may return some
+	pong       uint32                // the latest ping
+	pongDue    bool                  // it has not been answered
+	frames     []byte                // grants, aborts, pings
+	streams    []*outStream          // those that owe something
+	ends       []*outStream          // those whose end goes behind the queue
+	answers    map[uint32]*outStream // those opened by the other side whose accept is due
+	refusals   []refusal
+}
+
 // refusal is a stream that the other side has opened and that is not taken.
 type refusal struct{ id, code uint32 }
 
-// next returns the next batch to write, or nil: control frames, what is queued,
-// ends of streams, urgent messages, messages that waited for credit or room, and then pieces of long
-// messages and of streams, one at least, so that a stream of small messages does not hold them up. last is
-// the batch before, which has been written. The owner calls it, holding mu.
-func (w *writer) next(last []byte) []byte {
-	w.recycle(last)
-	if w.bye {
-		if !isClosed(w.drained) {
-			close(w.drained) // the batch before this one had the bye in it
-		}
-		return nil // nothing follows a bye
-	}
-	if isClosed(w.done) {
-		return nil // the connection is being closed: what still gets through would be a part of something
-	}
-	var batch []byte
-	if w.hasControl() {
-		batch = w.appendControl(w.buffer(nil, headerSize))
-		batch = append(w.buffer(batch, len(w.queue)), w.queue...)
-		w.recycle(w.queue)
-	} else {
-		batch = w.queue
-	}
-	w.queue = nil
-	batch = w.appendEnds(batch)
-	if w.closing {
-		// What waits, in whole or with its rest, has not been accepted: its
-		// sender is still in send, and gets the reason when the link ends.
-		w.bye = true
-		return appendHeader(w.buffer(batch, headerSize), kindBye, 0, 0)
-	}
-	batch = w.appendWaiting(w.appendUrgents(batch))
-	batch = w.appendIdle(w.appendPieces(batch))
-	if len(batch) == 0 {
-		// The credit was granted meanwhile. An empty write is not for every
-		// kind of pipe: see errEmpty.
-		w.recycle(batch)
-		return nil
-	}
-	return batch
+// addFrame adds a frame without payload.
+func (d *owed) addFrame(k kind, id uint32) { d.frames = appendHeader(d.frames, k, 0, id) }
+
+func (d *owed) owePong(id uint32) { d.pong, d.pongDue = id, true }
+
+// hasFrames reports whether appendFrames has something to append, but for ends.
+func (d *owed) hasFrames() bool {
+	return d.credit || d.pongDue || len(d.frames) > 0 || len(d.streams) > 0 || len(d.refusals) > 0
 }
 
-// appendWaiting starts waiting messages while they may start and the batch
-// has room. Each class is first in its turn.
-func (w *writer) appendWaiting(batch []byte) []byte {
-	w.crowded = false
-	for i := range numClasses {
-		c := (w.turn + i) % numClasses
-		oc := &w.classes[c]
-		n := 0
-		for ; n < len(oc.waiting) && oc.mayStart(c); n++ {
-			if len(batch) >= w.maxQueue {
-				w.crowded = true
-				break
-			}
-			w.begun++
-			w.notes = w.notes || c == oneWay
-			batch = oc.start(w.buffer(batch, headerSize+min(len(oc.waiting[n].data), maxPayload)), oc.waiting[n])
-		}
-		oc.waiting = slices.Delete(oc.waiting, 0, n)
-	}
-	w.turn = (w.turn + 1) % numClasses
-	return batch
-}
+func (d *owed) empty() bool { return !d.hasFrames() && len(d.ends) == 0 }
 
-// appendPieces appends a piece, and further ones as long as a write has room for a full one.
-func (w *writer) appendPieces(batch []byte) []byte {
-	for none := len(batch); len(w.ready) > 0 && (len(batch) == none || len(batch) <= maxWrite/2); {
-		p := w.ready[0]
-		w.ready = slices.Delete(w.ready, 0, 1)
-		var again bool
-		if batch, again = p.piece(w.buffer(batch, headerSize+maxPayload)); again {
-			w.ready = append(w.ready, p)
-		}
-	}
-	return batch
-}
-
-// appendEnds appends the ends of streams, orderly or cut, behind their data.
-func (w *writer) appendEnds(batch []byte) []byte {
-	if len(w.ends) == 0 {
-		return batch
-	}
-	batch = w.buffer(batch, len(w.ends)*(headerSize+4))
-	for _, o := range w.ends {
-		if o.cut {
-			batch = binary.LittleEndian.AppendUint32(o.frame(batch, kindReset, 4), resetCut)
-			continue
-		}
-		batch = o.frame(batch, kindEnd, 0)
-	}
-	w.ends = nil
-	return batch
-}
-
-func (w *writer) hasControl() bool {
-	return w.credit || w.ponging || len(w.control) > 0 || len(w.streams) > 0 || len(w.refusals) > 0
-}
-
-// appendControl appends the control frames that are due to b.
-func (w *writer) appendControl(b []byte) []byte {
-	if w.credit {
-		w.credit = false
+// appendFrames appends what is owed, but for ends.
+func (d *owed) appendFrames(b []byte) []byte {
+	if d.credit {
+		d.credit = false
 		for c := range numClasses {
-			if n := w.owed(c); n > 0 {
+			if n := d.takeCredit(c); n > 0 {
 				b = appendHeader(b, kindCredit+kind(c), 0, uint32(n))
 			}
 		}
 	}
-	if w.ponging {
-		b = appendHeader(b, kindPong, 0, w.pong)
-		w.ponging = false
+	if d.pongDue {
+		d.pongDue = false
+		b = appendHeader(b, kindPong, 0, d.pong)
 	}
-	b = append(b, w.control...)
-	w.control = w.control[:0]
-	for i, o := range w.streams {
+	b = append(b, d.frames...)
+	d.frames = d.frames[:0]
+	for i, o := range d.streams {
 		b = o.appendDue(b)
-		w.streams[i] = nil
+		d.streams[i] = nil
 	}
-	w.streams = w.streams[:0]
-	for _, r := range w.refusals {
+	d.streams = d.streams[:0]
+	for _, r := range d.refusals {
 		b = appendHeader(b, kindReset|byAcceptor, 4, r.id)
 		b = binary.LittleEndian.AppendUint32(b, r.code)
 	}
-	w.refusals = nil
+	d.refusals = nil
 	return b
+}
+
+const (
+	// spareSize is the capacity of the buffer that is kept for single messages, so that they cost
+	// no allocation.
+	spareSize = 4 << 10
+	// bufferSize is that of the larger ones, which all connections share, so that an idle
+	// connection keeps little. A batch fits, unless control frames are many.
+	bufferSize = maxWrite + maxPayload + spareSize
+)
+
+var bufferPool = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// buffers has the memory of batches. Guarded by writer.mu.
+type buffers struct {
+	spare []byte // of spareSize; nil while it is in use
+}
+
+// room returns b with room for n bytes more; b may be nil.
+func (bs *buffers) room(b []byte, n int) []byte {
+	switch {
+	case cap(b)-len(b) >= n && b != nil:
+		return b
+	case b == nil && n <= spareSize:
+		if b = bs.spare; b == nil {
+			return make([]byte, 0, spareSize)
+		}
+		bs.spare = nil
+		return b
+	case len(b)+n > bufferSize:
+		return slices.Grow(b, n)
+	}
+	larger := append(bufferPool.Get().(*[bufferSize]byte)[:0], b...)
+	bs.recycle(b)
+	return larger
+}
+
+// recycle keeps b for later.
+func (bs *buffers) recycle(b []byte) {
+	switch cap(b) {
+	case spareSize:
+		bs.spare = b[:0]
+	case bufferSize:
+		bufferPool.Put((*[bufferSize]byte)(b[:bufferSize]))
+	}
 }

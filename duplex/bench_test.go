@@ -14,12 +14,12 @@ func benchLink(b *testing.B) (x, y *Conn) {
 	return pairOver(b, f, g, nil)
 }
 
-func BenchmarkSmallOneWay(b *testing.B) { oneWayBoth(b, 64) }
-func BenchmarkSmallEcho(b *testing.B)   { echoBoth(b, 64) }
-func BenchmarkMiBOneWay(b *testing.B)   { oneWayBoth(b, 1<<20) }
-func BenchmarkMiBEcho(b *testing.B)     { echoBoth(b, 1<<20) }
+func BenchmarkSmallNotification(b *testing.B) { notifyBoth(b, 64) }
+func BenchmarkSmallEcho(b *testing.B)         { echoBoth(b, 64) }
+func BenchmarkMiBNotification(b *testing.B)   { notifyBoth(b, 1<<20) }
+func BenchmarkMiBEcho(b *testing.B)           { echoBoth(b, 1<<20) }
 
-func oneWayBoth(b *testing.B, size int) {
+func notifyBoth(b *testing.B, size int) {
 	msg := body(1, size)
 	b.Run("bare", func(b *testing.B) {
 		x, y := osPipes(b)

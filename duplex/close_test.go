@@ -51,7 +51,7 @@ func TestCloseDelivers(t *testing.T) {
 func waitingEverywhere(t *testing.T, a *Conn) (sent []<-chan error) {
 	for i := range 60 {
 		w := ways[i%3]
-		sent = append(sent, sending(t.Context(), w.out(a), body(i, []int{100, 32 << 10, 100_000}[i/3%3]), w.isOneWay))
+		sent = append(sent, sending(t.Context(), w.out(a), body(i, []int{100, 32 << 10, 100_000}[i/3%3]), w.isNotification))
 	}
 	return sent
 }
@@ -163,7 +163,7 @@ func TestPeerVanishes(t *testing.T) {
 		var sent []<-chan error
 		for i := range 40 {
 			w := ways[i%3]
-			sent = append(sent, sending(ctx, w.out(a), body(i, 200_000), w.isOneWay))
+			sent = append(sent, sending(ctx, w.out(a), body(i, 200_000), w.isNotification))
 		}
 		b.conn.Close() // as the kernel does when a process dies
 		failed := 0
@@ -325,7 +325,7 @@ func TestNoEmptyWrite(t *testing.T) {
 		w := &p.writer
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.credit = true // said by one who was overtaken: all of it has been granted
+		w.owed.credit = true // said by one who was overtaken: all of it has been granted
 		require.Nil(t, w.next(nil))
 	})
 }

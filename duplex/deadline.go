@@ -13,8 +13,8 @@ type deadline struct {
 	closed bool          // no timer is started any more
 }
 
-// wait returns a channel that is closed when the deadline has passed. One that is moved
-// keeps the channel that others wait at.
+// wait returns a channel that is closed when the deadline has passed. One that is moved keeps the
+// channel that others wait at.
 func (d *deadline) wait() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -72,7 +72,7 @@ func TestSenders(t *testing.T) {
 							if (i+j)%4 != 0 {
 								size = 8 + i
 							}
-							if err := w.out(from).Send(ctx, body(i, size), w.isOneWay); err != nil {
+							if err := w.out(from).Send(ctx, body(i, size), w.isNotification); err != nil {
 								t.Errorf("%v: %v", w.class, err)
 							}
 						}

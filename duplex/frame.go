@@ -13,8 +13,8 @@ import (
 const (
 	headerSize = 8
 	maxPayload = 32 << 10
-	// firstData is how many bytes of its message a first frame carries behind
-	// the total length, always: so the cost of a message follows from its length.
+	// firstData is how many bytes of its message a first frame carries behind the total length,
+	// always: so the cost of a message follows from its length.
 	firstData = maxPayload - 8
 )
 
@@ -33,10 +33,11 @@ const (
 	kindBye    kind = 0x32 // the sender closes the link in order
 
 	kindShutdown kind = 0x33 // the sender starts no more; it closes when both sides are idle
-	kindIdle     kind = 0x34 // nothing is going on at the sender, which has received id messages and streams
+	// Nothing is going on at the sender, which has received id messages and streams.
+	kindIdle kind = 0x34
 
-	// Of a stream, id. The low bit says who sends: 0 the side that has opened
-	// the stream, 1 the other.
+	// Of a stream, id. The low bit says who sends: 0 the side that has opened the stream, 1 the
+	// other.
 	kindOpen     kind = 0x40 // window uint32, name uint32 of an offer or 0
 	kindAccept   kind = 0x41 // window uint32
 	kindData     kind = 0x42 // bytes
@@ -54,7 +55,7 @@ type class uint8
 const (
 	call class = iota
 	reply
-	oneWay
+	notification
 	numClasses
 
 	// urgent messages need no credit, and go behind what has been queued.
@@ -64,7 +65,7 @@ const (
 // maxUrgent is the longest urgent message.
 const maxUrgent = 64
 
-func (c class) String() string { return [...]string{"call", "reply", "one-way", "urgent"}[c&3] }
+func (c class) String() string { return [...]string{"call", "reply", "notification", "urgent"}[c&3] }
 
 // split separates a kind that has a class from its class.
 func (k kind) split() (kind, class) {
@@ -127,8 +128,8 @@ func appendHeader(b []byte, k kind, length int, id uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, id)
 }
 
-// parseHeader parses and checks the header in b, which holds headerSize bytes.
-// It looks at one frame alone: whether it may come now is for the reader to say.
+// parseHeader parses and checks the header in b, which holds headerSize bytes. It looks at one
+// frame alone: whether it may come now is for the reader to say.
 func parseHeader(b []byte) (header, error) {
 	h := header{
 		kind:   kind(b[0]),
@@ -181,8 +182,8 @@ func (h header) mustHave(n uint16) error {
 	return nil
 }
 
-// cost is what a message of n bytes takes from the credit of its class: the
-// payload of its first or only frame, and what keeping a message takes.
+// cost is what a message of n bytes takes from the credit of its class: the payload of its first or
+// only frame, and what keeping a message takes.
 func cost(n int) int64 {
 	const perMessage = 32
 	if n > maxPayload {

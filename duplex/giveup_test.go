@@ -21,17 +21,17 @@ func TestGiveUpCredit(t *testing.T) {
 					a, b := pair(t, tiny)
 					in := receive(w.in(b), true)
 					synctest.Wait()
-					require.NoError(t, w.out(a).Send(t.Context(), body(0, 100), w.isOneWay))
+					require.NoError(t, w.out(a).Send(t.Context(), body(0, 100), w.isNotification))
 					ctx, cancel := context.WithCancel(t.Context())
-					sent := sending(ctx, w.out(a), body(1, size), w.isOneWay)
+					sent := sending(ctx, w.out(a), body(1, size), w.isNotification)
 					synctest.Wait()
-					later := sending(t.Context(), w.out(a), body(2, 100), w.isOneWay)
+					later := sending(t.Context(), w.out(a), body(2, 100), w.isNotification)
 					synctest.Wait()
 					cancel()
 					require.ErrorIs(t, <-sent, context.Canceled)
-					w.in(b).Release(100, w.isOneWay)
+					w.in(b).Release(100, w.isNotification)
 					require.NoError(t, <-later)
-					w.in(b).Release(100, w.isOneWay)
+					w.in(b).Release(100, w.isNotification)
 					synctest.Wait()
 					for i, msg := range in.take() {
 						require.Equal(t, 2*i, checkBody(t, msg))
@@ -45,7 +45,7 @@ func TestGiveUpCredit(t *testing.T) {
 
 // TestGiveUpGrant: while it waits for its grant, and while it has it.
 func TestGiveUpGrant(t *testing.T) {
-	for _, w := range ways[:2] { // one-way messages wait for each other's end, not for grants
+	for _, w := range ways[:2] { // notifications wait for each other's end, not for grants
 		for give := range 2 {
 			t.Run(fmt.Sprint(w.class, give), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -54,12 +54,12 @@ func TestGiveUpGrant(t *testing.T) {
 					in := receive(w.in(b), true)
 					synctest.Wait()
 					// One is received and not taken: it keeps the others from being granted.
-					require.NoError(t, w.out(a).Send(t.Context(), body(0, size), w.isOneWay))
+					require.NoError(t, w.out(a).Send(t.Context(), body(0, size), w.isNotification))
 					var sent []<-chan error
 					var cancel []context.CancelFunc
 					for i := range 3 {
 						ctx, c := context.WithCancel(t.Context())
-						sent, cancel = append(sent, sending(ctx, w.out(a), body(i+1, size), w.isOneWay)), append(cancel, c)
+						sent, cancel = append(sent, sending(ctx, w.out(a), body(i+1, size), w.isNotification)), append(cancel, c)
 						synctest.Wait()
 						defer c()
 					}
@@ -68,12 +68,12 @@ func TestGiveUpGrant(t *testing.T) {
 					require.ErrorIs(t, <-sent[give], context.Canceled)
 					synctest.Wait()
 					require.Len(t, b.grants.waiting[w.class], 2)
-					w.in(b).Release(size, w.isOneWay)
+					w.in(b).Release(size, w.isNotification)
 					for i := range sent {
 						if i != give {
 							require.NoError(t, <-sent[i])
 							synctest.Wait()
-							w.in(b).Release(size, w.isOneWay)
+							w.in(b).Release(size, w.isNotification)
 						}
 					}
 					synctest.Wait()
@@ -95,10 +95,10 @@ func TestGiveUpBetweenPieces(t *testing.T) {
 				synctest.Wait()
 				ctx, cancel := context.WithCancel(t.Context())
 				x.stopAt(kindPiece+kind(w.class), 4) // the last of its batch
-				sent := sending(ctx, w.out(a), body(1, 1<<20), w.isOneWay)
+				sent := sending(ctx, w.out(a), body(1, 1<<20), w.isNotification)
 				<-x.stopped
-				next := sending(t.Context(), w.out(a), body(2, 1<<20), w.isOneWay)
-				small := sending(t.Context(), w.out(a), body(3, 8), w.isOneWay)
+				next := sending(t.Context(), w.out(a), body(2, 1<<20), w.isNotification)
+				small := sending(t.Context(), w.out(a), body(3, 8), w.isNotification)
 				synctest.Wait()
 				cancel()
 				require.ErrorIs(t, <-sent, context.Canceled)
@@ -134,9 +134,9 @@ func TestGiveUpGranted(t *testing.T) {
 				synctest.Wait()
 				x.stopAt(kindFirst+kind(w.class), 1)
 				ctx, cancel := context.WithCancel(t.Context())
-				first := sending(ctx, w.out(a), body(1, size), w.isOneWay)
+				first := sending(ctx, w.out(a), body(1, size), w.isNotification)
 				<-x.stopped
-				second := sending(t.Context(), w.out(a), body(2, size), w.isOneWay)
+				second := sending(t.Context(), w.out(a), body(2, size), w.isNotification)
 				synctest.Wait()
 				resume := x.resume
 				x.stopAt(kindPiece+kind(w.class), 2)

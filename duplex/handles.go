@@ -33,7 +33,7 @@ func (o order) Draining() error {
 }
 
 func (o order) Working(delta int) {
-	o.c.work.notes.Add(int64(delta))
+	o.c.work.notifications.Add(int64(delta))
 	if delta < 0 {
 		o.c.settle()
 	}
@@ -41,5 +41,5 @@ func (o order) Working(delta int) {
 
 func (o order) Serving(own int) bool {
 	k := &o.c.work
-	return k.served.Load() > 0 || k.notes.Load() > int64(own)
+	return k.served.Load() > 0 || k.notifications.Load() > int64(own)
 }

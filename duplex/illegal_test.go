@@ -15,10 +15,10 @@ import (
 // firstOf70000 opens a long message of each class; the limits in illegalTests
 // let one be granted and another wait.
 const (
-	firstCall7   = "14 00 00 80 07 00 00 00 70 11 01 00 00 00 00 00 +32760"
-	firstCall8   = "14 00 00 80 08 00 00 00 70 11 01 00 00 00 00 00 +32760"
-	firstOneWay7 = "16 00 00 80 07 00 00 00 70 11 01 00 00 00 00 00 +32760"
-	piece7       = "18 00 00 80 07 00 00 00 +32768" // 4472 bytes are left
+	firstCall7         = "14 00 00 80 07 00 00 00 70 11 01 00 00 00 00 00 +32760"
+	firstCall8         = "14 00 00 80 08 00 00 00 70 11 01 00 00 00 00 00 +32760"
+	firstNotification7 = "16 00 00 80 07 00 00 00 70 11 01 00 00 00 00 00 +32760"
+	piece7             = "18 00 00 80 07 00 00 00 +32768" // 4472 bytes are left
 )
 
 var illegalTests = []struct {
@@ -29,7 +29,7 @@ var illegalTests = []struct {
 	{"message over the limit", []string{"14 00 00 80 00 00 00 00 71 11 01 00 00 00 00 00"}, "call message of 70001 bytes, limit is 70000"},
 	{"huge message", []string{"15 00 00 80 00 00 00 00 ff ff ff ff ff ff ff ff"}, "reply message of 18446744073709551615 bytes, limit is 70000"},
 	{"first that fits one frame", []string{"14 00 00 80 05 00 00 00 00 80 00 00 00 00 00 00"}, "first frame of call message 5: length 32768 fits one frame"},
-	{"first of nothing", []string{"16 00 00 80 05 00 00 00 00 00 00 00 00 00 00 00"}, "first frame of one-way message 5: length 0 fits one frame"},
+	{"first of nothing", []string{"16 00 00 80 05 00 00 00 00 00 00 00 00 00 00 00"}, "first frame of notification message 5: length 0 fits one frame"},
 	{"id in use", []string{firstCall7, "14 00 00 80 07 00 00 00 70 11 01 00 00 00 00 00"}, "first frame of call message 7, which is open already"},
 	{"piece of nothing", []string{"18 00 01 00 07 00 00 00"}, "piece of call message 7, which is not open"},
 	{"piece of another class", []string{firstCall7, "19 00 01 00 07 00 00 00"}, "piece of reply message 7, which is not open"},
@@ -41,13 +41,13 @@ var illegalTests = []struct {
 	{"piece behind the abort", []string{firstCall7, "1c 00 00 00 07 00 00 00", "18 00 01 00 07 00 00 00"}, "piece of call message 7, which is not open"},
 	{"credit of zero", []string{"20 00 00 00 00 00 00 00"}, "call credit of 0 bytes makes 0, limit is 1073741824"},
 	{"credit overflow", []string{"21 00 00 00 00 00 00 40", "21 00 00 00 01 00 00 00"}, "reply credit of 1 bytes makes 1073741825, limit is 1073741824"},
-	{"credit overflow at once", []string{"22 00 00 00 ff ff ff ff"}, "one-way credit of 4294967295 bytes makes 4294967295, limit is 1073741824"},
+	{"credit overflow at once", []string{"22 00 00 00 ff ff ff ff"}, "notification credit of 4294967295 bytes makes 4294967295, limit is 1073741824"},
 	{"credit overrun", []string{"10 00 00 80 00 00 00 00 +32768", "10 00 00 80 00 00 00 00 +32768", "10 00 00 80 00 00 00 00 +32768", "10 00 01 00 00 00 00 00"},
 		"call message beyond the credit: 70000 bytes granted, all used"},
 	{"credit overrun by a long message", []string{firstCall7, firstCall8, "14 00 00 80 09 00 00 00 70 11 01 00 00 00 00 00 +32760", "14 00 00 80 0a 00 00 00 70 11 01 00 00 00 00 00"},
 		"call message beyond the credit: 70000 bytes granted, all used"},
-	{"one-way overtakes", []string{firstOneWay7, "12 00 01 00 00 00 00 00"}, "one-way message comes before the one ahead of it has ended"},
-	{"long one-way overtakes", []string{firstOneWay7, "16 00 00 80 08 00 00 00 70 11 01 00 00 00 00 00"}, "one-way message 8 begins before the one ahead of it has ended"},
+	{"notification overtakes", []string{firstNotification7, "12 00 01 00 00 00 00 00"}, "notification comes before the one ahead of it has ended"},
+	{"long notification overtakes", []string{firstNotification7, "16 00 00 80 08 00 00 00 70 11 01 00 00 00 00 00"}, "notification 8 begins before the one ahead of it has ended"},
 	{"streams are reserved to the last", []string{"4f 00 00 00 00 00 00 00"}, "unknown frame kind 0x4f"},
 	{"long urgent", []string{"17 00 00 80 00 00 00 00"}, "unknown frame kind 0x17"},
 	{"text", []string{"48 54 54 50 2f 31 2e 31"}, "stop frame: second byte is 0x54, not zero"},
@@ -181,7 +181,8 @@ func FuzzReader(f *testing.F) {
 			for _, msg := range append(server.take(), client.take()...) {
 				got += len(msg)
 			}
-			// Nothing was taken: in each class one window, one message more, and the rest of one granted.
+			// Nothing was taken: in each class one window, one message more, and the rest of one
+			// granted.
 			require.LessOrEqual(t, got, int(numClasses)*(70000+maxPayload+70000))
 			cancel()
 			raw.Close()

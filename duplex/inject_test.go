@@ -69,8 +69,8 @@ type nowhere struct{ io.ReadWriteCloser }
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-// FuzzInject puts bytes among those of a link at work, with calls, one-way
-// messages and streams both ways. Whatever they are, all that goes on ends: with the link, or when it is closed.
+// FuzzInject puts bytes among those of a link at work, with calls, notification messages and
+// streams both ways. Whatever they are, all that goes on ends: with the link, or when it is closed.
 func FuzzInject(f *testing.F) {
 	for i, seeds := range [][][]string{streamSeeds, {firstLines}} {
 		for j, lines := range seeds {

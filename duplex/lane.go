@@ -17,13 +17,15 @@ func (c *Conn) endErr(err error) error {
 	return err
 }
 
-// A Lane is one direction of calls on a Conn. Messages are read from it in one
-// of three ways, not to be mixed: Receive, ReadMessage, or Read.
+// A Lane is one direction of calls on a Conn. The client lane sends calls and notifications and
+// receives replies, the server lane the other way round.
 //
-// Sending methods may be called from any goroutine. ReadMessage and Read are for one goroutine at a time.
+// Messages are read from a lane in one of three ways, not to be mixed: Receive, ReadMessage, or
+// Read. ReadMessage and Read are for one goroutine at a time. All other methods may be called from
+// any goroutine.
 type Lane struct {
-	c   *Conn
-	out class
+	c       *Conn
+	out, in class // of the messages that are sent and received, notifications apart
 
 	mu       sync.Mutex    // guards what follows; not held while a function of the receiver runs
 	receiver *receiver     // set once, by Receive
@@ -37,8 +39,8 @@ type Lane struct {
 	head []byte // the rest of the message that Read is at; owned by its caller
 }
 
-// maxUrgents is how many more urgent messages than calls without a reply may be in
-// the queue of a lane: no credit bounds them, but each is about a call.
+// maxUrgents is how many more urgent messages than calls without a reply may be in the queue of a
+// lane: no credit bounds them, but each is about a call.
 const maxUrgents = 64 << 10
 
 type inbound struct {
@@ -47,59 +49,64 @@ type inbound struct {
 }
 
 type receiver struct {
-	deliver func(msg []byte, oneWay bool) (taken bool)
+	deliver func(msg []byte, isNotification bool) (roomFree bool)
 	urgent  func(msg []byte)
 	ended   func(error)
 }
 
-func newLane(c *Conn, out class) *Lane {
-	return &Lane{c: c, out: out, more: make(chan struct{}, 1)}
+func newLane(c *Conn, out, in class) *Lane {
+	return &Lane{c: c, out: out, in: in, more: make(chan struct{}, 1)}
 }
 
-// Send sends msg, on a client lane as a one-way message if isOneWay is set. It
-// waits for room, until ctx or the link ends, and returns nil when the last
-// byte of msg is on its way: what is sent afterwards arrives afterwards. If it
-// returns an error the other side does not get msg. It does not keep msg.
+// Send sends msg. On a client lane it goes as a notification if isNotification is set, otherwise as
+// a call; on a server lane it is a reply. Send waits for room, until ctx or the link ends. It
+// returns nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards.
+// If it returns an error, the other side does not get msg. It does not keep msg, which has at least
+// one byte.
 //
-// The error is a [*SizeError], ctx.Err(), [ErrShutdown] for a call or one-way message while the link is
-// shutting down and nothing of the other side is being served, or that of the link's end.
-func (l *Lane) Send(ctx context.Context, msg []byte, isOneWay bool) error {
-	cl, busy := l.out, false
+// The error is a [*SizeError], ctx.Err(), or why the link has ended. While the link is shutting
+// down, and nothing of the other side is being served, calls and notifications fail with
+// [ErrShutdown].
+func (l *Lane) Send(ctx context.Context, msg []byte, isNotification bool) error {
+	var err error
+	w, k := &l.c.writer, &l.c.work
 	switch {
-	case isOneWay && cl == call:
-		cl, busy = oneWay, true
-	case cl == call:
-		busy = l.c.work.calls.Add(1) > 1
+	case l.out == reply:
+		moreSoon := k.served.Load() > 1
+		if err = w.send(ctx, reply, msg, moreSoon); err == nil {
+			k.served.Add(-1) // not before: what is being sent is still to be waited for
+			l.c.settle()
+		}
+	case isNotification:
+		err = w.send(ctx, notification, msg, true)
 	default:
-		busy = l.c.work.served.Load() > 1
-	}
-	err := l.c.writer.send(ctx, cl, msg, busy)
-	switch {
-	case err == nil && cl == reply:
-		l.c.work.served.Add(-1) // not before: what is being sent is still to be waited for
-		l.c.settle()
-	case err != nil && cl == call:
-		l.c.work.calls.Add(-1)
-		l.c.settle()
+		moreSoon := k.calls.Add(1) > 1
+		if err = w.send(ctx, call, msg, moreSoon); err != nil {
+			k.calls.Add(-1)
+			l.c.settle()
+		}
 	}
 	return l.c.endErr(err)
 }
 
-// TrySend is Send of a one-way message, on a client lane, if that needs no waiting: for credit, for room, or, with more
-// than 32 KiB, for the grant of its rest. Otherwise it returns false, and nothing of msg is sent.
+// TrySend is Send of a notification, on a client lane, if that need not wait: for credit, for room,
+// or, with more than 32 KiB, for the grant of its rest. If it had to, TrySend returns false and
+// nil, and nothing of msg is sent.
 func (l *Lane) TrySend(msg []byte) (sent bool, err error) {
-	sent, err = l.c.writer.trySend(oneWay, msg)
+	sent, err = l.c.writer.trySend(notification, msg)
 	return sent, l.c.endErr(err)
 }
 
-// SendUrgent sends msg, on a client lane, without waiting for credit: it is
-// queued behind what has been sent. It has 64 bytes at most. It is meant for messages about calls
-// that have been sent, one for each: nothing else bounds how many are queued.
+// SendUrgent sends msg, on a client lane, without waiting for credit: it is queued behind what has
+// been sent. It has from 1 to 64 bytes; with more SendUrgent returns a [*SizeError]. It is meant
+// for messages about calls that have been sent, one for each: nothing else bounds how many are
+// queued.
 func (l *Lane) SendUrgent(msg []byte) error {
 	return l.c.endErr(l.c.writer.sendUrgent(msg))
 }
 
-// Flush waits until what has been sent on this link is with the operating system, until ctx ends or the link does.
+// Flush waits until what has been sent on this link is with the operating system, until ctx ends or
+// the link does.
 func (l *Lane) Flush(ctx context.Context) { l.c.writer.await(ctx) }
 
 // WriteMessage is Send without a context, for messages that expect a reply or are one.
@@ -107,13 +114,16 @@ func (l *Lane) WriteMessage(msg []byte) error {
 	return l.Send(context.Background(), msg, false)
 }
 
-// Receive has deliver called with each message that comes in on this lane, in
-// order, including those that have come already, and ended once, behind the
-// last. They are called one at a time, mostly from the goroutine that reads the
-// connection: they must not block. oneWay says in which class msg came. A message is deliver's own to keep. If it
-// returns false, the room that msg takes counts as taken until Release. urgent gets what SendUrgent has sent, in
-// order with the rest; the other ways of reading drop that.
-func (l *Lane) Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgent func(msg []byte), ended func(error)) {
+// Receive sets who gets what comes in on this lane, what has come already included. deliver is
+// called with each message, in order, and urgent with each that SendUrgent has sent, in order with
+// the rest. Behind the last, ended is called once, with why the link has ended. These are called
+// one at a time, mostly by the goroutine that reads the connection: they must not block.
+//
+// A message is deliver's own to keep. deliver returns true if msg takes no room here any more. If
+// it returns false, Release has to say so later: until then the other side may send less.
+func (l *Lane) Receive(
+	deliver func(msg []byte, isNotification bool) (roomFree bool), urgent func(msg []byte), ended func(error),
+) {
 	l.mu.Lock()
 	l.receiver = &receiver{deliver, urgent, ended}
 	waiting := len(l.queue) > 0
@@ -126,15 +136,13 @@ func (l *Lane) Receive(deliver func(msg []byte, oneWay bool) (taken bool), urgen
 	l.give()
 }
 
-// Release says that a message of n bytes which deliver did not take is taken now.
-func (l *Lane) Release(n int, isOneWay bool) {
-	cl := reply
-	if isOneWay {
-		cl = oneWay
-	} else if l.out == reply {
-		cl = call
+// Release says that a message of n bytes, for which deliver returned false, takes no room any more.
+func (l *Lane) Release(n int, isNotification bool) {
+	if isNotification {
+		l.c.taken(notification, n)
+		return
 	}
-	l.c.taken(cl, n)
+	l.c.taken(l.in, n)
 }
 
 // deliver is called by the reader. It reports false if too many urgent messages wait.
@@ -166,9 +174,9 @@ func (l *Lane) end() {
 	l.give()
 }
 
-// give gives the receiver, if there is one, what is queued, and the end behind
-// it. Whoever finds another at it leaves it to that one: the functions of the
-// receiver run one at a time, and may themselves end the link.
+// give gives the receiver, if there is one, what is queued, and the end behind it. Whoever finds
+// another at it leaves it to that one: the functions of the receiver run one at a time, and may
+// themselves end the link.
 func (l *Lane) give() {
 	l.mu.Lock()
 	r := l.receiver
@@ -183,7 +191,7 @@ func (l *Lane) give() {
 		n := len(in.msg)
 		if in.class == urgent {
 			r.urgent(in.msg)
-		} else if r.deliver(in.msg, in.class == oneWay) {
+		} else if r.deliver(in.msg, in.class == notification) {
 			l.c.taken(in.class, n)
 		}
 		l.mu.Lock()
@@ -218,9 +226,9 @@ func (l *Lane) take() inbound {
 	return in
 }
 
-// ReadMessage returns the next message, which the caller may keep. It waits
-// until there is one. Behind the last message before the link's end it returns
-// io.EOF if the other side ended it in order, and otherwise the link's error.
+// ReadMessage returns the next message, which the caller may keep. It waits until there is one, and
+// drops urgent ones. Behind the last message before the link's end it returns io.EOF if the other
+// side ended it in order, and otherwise why it has ended.
 func (l *Lane) ReadMessage() ([]byte, error) {
 	for {
 		l.mu.Lock()
@@ -245,7 +253,8 @@ func (l *Lane) ReadMessage() ([]byte, error) {
 	}
 }
 
-// Read makes the lane a plain byte stream, for codecs that want one.
+// Read makes the lane a plain byte stream, for codecs that want one. Its errors are those of
+// ReadMessage.
 func (l *Lane) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -263,8 +272,8 @@ func (l *Lane) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write makes the lane a plain byte stream, for codecs that want one. It
-// waits for room.
+// Write makes the lane a plain byte stream, for codecs that want one. It waits for room. Its errors
+// are those of Send.
 func (l *Lane) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
@@ -278,8 +287,8 @@ func (l *Lane) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// uncount takes back how Send (delta 1) or deliver (-1) has counted a part of a
-// byte stream, which is no call and no reply.
+// uncount takes back how Send (delta 1) or deliver (-1) has counted a part of a byte stream, which
+// is no call and no reply.
 func (l *Lane) uncount(delta int64) {
 	if l.out == call {
 		l.c.work.calls.Add(-delta)
@@ -289,8 +298,8 @@ func (l *Lane) uncount(delta int64) {
 	l.c.settle()
 }
 
-// Fail ends the whole link at once, for the given reason, without telling the
-// other side that it ends in order: for when what comes from there makes no sense.
+// Fail ends the whole link at once, for the given reason, without telling the other side that it
+// ends in order: for when what comes from there makes no sense.
 func (l *Lane) Fail(reason error) { l.c.end(reason) }
 
 // Close closes the whole link, both lanes: see [Conn.Close].

@@ -241,9 +241,9 @@ func checkBody(t testing.TB, msg []byte) (seed int) {
 }
 
 // sending sends in a goroutine and returns where the error comes.
-func sending(ctx context.Context, l *Lane, msg []byte, isOneWay bool) <-chan error {
+func sending(ctx context.Context, l *Lane, msg []byte, isNotification bool) <-chan error {
 	c := make(chan error, 1)
-	go func() { c <- l.Send(ctx, msg, isOneWay) }()
+	go func() { c <- l.Send(ctx, msg, isNotification) }()
 	return c
 }
 
@@ -260,9 +260,9 @@ func requireIdle(t testing.TB, conns ...*Conn) {
 			require.Empty(t, c.grants.waiting[cl], "messages of class %v that wait for a grant", cl)
 			c.grants.mu.Unlock()
 			c.writer.mu.Lock()
-			require.Empty(t, c.writer.classes[cl].open, "open messages of class %v", cl)
-			require.Empty(t, c.writer.classes[cl].waiting, "waiting messages of class %v", cl)
-			require.Empty(t, c.writer.ready)
+			require.Empty(t, c.writer.queues.classes[cl].unfinished, "open messages of class %v", cl)
+			require.Empty(t, c.writer.queues.classes[cl].waiting, "waiting messages of class %v", cl)
+			require.Empty(t, c.writer.queues.turns)
 			c.writer.mu.Unlock()
 		}
 	}
@@ -275,7 +275,7 @@ func requireAgree(t testing.TB, a, b *Conn) {
 	for _, d := range [][2]*Conn{{a, b}, {b, a}} {
 		for cl := range numClasses {
 			ic := &d[1].credits.classes[cl]
-			require.Equal(t, ic.granted.Load()-ic.used, d[0].writer.classes[cl].credit, "credit of class %v", cl)
+			require.Equal(t, ic.granted.Load()-ic.used, d[0].writer.queues.classes[cl].credit, "credit of class %v", cl)
 		}
 	}
 }

@@ -8,37 +8,37 @@ import (
 
 // Options are the limits of a Conn. A nil *Options and zero fields mean the defaults.
 type Options struct {
-	// MaxMessage is the largest message accepted, in bytes, from 1.
-	// Default: 128 MiB. The memory that half-received messages of one class
-	// take is bounded by the larger of MaxMessage and Window.
+	// MaxMessage is the largest message accepted, in bytes, from 1. Default: 128 MiB. The memory
+	// that half-received messages of one class take is bounded by the larger of MaxMessage and
+	// Window.
 	MaxMessage int
 
-	// MaxSend is the largest message that the other side accepts, in bytes, as
-	// it has said (viaduct's hello does). Default: MaxMessage.
+	// MaxSend is the largest message that the other side accepts, in bytes, from 1, as it has said
+	// (viaduct's hello does). Default: MaxMessage.
 	MaxSend int
 
-	// Window is how many bytes of each class the other side may send before
-	// some of them have been taken, from 1 to 1 GiB. Default: 256 KiB. A
-	// message may start while any of it is left, so one frame more can arrive.
+	// Window is how many bytes of each class the other side may send before some of them have been
+	// taken, from 1 to 1 GiB. Default: 256 KiB. A message may start while any of it is left, so one
+	// frame more can arrive.
 	Window int
 
-	// SendQueue is how many bytes of messages wait to be written before further
-	// senders wait for room, each with its own message, from 1. One message more can be queued.
-	// More helps bursts of small messages and holds up those behind them. Default: 32 KiB.
+	// SendQueue is how many bytes of messages wait to be written before further senders wait for
+	// room, each with its own message, from 1. Default: 32 KiB. One message more can be queued. A
+	// larger queue helps bursts of small messages, and holds up those behind them.
 	SendQueue int
 
-	// StreamWindow is how many bytes of a stream the other side may send before
-	// some of them have been read, from 1 to 1 GiB. Each stream begins with 64 KiB or, if that
-	// is less, with this. Default: 1 MiB.
+	// StreamWindow is how many bytes of a stream the other side may send before some of them have
+	// been read, from 1 to 1 GiB. Default: 1 MiB. Each stream begins with 64 KiB or, if that is
+	// less, with this.
 	StreamWindow int
 
-	// Backlog is how many streams may wait for Accept, from 1; further ones are
-	// refused. Default: 128.
+	// Backlog is how many streams may wait for Accept, from 1; further ones are refused. Default:
+	// 128.
 	Backlog int
 
-	// Keepalive has the link checked each time nothing has come from the other
-	// side for so long. If nothing comes for as long again, the link ends with
-	// ErrUnresponsive: two to three times as long after the last that came. Default: 0, it is not checked.
+	// Keepalive has the other side asked for a sign of life each time nothing has come from it for
+	// so long. If nothing comes for as long again, the link ends with ErrUnresponsive: two to three
+	// times Keepalive after the last that came. Default: 0, nobody asks.
 	Keepalive time.Duration
 
 	// frames says what the other side does not know: see handles.SetFrames. Without streams, Open

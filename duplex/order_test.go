@@ -20,12 +20,12 @@ func TestOrderOfSmall(t *testing.T) {
 				both(t, &Options{Window: window, MaxMessage: 1 << 20}, func(t *testing.T, a, b *Conn) {
 					in := receive(w.in(b), false)
 					var long <-chan error
-					if w.class != oneWay {
+					if w.class != notification {
 						long = sending(t.Context(), w.out(a), body(1<<20, 1<<20), false)
 					}
 					const n = 500
 					for i := range n {
-						require.NoError(t, w.out(a).Send(t.Context(), body(i, 8+i*61%32761), w.isOneWay))
+						require.NoError(t, w.out(a).Send(t.Context(), body(i, 8+i*61%32761), w.isNotification))
 					}
 					next, want := 0, n
 					if long != nil {
@@ -61,7 +61,7 @@ func TestSmallAmongLarge(t *testing.T) {
 				sent := sending(t.Context(), a.ClientLane(), large, false)
 				<-x.stopped
 				x.trace.take()
-				require.NoError(t, w.out(a).Send(t.Context(), body(1, 100), w.isOneWay))
+				require.NoError(t, w.out(a).Send(t.Context(), body(1, 100), w.isNotification))
 				close(x.resume)
 				require.NoError(t, <-sent)
 				synctest.Wait()
@@ -94,7 +94,7 @@ func TestLargeAmongSmall(t *testing.T) {
 			w := ways[i%3]
 			flood.Go(func() {
 				for !isClosed(stop) {
-					if w.out(a).Send(t.Context(), body(i, 1000), w.isOneWay) != nil {
+					if w.out(a).Send(t.Context(), body(i, 1000), w.isNotification) != nil {
 						return
 					}
 				}
@@ -134,7 +134,7 @@ func TestFairness(t *testing.T) {
 		var sent []<-chan error
 		for i := range n {
 			w := ways[i%3]
-			if w.class == oneWay {
+			if w.class == notification {
 				w = ways[0]
 			}
 			sent = append(sent, sending(t.Context(), w.out(a), body(i, size), false))

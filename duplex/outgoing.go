@@ -2,39 +2,96 @@ package duplex
 
 import "slices"
 
-// outMsg is a message that has to wait: for credit, for room, or, being longer
-// than a frame, for the grant of its rest. Guarded by writer.mu.
+// queues are the messages that go out. Guarded by writer.mu.
+type queues struct {
+	frames  []byte   // whole frames of messages, and of small writes to streams, in order
+	urgents []byte   // frames of urgent messages, for behind those
+	turns   []piecer // long messages and streams that may send, each a piece in its turn
+
+	classes    [numClasses]outClass
+	firstClass class // whose waiting messages come first in the next batch
+	crowded    bool  // some that may start found no room: nobody may overtake them
+
+	begun        uint32 // messages and streams begun, ever
+	notification bool   // there was a notification among them
+}
+
+// outClass is one class of messages going out. Guarded by writer.mu.
+type outClass struct {
+	credit     int64 // a message may start while this is positive, and may take it below zero
+	waiting    []*outMsg
+	unfinished map[uint32]*outMsg // long messages whose last byte is not in a frame yet
+	nextID     uint32
+}
+
+// outMsg is a message that has to wait: for credit, for room, or, being longer than a frame, for
+// the grant of its rest. Guarded by writer.mu.
 type outMsg struct {
 	class class
 	of    *outClass
 	data  []byte
 	off   int    // bytes put into frames so far
 	id    uint32 // set with the first frame of a long message
-	state outState
+	state msgState
 	sent  chan struct{} // closed when the last byte is in a frame
 }
 
-type outState uint8
+// A message that fits one frame goes from msgWaiting to msgSent, a long one through all states.
+type msgState uint8
 
 const (
-	outWaiting outState = iota // in outClass.waiting
-	outOpen                    // first frame sent, rest not granted
-	outReady                   // granted, in writer.ready
-	outSent
+	msgWaiting msgState = iota // in outClass.waiting
+	msgBegun                   // first frame sent, rest not granted
+	msgGranted                 // in queues.turns
+	msgSent
 )
 
-// outClass is one class of messages going out. Guarded by writer.mu.
-type outClass struct {
-	credit  int64 // a message may start while this is positive, and may take it below zero
-	waiting []*outMsg
-	open    map[uint32]*outMsg // long messages whose last byte is not in a frame yet
-	nextID  uint32
+// countBegun counts a message.
+func (q *queues) countBegun(c class) {
+	q.begun++
+	q.notification = q.notification || c == notification
 }
 
-// mayStart reports whether the next message of class c may start, credit and
-// order alone considered.
+// wait has data wait as a message of class c.
+func (q *queues) wait(c class, data []byte) *outMsg {
+	oc := &q.classes[c]
+	m := &outMsg{class: c, of: oc, data: data, sent: make(chan struct{})}
+	oc.waiting = append(oc.waiting, m)
+	return m
+}
+
+// addCredit lets the sender of class c send n bytes more.
+func (q *queues) addCredit(c class, n int64) error {
+	oc := &q.classes[c]
+	if oc.credit += n; n == 0 || oc.credit > maxWindow {
+		return protocolErrorf("%v credit of %d bytes makes %d, limit is %d", c, n, oc.credit, maxWindow)
+	}
+	return nil
+}
+
+// grant lets a message send its rest. It may cross the message's abort: it is then for nothing.
+func (q *queues) grant(c class, id uint32) {
+	if m := q.classes[c].unfinished[id]; m != nil && m.state == msgBegun {
+		m.state = msgGranted
+		q.turns = append(q.turns, m)
+	}
+}
+
+// empty reports whether nothing waits to be sent.
+func (q *queues) empty() bool {
+	for i := range q.classes {
+		if len(q.classes[i].waiting) > 0 || len(q.classes[i].unfinished) > 0 {
+			return false
+		}
+	}
+	return len(q.frames) == 0 && len(q.urgents) == 0 && len(q.turns) == 0
+}
+
+// mayStart reports whether the next message of class c may start, credit and order alone
+// considered.
 func (oc *outClass) mayStart(c class) bool {
-	return oc.credit > 0 && (c != oneWay || len(oc.open) == 0)
+	inOrder := c != notification || len(oc.unfinished) == 0
+	return oc.credit > 0 && inOrder
 }
 
 // start appends the first or only frame of m to b.
@@ -45,15 +102,15 @@ func (oc *outClass) start(b []byte, m *outMsg) []byte {
 		m.finish()
 		return b
 	}
-	for oc.open[oc.nextID] != nil {
+	for oc.unfinished[oc.nextID] != nil {
 		oc.nextID++
 	}
-	m.id, m.state = oc.nextID, outOpen
+	m.id, m.state = oc.nextID, msgBegun
 	oc.nextID++
-	if oc.open == nil {
-		oc.open = make(map[uint32]*outMsg)
+	if oc.unfinished == nil {
+		oc.unfinished = make(map[uint32]*outMsg)
 	}
-	oc.open[m.id] = m
+	oc.unfinished[m.id] = m
 	m.off = firstData
 	return appendFirst(b, m.class, m.id, m.data)
 }
@@ -67,13 +124,13 @@ func (m *outMsg) piece(b []byte) (_ []byte, again bool) {
 	if m.off < len(m.data) {
 		return b, true
 	}
-	delete(m.of.open, m.id)
+	delete(m.of.unfinished, m.id)
 	m.finish()
 	return b, false
 }
 
-// pieceSize is how much of n bytes goes into the next frame. Two full ones make
-// up a write of 64 KiB, headers included.
+// pieceSize is how much of n bytes goes into the next frame. Two full ones make up a write of 64
+// KiB, headers included.
 func pieceSize(n int) int {
 	if n <= maxPayload {
 		return n
@@ -82,9 +139,30 @@ func pieceSize(n int) int {
 }
 
 func (m *outMsg) finish() {
-	m.state = outSent
+	m.state = msgSent
 	m.data = nil // its owner may use it again
 	close(m.sent)
+}
+
+// urgentRoom is how much of a batch is for urgent messages, however full it is.
+const urgentRoom = 4 << 10
+
+// sendUrgent queues data behind what is queued, whatever the credit.
+func (w *writer) sendUrgent(data []byte) error {
+	switch {
+	case len(data) == 0:
+		return errEmpty
+	case len(data) > maxUrgent:
+		return &SizeError{Size: len(data), Limit: maxUrgent}
+	}
+	w.mu.Lock()
+	if err := w.maySend(); err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	w.queues.urgents = appendWhole(w.queues.urgents, urgent, data)
+	w.unlockAndWrite(false)
+	return nil
 }
 
 // remove returns list without x.

@@ -8,22 +8,23 @@ import (
 // readSize is what is asked of the connection at once.
 const readSize = 64 << 10
 
-// eagerSize is how much of a long message memory is taken for on the word of
-// its first frame. Beyond it the buffer grows with what has arrived, to four
-// times that: what is copied then costs more than what is not used for a while.
+// eagerSize is how much of a long message memory is taken for on the word of its first frame.
+// Beyond it the buffer grows with what has arrived, to four times that: what is copied then costs
+// more than what is not used for a while.
 const eagerSize = 1 << 20
 
-// reader owns the receiving half of a connection. It runs in one goroutine,
-// which owns all its fields, and waits for nothing but the connection: it
-// never writes, and never waits for a lane or a lock that is held across a write.
+// reader is the receiving half of a connection. It runs in one goroutine, which owns all its
+// fields, and waits for nothing but the connection: it never writes, and never waits for a lane or
+// a lock that is held across a write.
 type reader struct {
 	c    *Conn
 	src  io.Reader
 	buf  []byte // of readSize
 	r, w int    // buf[r:w] has been read and not used
 
-	open   map[inKey]*inMsg // long messages half received
-	oneWay bool             // one of them is a one-way message: nothing of its class may come before its end
+	unfinished map[inKey]*inMsg // long messages half received
+	// One of them is a notification: nothing of its class may come before its end.
+	inNotification bool
 }
 
 type inKey struct {
@@ -44,7 +45,7 @@ func (r *reader) run() error {
 		r.r += headerSize
 		if h.kind == kindBye {
 			r.c.peerCloses()
-			return r.end()
+			return r.readToEnd()
 		}
 		if err := r.frame(h); err != nil {
 			return err
@@ -52,8 +53,8 @@ func (r *reader) run() error {
 	}
 }
 
-// end reads to the end of the stream, which is due, and returns what is there.
-func (r *reader) end() error {
+// readToEnd drops what still comes, and returns what the connection says at its end, which is due.
+func (r *reader) readToEnd() error {
 	for {
 		if _, err := r.src.Read(r.buf); err != nil {
 			return err
@@ -100,10 +101,12 @@ func unexpected(err error) error {
 	return err
 }
 
+// frame reads the payload of a frame and does what the frame says.
 func (r *reader) frame(h header) error {
 	if base, by, ok := h.kind.ofStream(); ok {
 		return r.c.streams.frame(r, base, by, h)
 	}
+	w := &r.c.writer
 	base, c := h.kind.split()
 	switch base {
 	case kindWhole:
@@ -118,22 +121,17 @@ func (r *reader) frame(h header) error {
 	case kindAbort:
 		return r.abort(c, h)
 	case kindCredit:
-		r.c.opened(c)
-		return r.c.addCredit(c, int64(h.id))
+		return r.c.peerTakes(c, int64(h.id))
 	case kindGrant:
-		r.c.beGranted(c, h.id)
+		w.update(func() { w.queues.grant(c, h.id) })
 	case kindPing:
-		w := &r.c.writer
-		w.update(func() { w.pong, w.ponging = h.id, true })
+		w.update(func() { w.owed.owePong(h.id) })
 	case kindPong:
 		r.c.pong(h.id)
 	case kindShutdown:
-		r.c.work.draining.Store(true)
-		r.c.refuseWaiting() // or the other side would wait for them
-		r.c.settle()
+		r.c.peerShutsDown()
 	case kindIdle:
-		w := &r.c.writer
-		w.update(func() { w.farewell.heard, w.farewell.has = true, h.id })
+		w.update(func() { w.end.farewell.hear(h.id) })
 	default:
 		return r.skip(int(h.length))
 	}
@@ -144,8 +142,8 @@ func (r *reader) whole(c class, h header) error {
 	if int(h.length) > r.c.maxMessage {
 		return protocolErrorf("%v message of %d bytes, limit is %d", c, h.length, r.c.maxMessage)
 	}
-	if c == oneWay && r.oneWay {
-		return protocolErrorf("one-way message comes before the one ahead of it has ended")
+	if c == notification && r.inNotification {
+		return protocolErrorf("notification comes before the one ahead of it has ended")
 	}
 	if err := r.c.credits.arrive(c, cost(int(h.length))); err != nil {
 		return err
@@ -192,10 +190,10 @@ func (r *reader) first(c class, h header) error {
 		return protocolErrorf("first frame of %v message %d: length %d fits one frame", c, h.id, total)
 	case total > uint64(r.c.maxMessage):
 		return protocolErrorf("%v message of %d bytes, limit is %d", c, total, r.c.maxMessage)
-	case r.open[key] != nil:
+	case r.unfinished[key] != nil:
 		return protocolErrorf("first frame of %v message %d, which is open already", c, h.id)
-	case c == oneWay && r.oneWay:
-		return protocolErrorf("one-way message %d begins before the one ahead of it has ended", h.id)
+	case c == notification && r.inNotification:
+		return protocolErrorf("notification %d begins before the one ahead of it has ended", h.id)
 	}
 	if err := r.c.credits.arrive(c, cost(int(total))); err != nil {
 		return err
@@ -204,26 +202,26 @@ func (r *reader) first(c class, h header) error {
 	if err := r.read(m.data); err != nil {
 		return err
 	}
-	if r.open == nil {
-		r.open = make(map[inKey]*inMsg)
+	if r.unfinished == nil {
+		r.unfinished = make(map[inKey]*inMsg)
 	}
-	r.open[key] = m
-	r.oneWay = r.oneWay || c == oneWay
+	r.unfinished[key] = m
+	r.inNotification = r.inNotification || c == notification
 	r.c.grant(r.c.grants.add(m))
 	return nil
 }
 
-// close ends a message, whole or not. There is at most one one-way message open.
-func (r *reader) close(key inKey) {
-	delete(r.open, key)
-	if key.class == oneWay {
-		r.oneWay = false
+// forget takes out a message, whole or aborted. At most one notification is unfinished.
+func (r *reader) forget(key inKey) {
+	delete(r.unfinished, key)
+	if key.class == notification {
+		r.inNotification = false
 	}
 }
 
 func (r *reader) piece(c class, h header) error {
 	key := inKey{c, h.id}
-	m := r.open[key]
+	m := r.unfinished[key]
 	switch {
 	case m == nil:
 		return protocolErrorf("piece of %v message %d, which is not open", c, h.id)
@@ -233,33 +231,39 @@ func (r *reader) piece(c class, h header) error {
 		return protocolErrorf("piece of %v message %d, which has not been granted", c, h.id)
 	}
 	n := len(m.data)
-	if n+int(h.length) > cap(m.data) {
-		size := max(eagerSize, 4*cap(m.data))
-		if size+size/4 >= m.total { // not once more for a little rest
-			size = m.total
-		}
-		grown := make([]byte, n, size)
-		copy(grown, m.data)
-		m.data = grown
-	}
-	m.data = m.data[:n+int(h.length)]
+	m.grow(int(h.length))
 	if err := r.read(m.data[n:]); err != nil {
 		return err
 	}
 	if len(m.data) == m.total {
-		r.close(key)
+		r.forget(key)
 		r.c.deliver(c, m.data)
 	}
 	return nil
 }
 
+// grow makes m.data n bytes longer.
+func (m *inMsg) grow(n int) {
+	have := len(m.data)
+	if have+n > cap(m.data) {
+		size := max(eagerSize, 4*cap(m.data))
+		if size+size/4 >= m.total { // not once more for a little rest
+			size = m.total
+		}
+		grown := make([]byte, have, size)
+		copy(grown, m.data)
+		m.data = grown
+	}
+	m.data = m.data[:have+n]
+}
+
 func (r *reader) abort(c class, h header) error {
 	key := inKey{c, h.id}
-	m := r.open[key]
+	m := r.unfinished[key]
 	if m == nil {
 		return protocolErrorf("abort of %v message %d, which is not open", c, h.id)
 	}
-	r.close(key)
+	r.forget(key)
 	r.c.grant(r.c.grants.abort(m))
 	r.c.owe(c, cost(m.total))
 	r.c.arrived()

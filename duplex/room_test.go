@@ -24,7 +24,7 @@ func newSlowPeer(t *testing.T) *slowPeer {
 	t.Cleanup(func() { raw.Close(); p.Wait() })
 	synctest.Wait() // the writer is at the first credit, and nobody reads
 	for cl := range numClasses {
-		require.NoError(t, p.addCredit(cl, maxWindow))
+		require.NoError(t, p.peerTakes(cl, maxWindow))
 	}
 	return p
 }
@@ -75,7 +75,7 @@ func TestPieceBesideFullQueue(t *testing.T) {
 		full := func() bool {
 			p.writer.mu.Lock()
 			defer p.writer.mu.Unlock()
-			return len(p.writer.queue) >= defaultSendQueue
+			return len(p.writer.queues.frames) >= defaultSendQueue
 		}
 		between, pieces := 0, 0
 		for i := range 40 {
@@ -83,7 +83,7 @@ func TestPieceBesideFullQueue(t *testing.T) {
 				require.NoError(t, p.ServerLane().Send(t.Context(), body(1, 1000), false))
 			}
 			if i == 0 {
-				p.beGranted(call, 0)
+				p.writer.update(func() { p.writer.queues.grant(call, 0) })
 			}
 			for _, h := range p.read(t) {
 				switch h.kind {
@@ -125,7 +125,7 @@ func TestHandOver(t *testing.T) {
 		e := &eager{sink: sink{make(chan struct{})}}
 		e.tap.ReadWriteCloser, e.tap.see = &sink{}, e.got.see
 		c := New(e, nil)
-		require.NoError(t, c.addCredit(call, maxWindow))
+		require.NoError(t, c.peerTakes(call, maxWindow))
 		synctest.Wait()
 		e.got.take()
 		e.more = func(n int) {

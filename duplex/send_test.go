@@ -19,7 +19,7 @@ func TestSendAllocates(t *testing.T) {
 	c := New(&sink{make(chan struct{})}, nil)
 	defer c.Close()
 	for cl := range numClasses {
-		require.NoError(t, c.addCredit(cl, maxWindow))
+		require.NoError(t, c.peerTakes(cl, maxWindow))
 	}
 	msg := body(1, 100)
 	// A large buffer goes round from here on, and must cost nothing either.
@@ -27,7 +27,7 @@ func TestSendAllocates(t *testing.T) {
 	for _, w := range ways {
 		lane := w.out(c)
 		n := testing.AllocsPerRun(1000, func() {
-			if err := lane.Send(t.Context(), msg, w.isOneWay); err != nil {
+			if err := lane.Send(t.Context(), msg, w.isNotification); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -3,23 +3,26 @@ package duplex
 import (
 	"context"
 	"errors"
-	"net"
+	"sync/atomic"
 )
 
-// ErrShutdown is what calls, one-way messages and Open return, in the sense of
-// errors.Is, while one of the sides is shutting down.
+// ErrShutdown is what calls, notifications and Open return, in the sense of errors.Is, while one of
+// the sides is shutting down.
 var ErrShutdown = errors.New("duplex: the link is shutting down")
 
-// Shutdown ends the link in order. From now on neither side starts calls,
-// one-way messages or streams, except for calls, one-way messages and offered streams that those need which are
-// being worked on: others fail with [ErrShutdown]. When all calls have their replies, all
-// one-way messages are finished with and all streams have ended and been read, offers included, in both
-// directions, the other side is told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed].
+// Shutdown ends the link in order. From now on neither side begins calls, notifications or streams:
+// they fail with [ErrShutdown]. Exceptions are those that are needed by what is being worked on,
+// and the opening of offers. Streams that wait for Accept, on either side, are refused.
 //
-// When ctx ends first, the link ends as by Close. Shutdown returns nil if nothing was going on any more when the link was closed,
-// on either side, ctx.Err(), or why the link has ended otherwise. Streams that wait for Accept, on either side, are refused. Lanes used as byte streams count
-// as idle as soon as all that was written has been read. Methods that go on sending each other one-way messages keep the link from
-// being idle: ctx ends that.
+// Shutdown waits until all calls have their replies, all notifications are finished with, and all
+// streams, offers included, have ended and been read, in both directions. Then the other side is
+// told, and the link ends: there with [ErrPeerClosed], here with [ErrClosed]. Lanes used as byte
+// streams count as idle as soon as all that was written has been read. Methods that go on sending
+// each other notifications keep the link from being idle: ctx ends that.
+//
+// When ctx ends first, the link ends as by Close. Shutdown returns nil if nothing was going on any
+// more, on either side, when the link was closed. Otherwise it returns ctx.Err(), or why the link
+// has ended.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	c.drain()
 	var err error
@@ -29,7 +32,9 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-c.done:
-		if err = c.err; (err == ErrClosed || errors.Is(err, ErrPeerClosed)) && c.nothingLost() {
+		err = c.err
+		closedInOrder := err == ErrClosed || errors.Is(err, ErrPeerClosed)
+		if closedInOrder && c.nothingLost() {
 			err = nil // somebody else was faster
 		}
 	}
@@ -41,7 +46,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 func (c *Conn) flush(ctx context.Context) error {
 	c.writer.close()
 	select {
-	case <-c.writer.drained:
+	case <-c.writer.end.drained:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-c.done:
@@ -49,42 +54,46 @@ func (c *Conn) flush(ctx context.Context) error {
 	return nil
 }
 
-// nothingLost reports whether nothing was going on when the link ended. Of one-way messages that is
+// nothingLost reports whether nothing was going on when the link ended. Of notifications that is
 // known only if the other side has said so.
 func (c *Conn) nothingLost() bool {
 	w := &c.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f := &w.farewell
-	told := w.lonely || !w.notes || f.heard && f.has == w.begun
-	return told && c.work.idle(c.work.received.Load())
+	f := &w.end.farewell
+	handled := !w.queues.notification || f.peerKnowsNoShutdown || f.peerIsIdle(w.queues.begun)
+	return handled && c.work.idle(c.work.received.Load())
 }
 
 // drain begins a Shutdown, which is to follow. Once it has returned, nothing is begun any more but
 // what is needed for what is being worked on.
 func (c *Conn) drain() {
-	if !c.shutting.Swap(true) {
-		w := &c.writer
-		w.mu.Lock()
-		c.work.draining.Store(true)
-		if !c.noShutdown {
-			w.control = appendHeader(w.control, kindShutdown, 0, 0)
-		}
-		w.mu.Unlock()
-		c.refuseWaiting() // those that come from now on are refused at once
-		w.flush()
+	if c.shutting.Swap(true) {
+		return
 	}
+	w := &c.writer
+	w.mu.Lock()
+	c.work.draining.Store(true)
+	if !w.end.farewell.peerKnowsNoShutdown {
+		w.owed.addFrame(kindShutdown, 0)
+	}
+	w.mu.Unlock()
+	c.refuseWaiting() // those that come from now on are refused at once
+	w.flush()
+}
+
+// peerShutsDown is called when the other side has begun a Shutdown.
+func (c *Conn) peerShutsDown() {
+	c.work.draining.Store(true)
+	c.refuseWaiting() // or the other side would wait for them
+	c.settle()
 }
 
 // refuseWaiting refuses the streams that wait for Accept. It does not block.
 func (c *Conn) refuseWaiting() {
 	c.streams.mu.Lock()
-	waiting := c.streams.waiting
-	c.streams.waiting = nil
-	c.streams.mu.Unlock()
-	for _, s := range waiting {
-		c.streams.reset(s, resetShutdown, net.ErrClosed)
-	}
+	defer c.streams.mu.Unlock()
+	c.streams.refuseWaiting(resetShutdown)
 }
 
 // settle has the writer look whether the link is idle now, if anybody wants to know.
@@ -94,76 +103,79 @@ func (c *Conn) settle() {
 	}
 }
 
-// farewell is what a writer knows of an orderly end. Guarded by writer.mu.
-type farewell struct {
-	told  bool   // the other side knows that this one is idle,
-	at    uint32 // having received so many messages and streams,
-	begun uint32 // and begun so many
-	quiet bool   // Shutdown may close
-	heard bool   // the other side has said that it is idle, and has begun nothing since;
-	has   uint32 // it had received so many
+// work counts what is going on on a link, so that it can end in order.
+type work struct {
+	calls         atomic.Int64  // sent, and the reply has not come
+	served        atomic.Int64  // come in, and the reply has not been sent
+	notifications atomic.Int64  // come in, and not finished with
+	received      atomic.Uint32 // messages and streams come in, ever; counted behind the others
+	streams       atomic.Int64  // that Shutdown waits for: see streamState.keepsLinkUp
+	draining      atomic.Bool   // one of the sides is shutting down
 }
 
-// mayBegin reports why no call or one-way message may be begun. mu is held.
-func (w *writer) mayBegin() error {
-	if err := w.maySend(); err != nil {
-		return err
-	}
-	if w.work.draining.Load() && !w.work.serving() {
-		return ErrShutdown
-	}
-	return nil
+// serving reports whether something that the other side has sent is being worked on, which may need
+// calls and streams of this side.
+func (k *work) serving() bool { return k.served.Load() > 0 || k.notifications.Load() > 0 }
+
+// idle reports whether nothing was going on while received was n. The order counts: what is begun
+// here while the link is draining is begun by what is served, so once nothing is, calls and streams
+// do not grow.
+func (k *work) idle(n uint32) bool {
+	return !k.serving() && k.calls.Load() == 0 && k.streams.Load() == 0 && k.received.Load() == n
 }
 
-// maySend reports why nothing may be sent. mu is held.
-func (w *writer) maySend() error {
-	switch {
-	case isClosed(w.done):
-		return errEnded
-	case w.closing:
-		return ErrClosed
-	}
-	return nil
-}
-
-// appendIdle tells the other side, behind all that was sent, that this one is
-// idle, if it is and the link is draining. The owner calls it, when batch is the last there is.
+// farewell is what the two sides have told each other of being idle. Guarded by writer.mu.
 //
-// The side that shuts down may close when it is idle itself and the other one
-// is, having received all that this one has begun: then nobody is left to
-// begin anything. The number is that of messages which are complete, or have been aborted: those half
+// The side that shuts down may close when it is idle itself and the other one is, having received
+// all that this one has begun: then nobody is left to begin anything.
+type farewell struct {
+	peerKnowsNoShutdown bool // it is told nothing, and nothing is heard of it
+
+	told          bool   // the other side knows that this one was idle,
+	toldReceived  uint32 // having received so many messages and streams,
+	begunThen     uint32 // and begun so many
+	heard         bool   // the other side has said that it is idle, and has begun nothing since;
+	heardReceived uint32 // it had received so many
+
+	quiet chan struct{} // closed when Shutdown may close
+}
+
+// tell notes that this side is idle. It reports false if the other side knows that already.
+func (f *farewell) tell(received, begun uint32) (isNews bool) {
+	if f.told && f.toldReceived == received && f.begunThen == begun {
+		return false
+	}
+	f.told, f.toldReceived, f.begunThen = true, received, begun
+	return true
+}
+
+// hear notes that the other side is idle.
+func (f *farewell) hear(received uint32) { f.heard, f.heardReceived = true, received }
+
+// peerIsIdle reports whether the other side is idle, having received all that this one has begun.
+func (f *farewell) peerIsIdle(begun uint32) bool { return f.heard && f.heardReceived == begun }
+
+// appendIdle tells the other side, behind all that was sent, that this one is idle, if it is and
+// the link is draining. The owner calls it, when batch is the last there is.
+//
+// The number that it tells is that of messages which are complete, or have been aborted: those half
 // received are not there yet.
 func (w *writer) appendIdle(batch []byte) []byte {
-	n := w.work.received.Load()
-	if !w.work.draining.Load() || w.pending() || !w.work.idle(n) {
+	if !w.work.draining.Load() {
 		return batch
 	}
-	f := &w.farewell
-	if !f.told || f.at != n || f.begun != w.begun {
-		f.told, f.at, f.begun = true, n, w.begun
-		if !w.lonely {
-			batch = appendHeader(w.buffer(batch, headerSize), kindIdle, 0, n)
-		}
+	received := w.work.received.Load()
+	nothingToSend := w.queues.empty() && w.owed.empty()
+	if !nothingToSend || !w.work.idle(received) {
+		return batch
 	}
-	if w.lonely || f.heard && f.has == w.begun {
-		w.nowQuiet()
+	f, begun := &w.end.farewell, w.queues.begun
+	if f.tell(received, begun) && !f.peerKnowsNoShutdown {
+		batch = appendHeader(w.buffers.room(batch, headerSize), kindIdle, 0, received)
+	}
+	bothIdle := f.peerKnowsNoShutdown || f.peerIsIdle(begun)
+	if bothIdle && !isClosed(f.quiet) {
+		close(f.quiet)
 	}
 	return batch
-}
-
-func (w *writer) nowQuiet() {
-	if !w.farewell.quiet {
-		w.farewell.quiet = true
-		close(w.quiet)
-	}
-}
-
-// pending reports whether anything waits to be sent.
-func (w *writer) pending() bool {
-	for _, oc := range w.classes {
-		if len(oc.waiting) > 0 || len(oc.open) > 0 {
-			return true
-		}
-	}
-	return len(w.queue) > 0 || len(w.ends) > 0 || len(w.urgents) > 0 || len(w.ready) > 0 || w.hasControl()
 }

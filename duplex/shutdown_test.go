@@ -89,8 +89,8 @@ func TestShutdownWaitsForCalls(t *testing.T) {
 	})
 }
 
-// TestShutdownWaitsForNotes until they were taken, and what Working says besides is done.
-func TestShutdownWaitsForNotes(t *testing.T) {
+// TestShutdownWaitsForNotifications until they were taken, and what Working says besides is done.
+func TestShutdownWaitsForNotifications(t *testing.T) {
 	for _, size := range []int{8, 500_000} {
 		links(t, tiny, func(t *testing.T, a, b *Conn) {
 			in := receive(b.ServerLane(), true)
@@ -154,7 +154,8 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 	})
 }
 
-// TestShutdownOpening: an open that nobody accepts does not keep the link from ending, whoever has sent it.
+// TestShutdownOpening: an open that nobody accepts does not keep the link from ending, whoever has
+// sent it.
 func TestShutdownOpening(t *testing.T) {
 	links(t, nil, func(t *testing.T, a, b *Conn) {
 		waiting := opening(t.Context(), a)
@@ -198,7 +199,8 @@ func TestShutdownUnread(t *testing.T) {
 	}
 }
 
-// TestShutdownOffers: they are waited for, too, and can be opened meanwhile, by a side that has been idle.
+// TestShutdownOffers: they are waited for, too, and can be opened meanwhile, by a side that has
+// been idle.
 func TestShutdownOffers(t *testing.T) {
 	links(t, nil, func(t *testing.T, a, b *Conn) {
 		name, offered := a.Offer()
@@ -372,7 +374,7 @@ func TestShutdownAloneFlushes(t *testing.T) {
 	})
 }
 
-// TestShutdownUnhandled: the other side closes, with a one-way message that nobody has handled.
+// TestShutdownUnhandled: the other side closes, with a notification that nobody has handled.
 func TestShutdownUnhandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)

@@ -8,21 +8,27 @@ type Stats struct {
 
 	SendQueue int // bytes of messages that are in frames and not with the system yet
 	Senders   int // messages that wait for credit, for room, or for the grant of their rest
-	Streams   int // that are open
+	Streams   int // that have not ended, or of which not all was read
 
 	// RoundTrip is how long the latest ping that was answered took, 0 if none was: one of Ping, or
 	// one that Stats itself has sent before.
 	RoundTrip time.Duration
 }
 
-// Stats returns the numbers as they are now, and pings the other side for the next time, without waiting for it.
+// Stats returns the numbers as they are now, and pings the other side for the next time. It does
+// not block.
 func (c *Conn) Stats() Stats {
-	s := Stats{BytesIn: c.bytesIn.Load(), BytesOut: c.writer.bytes.Load(), Streams: int(c.work.streams.Load())}
+	s := Stats{
+		BytesIn:  c.bytesIn.Load(),
+		BytesOut: c.writer.bytes.Load(),
+		Streams:  int(c.work.streams.Load()),
+	}
 	w := &c.writer
 	w.mu.Lock()
-	s.SendQueue = len(w.queue) + len(w.rest) - w.written
-	for i := range w.classes {
-		s.Senders += len(w.classes[i].waiting) + len(w.classes[i].open)
+	s.SendQueue = len(w.queues.frames) + len(w.owner.rest) - w.owner.written
+	for i := range w.queues.classes {
+		oc := &w.queues.classes[i]
+		s.Senders += len(oc.waiting) + len(oc.unfinished)
 	}
 	w.mu.Unlock()
 

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A Stream is one end of a byte stream on a Conn: a [net.Conn] with half-close
-// and reset. Its methods may be called from any goroutine.
+// A Stream is one end of a byte stream on a Conn: a [net.Conn] with half-close and reset. Its
+// methods may be called from any goroutine.
 //
-// Bytes that nobody reads cost their window (64 KiB, growing to
-// [Options].StreamWindow while both sides keep up), and hold up nothing else.
+// Bytes that nobody reads take their window (64 KiB, growing to [Options].StreamWindow while both
+// sides keep up), and hold up nothing else.
 //
-// Errors are a [*net.OpError], but for io.EOF. It wraps [net.ErrClosed] after Close on this side,
-// [os.ErrDeadlineExceeded], [ErrReset], [ErrStopped], or why the link has ended.
+// Its errors are a [*net.OpError], but for io.EOF. That wraps [net.ErrClosed] after Close on this
+// side, [os.ErrDeadlineExceeded], [ErrReset], [ErrStopped], or why the link has ended.
 type Stream struct {
 	streams *streams
 	out     outStream
@@ -27,17 +27,14 @@ type Stream struct {
 	readBy, writeBy  deadline
 
 	// Guarded by streams.mu.
-	key     streamKey
-	offer   uint32 // its name while it waits to be opened; otherwise 0
-	refused error  // why it was not
-	halves  int    // how many have ended; at 2 it is forgotten
-	gone    bool   // forgotten, or never known
-	allRead bool   // nothing is left to read
-	counted bool   // Shutdown waits for it
+	state   streamState
+	key     streamKey // while it is in the table
+	offer   uint32    // its name while it is offered, otherwise 0
+	refused error     // why it was not accepted; of the opener
 }
 
-// Read reads what has come, waiting until there is something, the other side
-// has ended the stream (io.EOF), or the deadline passes.
+// Read reads what has come. It waits until there is something, the other side has ended the stream
+// (io.EOF), or the deadline passes.
 func (s *Stream) Read(p []byte) (int, error) {
 	n, err := s.read(p)
 	return n, s.opError("read", err)
@@ -54,21 +51,7 @@ func (s *Stream) read(p []byte) (int, error) {
 	}
 	for {
 		late := s.readBy.wait()
-		var n int
-		var grant int64
-		var err error
-		switch {
-		case isClosed(s.closed):
-			s.in.leave() // before p is the caller's again
-			return 0, net.ErrClosed
-		case isClosed(late):
-			n, grant = s.in.leave()
-			err = os.ErrDeadlineExceeded
-		case len(p) == 0:
-			return 0, nil
-		default:
-			n, grant, err = s.in.take(p)
-		}
+		n, grant, err := s.readNow(p, late)
 		if grant > 0 {
 			s.out.grant(grant)
 		}
@@ -76,19 +59,34 @@ func (s *Stream) read(p []byte) (int, error) {
 		case n > 0:
 			s.streams.hasRead(s)
 			return n, nil
-		case err != nil:
+		case err != nil || len(p) == 0:
 			return 0, err
 		}
 		select {
-		case <-s.in.more:
+		case <-s.in.changed:
 		case <-late:
 		}
 	}
 }
 
-// Write writes p. It returns when all of p is on its way: the other side gets
-// it if the link lives. It waits for credit, until the deadline passes. If it returns an error, the other
-// side gets only the first n bytes.
+// readNow takes what is there. If it returns neither bytes nor an error, there is nothing yet.
+func (s *Stream) readNow(p []byte, late <-chan struct{}) (n int, grant int64, err error) {
+	switch {
+	case isClosed(s.closed):
+		s.in.stopWaiting() // before p is the caller's again
+		return 0, 0, net.ErrClosed
+	case isClosed(late):
+		n, grant = s.in.stopWaiting()
+		return n, grant, os.ErrDeadlineExceeded
+	case len(p) == 0:
+		return 0, 0, nil
+	}
+	return s.in.take(p)
+}
+
+// Write writes p. It returns when all of p is on its way: the other side gets it if the link lives.
+// It waits for credit, until the deadline passes. If it returns an error, the other side gets only
+// the first n bytes.
 func (s *Stream) Write(p []byte) (int, error) {
 	n, err := s.write(p)
 	return n, s.opError("write", err)
@@ -110,7 +108,7 @@ func (s *Stream) write(p []byte) (int, error) {
 	case isClosed(late):
 		return 0, os.ErrDeadlineExceeded
 	}
-	if sent, err := s.out.start(p); err != nil {
+	if sent, err := s.out.write(p); err != nil {
 		return 0, err
 	} else if sent {
 		return len(p), nil
@@ -136,11 +134,12 @@ func (s *Stream) orClosed(err error) error {
 	return err
 }
 
-// CloseWrite ends this side's half: the other one reads io.EOF behind what has been
-// written. Reading goes on.
+// CloseWrite ends this side's half: the other side reads io.EOF behind what has been written.
+// Reading goes on. It does not block.
 //
-// If a Write is at work it fails, and the stream ends for reading, too: the other side reads what was sent and
-// then, as it is not all, [ErrReset]. Once the link has begun to end, the other side reads why that ended, and no io.EOF.
+// If a Write is at work, it fails, and the stream ends for reading, too. The other side then reads
+// what was sent and, as that is not all, [ErrReset]. Once the link has begun to end, the other side
+// reads why that ended, and no io.EOF.
 func (s *Stream) CloseWrite() error {
 	if isClosed(s.closed) {
 		return s.opError("close", net.ErrClosed)
@@ -150,24 +149,24 @@ func (s *Stream) CloseWrite() error {
 	return nil
 }
 
-// Close ends both halves: the other side reads what has been written and then
-// io.EOF, and its writes fail with [ErrStopped]. It waits for nothing. A Write at work, and a link that has
-// begun to end, make of it what they make of [Stream.CloseWrite].
+// Close ends both halves: the other side reads what has been written and then io.EOF, and its
+// writes fail with [ErrStopped]. It does not block, and returns nil. For a Write at work, and for a
+// link that has begun to end, see [Stream.CloseWrite].
 func (s *Stream) Close() error {
 	if !s.streams.closeOnce(s) {
 		return nil
 	}
 	s.readBy.close()
 	s.writeBy.close()
-	if !s.streams.closeOut(s) {
+	if cut := s.streams.closeOut(s); !cut {
 		s.streams.endIn(s)
 	}
 	s.out.w.flush()
 	return nil
 }
 
-// Reset ends the stream at once: what has come, or is on its way, is dropped on both sides. On the other one
-// Read and Write fail with [ErrReset].
+// Reset ends the stream at once: what has come, or is on its way, is dropped on both sides. There
+// Read and Write fail with [ErrReset]. It does not block, and returns nil.
 func (s *Stream) Reset() error {
 	if !s.streams.closeOnce(s) {
 		return nil
@@ -179,7 +178,7 @@ func (s *Stream) Reset() error {
 	return nil
 }
 
-// SetDeadline sets the deadlines of Read and Write, those at work included. A zero t is none.
+// SetDeadline sets the deadlines of Read and Write, of those at work, too. A zero t is none.
 func (s *Stream) SetDeadline(t time.Time) error {
 	if err := s.SetReadDeadline(t); err != nil {
 		return err
@@ -190,7 +189,7 @@ func (s *Stream) SetDeadline(t time.Time) error {
 // SetReadDeadline sets the deadline of Read.
 func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(&s.readBy, t) }
 
-// SetWriteDeadline sets the deadline of Write. What Write has sent of its bytes when it passes is in what it returns.
+// SetWriteDeadline sets the deadline of Write. A Write that it ends returns how much was sent.
 func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.writeBy, t) }
 
 func (s *Stream) setDeadline(d *deadline, t time.Time) error {

@@ -21,8 +21,8 @@ func requireAgreed(t testing.TB, x, y *Stream) {
 	x.out.w.mu.Unlock()
 	y.in.mu.Lock()
 	defer y.in.mu.Unlock()
-	require.Equal(t, credit, y.in.left)
-	require.Equal(t, y.in.window, y.in.left+int64(y.in.chunks.size)+y.in.taken)
+	require.Equal(t, credit, y.in.credit)
+	require.Equal(t, y.in.window, y.in.credit+int64(y.in.chunks.size)+y.in.unpaid)
 }
 
 // TestStreamUnread: a stream that nobody reads takes its window and stops
@@ -68,7 +68,8 @@ func TestStreamUnread(t *testing.T) {
 	})
 }
 
-// TestStreamWindowGrows: it doubles while both sides keep up, to what the options say, and not for a slow writer.
+// TestStreamWindowGrows: it doubles while both sides keep up, to what the options say, and not for
+// a slow writer.
 func TestStreamWindowGrows(t *testing.T) {
 	for _, limit := range []int{1, 1000, firstWindow, firstWindow + 1, 300_000, 1 << 20} {
 		bothEnds(t, &Options{StreamWindow: limit}, func(t *testing.T, a, b *Conn, x, y *Stream) {
@@ -107,7 +108,8 @@ func TestStreamWindowGrows(t *testing.T) {
 	})
 }
 
-// TestStreamMemory: what nobody reads takes about twice its size, however small the pieces, and nothing when it was read.
+// TestStreamMemory: what nobody reads takes about twice its size, however small the pieces, and
+// nothing when it was read.
 func TestStreamMemory(t *testing.T) {
 	for _, piece := range []int{1, 7, 511, 513, 5000, maxPayload/2 - 1, maxPayload / 2, maxPayload/2 + 1, maxPayload} {
 		bothEnds(t, &Options{Window: 1 << 20}, func(t *testing.T, a, b *Conn, x, y *Stream) {
@@ -148,7 +150,8 @@ func TestStreamMemory(t *testing.T) {
 	}
 }
 
-// TestStreamPieces: all bytes arrive in order, whatever the sizes of writes and reads, with a window of any size.
+// TestStreamPieces: all bytes arrive in order, whatever the sizes of writes and reads, with a
+// window of any size.
 func TestStreamPieces(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, window := range []int{1, 2, 3, 100, 40_000, 100_000, 1 << 20} {
@@ -216,7 +219,8 @@ func TestStreamZeroLength(t *testing.T) {
 	})
 }
 
-// TestStreamsTakeTurns: a long write holds up neither another stream nor a message by more than a few frames.
+// TestStreamsTakeTurns: a long write holds up neither another stream nor a message by more than a
+// few frames.
 func TestStreamsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, a, b := tapped(t, nil)

@@ -33,8 +33,8 @@ var beginnings = map[string]func(t *testing.T, a *Conn, raw net.Conn){
 	},
 }
 
-// TestNoEndOnceTheLinkEnds: what is done to a stream once its link has begun to end is no orderly end on the wire:
-// data before it may have been refused.
+// TestNoEndOnceTheLinkEnds: what is done to a stream once its link has begun to end is no orderly
+// end on the wire: data before it may have been refused.
 func TestNoEndOnceTheLinkEnds(t *testing.T) {
 	for name, begin := range beginnings {
 		for op, end := range map[string]func(*Stream) error{"Close": (*Stream).Close, "CloseWrite": (*Stream).CloseWrite} {
@@ -48,7 +48,7 @@ func TestNoEndOnceTheLinkEnds(t *testing.T) {
 						require.NoError(t, err)
 						conn, err := a.Accept()
 						require.NoError(t, err)
-						write := writing(conn, size) // nobody reads: the writer stands in the kernel
+						write := writing(conn, size) // nobody reads it
 						synctest.Wait()
 						begin(t, a, raw)
 						synctest.Wait()
@@ -79,7 +79,7 @@ func TestNothingWrittenBehindTheEnd(t *testing.T) {
 		p := newRawPeer(t, nil)
 		p.out()
 		p.writer.mu.Lock()
-		p.writer.control = appendHeader(p.writer.control, kindShutdown, 0, 0)
+		p.writer.owed.frames = appendHeader(p.writer.owed.frames, kindShutdown, 0, 0)
 		p.writer.mu.Unlock()
 		p.ending.Store(true)
 		close(p.done) // how end begins
@@ -141,7 +141,8 @@ func TestCutOffer(t *testing.T) {
 	})
 }
 
-// TestDeadlineThenEnd: a Write that ended by its deadline may be gone on with, and the stream then ends in order.
+// TestDeadlineThenEnd: a Write that ended by its deadline may be gone on with, and the stream then
+// ends in order.
 func TestDeadlineThenEnd(t *testing.T) {
 	bothEnds(t, nil, func(t *testing.T, a, b *Conn, x, y *Stream) {
 		data := body(1, 100<<10)

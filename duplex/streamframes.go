@@ -10,49 +10,49 @@ import (
 // frame is called with a frame of a stream. by says which side has sent it.
 func (ss *streams) frame(r *reader, base, by kind, h header) error {
 	if base == kindOpen {
-		return ss.opened(r, h)
+		return ss.peerOpens(r, h)
 	}
 	key := streamKey{h.id, by == byAcceptor}
 	s, err := ss.find(key)
 	if err != nil {
 		return err
 	}
-	if s != nil && !s.out.begun.Load() && base != kindReset && base != kindAccept {
+	isAnswer := base == kindReset || base == kindAccept
+	if s != nil && !isAnswer && !s.out.accepted.Load() {
 		return protocolErrorf("%v frame of stream %d, which has not been accepted", h.kind, h.id)
 	}
-	switch base {
-	case kindData:
+	if base == kindData {
 		return ss.data(r, s, int(h.length))
+	}
+	var number uint32
+	if h.length > 0 {
+		if number, err = r.uint32(); err != nil {
+			return err
+		}
+	}
+	if s == nil {
+		if base == kindReset && !key.mine {
+			ss.peerNeedsNoAnswer(key.id)
+		}
+		return nil
+	}
+	switch base {
+	case kindAccept:
+		return ss.peerAccepts(s, number)
+	case kindMore:
+		return ss.peerReads(s, number)
 	case kindEnd:
-		if s != nil {
-			return ss.peerEnds(s)
-		}
-		return nil
+		return ss.peerEnds(s)
 	case kindStop:
-		if s != nil {
-			ss.endOut(s)
-		}
-		return nil
+		ss.endOut(s)
+	case kindReset:
+		ss.peerResets(s, number)
 	}
-	n, err := r.uint32() // of all other kinds
-	switch {
-	case err != nil:
-		return err
-	case base == kindReset:
-		ss.peerResets(key, s, n)
-		return nil
-	case s == nil:
-		return nil
-	case base == kindAccept:
-		return ss.peerAccepts(s, n)
-	}
-	w := &ss.c.writer
-	w.update(func() { err = s.out.addCredit(int64(n)) })
-	return err
+	return nil
 }
 
-// find returns the stream that is meant, nil if it was forgotten: then the frame
-// has crossed something that this side has said.
+// find returns the stream that is meant. It is nil if it was forgotten: then the frame has crossed
+// something that this side has said.
 func (ss *streams) find(key streamKey) (*Stream, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -75,8 +75,8 @@ func (r *reader) uint32() (uint32, error) {
 	return binary.LittleEndian.Uint32(b[:]), err
 }
 
-// opened is called when the other side opens a stream.
-func (ss *streams) opened(r *reader, h header) error {
+// peerOpens is called with an open frame.
+func (ss *streams) peerOpens(r *reader, h header) error {
 	window, err := r.uint32()
 	if err != nil {
 		return err
@@ -90,86 +90,94 @@ func (ss *streams) opened(r *reader, h header) error {
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if int32(h.id-ss.lastID) <= 0 {
-		return protocolErrorf("open of stream %d, but %d has been opened before", h.id, ss.lastID)
-	}
 	key := streamKey{h.id, false}
-	if ss.table[key] != nil {
-		return protocolErrorf("open of stream %d, which is open already", h.id)
-	}
-	if err := ss.countUnanswered(); err != nil {
+	if err := ss.mayOpen(key); err != nil {
 		return err
 	}
 	ss.lastID = h.id
 	defer ss.c.arrived()
-	if ss.ended {
-		return nil
-	}
-	if name != 0 {
-		s := ss.offers[name]
-		if s == nil {
-			ss.refuse(h.id, resetNoOffer)
-			return nil
-		}
-		delete(ss.offers, name)
-		s.key, s.offer = key, 0
-		ss.admit(s, window, true)
-		return nil
-	}
-	var reason uint32
 	switch {
-	case ss.c.work.draining.Load():
-		reason = resetShutdown
-	case ss.deaf:
-		reason = resetNoListener
-	case len(ss.waiting) >= ss.backlog:
-		reason = resetBacklogFull
+	case ss.ended:
+	case name != 0:
+		ss.openOffer(key, window, name)
+	default:
+		ss.admit(key, window)
 	}
-	if reason != 0 {
-		ss.refuse(h.id, reason)
-		return nil
-	}
-	s := ss.newStream(byAcceptor)
-	s.key = key
-	ss.admit(s, window, false)
-	ss.waiting = append(ss.waiting, s)
-	signal(ss.arrived)
 	return nil
 }
 
-// admit puts a stream that the other side has opened into the table. taken says
-// that it is taken at once. mu is held.
-func (ss *streams) admit(s *Stream, window uint32, taken bool) {
-	ss.put(s)
-	own := s.in.open()
-	w := &ss.c.writer
-	w.update(func() {
-		o := &s.out
-		o.id, o.opened, o.window = s.key.id, true, own
-		if !taken {
-			o.credit = int64(window)
-			return
-		}
-		// All at once: somebody may be writing, and nothing may go out before
-		// the accept does.
-		o.owe(dueAccept)
-		if o.ending { // CloseWrite has come before the other side
-			o.oweEnd()
-			return
-		}
-		o.credit = int64(window)
-		o.getReady()
-	})
+// mayOpen returns an error if the other side must not open this stream. mu is held.
+func (ss *streams) mayOpen(key streamKey) error {
+	if int32(key.id-ss.lastID) <= 0 {
+		return protocolErrorf("open of stream %d, but %d has been opened before", key.id, ss.lastID)
+	}
+	if ss.table[key] != nil {
+		return protocolErrorf("open of stream %d, which is open already", key.id)
+	}
+	return ss.countUnanswered()
 }
 
-// countUnanswered reports an error if the other side must not open another
-// stream. What has been answered is what the writer has sent, so that one that
-// does not read cannot make this side owe it ever more. mu is held.
+// openOffer gives the other side the stream that it was offered by this name. mu is held.
+func (ss *streams) openOffer(key streamKey, window, name uint32) {
+	s := ss.offers[name]
+	if s == nil {
+		ss.refuse(key.id, resetNoOffer)
+		return
+	}
+	delete(ss.offers, name)
+	s.key, s.offer = key, 0
+	ss.put(s, streamIsAccepted)
+	halfEnded := false
+	ss.c.writer.update(func() {
+		// All at once: somebody may be writing, and nothing may go out before the accept does.
+		s.out.window = s.in.grantWindow()
+		s.out.open(key.id, window)
+		s.out.owe(dueAccept)
+		halfEnded = s.out.state == outEnded
+	})
+	if halfEnded {
+		ss.on(s, streamHalfEnds)
+	}
+}
+
+// admit has a stream of the other side wait for Accept, or refuses it. mu is held.
+func (ss *streams) admit(key streamKey, window uint32) {
+	if reason := ss.refusalReason(); reason != 0 {
+		ss.refuse(key.id, reason)
+		return
+	}
+	s := ss.newStream(byAcceptor)
+	s.key = key
+	ss.put(s, streamComes)
+	ss.c.writer.update(func() {
+		s.out.window = s.in.grantWindow()
+		s.out.open(key.id, window)
+	})
+	ss.waiting = append(ss.waiting, s)
+	signal(ss.arrived)
+}
+
+// refusalReason returns the code with which a stream is refused now, 0 if it is not. mu is held.
+func (ss *streams) refusalReason() uint32 {
+	switch {
+	case ss.c.work.draining.Load():
+		return resetShutdown
+	case ss.noListener:
+		return resetNoListener
+	case len(ss.waiting) >= ss.backlog:
+		return resetBacklogFull
+	}
+	return 0
+}
+
+// countUnanswered returns an error if the other side must not open another stream. What has been
+// answered is what the writer has sent, so that one that does not read cannot make this side owe it
+// ever more. mu is held.
 func (ss *streams) countUnanswered() error {
 	w := &ss.c.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(ss.waiting)+len(w.answers)+len(w.refusals) >= maxUnanswered {
+	if len(ss.waiting)+len(w.owed.answers)+len(w.owed.refusals) >= maxUnanswered {
 		return protocolErrorf("more than %d streams opened without waiting for an answer", maxUnanswered)
 	}
 	return nil
@@ -178,7 +186,7 @@ func (ss *streams) countUnanswered() error {
 // refuse answers an open. mu is held.
 func (ss *streams) refuse(id, code uint32) {
 	w := &ss.c.writer
-	w.update(func() { w.refusals = append(w.refusals, refusal{id, code}) })
+	w.update(func() { w.owed.refusals = append(w.owed.refusals, refusal{id, code}) })
 }
 
 func (ss *streams) data(r *reader, s *Stream, n int) error {
@@ -204,8 +212,15 @@ func (ss *streams) peerEnds(s *Stream) error {
 	if !s.in.end() {
 		return protocolErrorf("second end of stream %d", s.key.id)
 	}
-	ss.halfEnded(s)
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.on(s, streamHalfEnds)
 	return nil
+}
+
+func (ss *streams) peerReads(s *Stream, n uint32) (err error) {
+	ss.c.writer.update(func() { err = s.out.addCredit(int64(n)) })
+	return err
 }
 
 func (ss *streams) peerAccepts(s *Stream, window uint32) error {
@@ -214,47 +229,46 @@ func (ss *streams) peerAccepts(s *Stream, window uint32) error {
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s.out.begun.Swap(true) {
+	if s.out.accepted.Swap(true) {
 		return protocolErrorf("second accept of stream %d", s.key.id)
 	}
-	w := &ss.c.writer
-	w.update(func() { s.out.credit = int64(window) })
+	ss.on(s, streamIsAccepted) // unless Open has been given up meanwhile
+	ss.c.writer.update(func() {
+		if s.out.state == outOpen {
+			s.out.credit = int64(window)
+		}
+	})
 	s.answered <- struct{}{}
 	return nil
 }
 
-// peerResets is called when a stream was refused, withdrawn or reset. s is nil if it is not in the table.
-func (ss *streams) peerResets(key streamKey, s *Stream, code uint32) {
-	w := &ss.c.writer
-	if s == nil {
-		if !key.mine { // it may have been answered already; the opener needs that no more
-			w.update(func() {
-				if o := w.answers[key.id]; o != nil {
-					o.forgo()
-				}
-				w.refusals = slices.DeleteFunc(w.refusals, func(r refusal) bool { return r.id == key.id })
-			})
-		}
-		return
-	}
+// peerResets is called when a stream was refused, withdrawn or reset.
+func (ss *streams) peerResets(s *Stream, code uint32) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s.gone {
+	switch {
+	case s.state.isGone():
 		return
-	}
-	if key.mine && !s.out.begun.Load() {
+	case s.state == streamAsked:
 		s.refused = refused(code)
 		s.answered <- struct{}{}
-	} else if code == resetCut {
+	case code == resetCut:
 		s.in.cut()
-	} else {
-		s.in.fail(ErrReset, true)
+	default:
+		s.in.close(ErrReset)
 	}
-	s.allRead = s.in.empty()
-	ss.forget(s)
+	ss.on(s, streamEndsAtOnce)
+	ss.c.writer.update(func() { s.out.drop(ErrReset) })
+}
+
+// peerNeedsNoAnswer drops the answer to an open that the other side has withdrawn, if it is still
+// to be sent. The stream itself is forgotten already.
+func (ss *streams) peerNeedsNoAnswer(id uint32) {
+	w := &ss.c.writer
 	w.update(func() {
-		s.out.stop(ErrReset)
-		s.out.ending = true
-		s.out.forgo()
+		if o := w.owed.answers[id]; o != nil {
+			o.forgo()
+		}
+		w.owed.refusals = slices.DeleteFunc(w.owed.refusals, func(r refusal) bool { return r.id == id })
 	})
 }

@@ -65,7 +65,8 @@ func requireBlocked[T any](t testing.TB, calls ...<-chan T) {
 	}
 }
 
-// requireNow returns what a call has returned, which must be there once all goroutines of the bubble wait.
+// requireNow returns what a call has returned, which must be there once all goroutines of the
+// bubble wait.
 func requireNow[T any](t testing.TB, call <-chan T) T {
 	t.Helper()
 	synctest.Wait()
@@ -109,8 +110,8 @@ func tracesOf(c *Conn) traces {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return traces{
-		len(ss.table), len(ss.waiting), len(ss.offers), int(c.work.streams.Load()), len(ss.opening),
-		len(w.streams), len(w.ends), len(w.answers), len(w.refusals), len(w.ready),
+		len(ss.table), len(ss.waiting), len(ss.offers), int(c.work.streams.Load()), len(ss.unanswered),
+		len(w.owed.streams), len(w.owed.ends), len(w.owed.answers), len(w.owed.refusals), len(w.queues.turns),
 	}
 }
 

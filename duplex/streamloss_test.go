@@ -87,8 +87,8 @@ func requireLost(t testing.TB, err error, op string, want []error) {
 	}
 }
 
-// TestLoss: all that waits ends at once, with the reason, and so does what comes later. What has come
-// is still read.
+// TestLoss: all that waits ends at once, with the reason, and so does what comes later. What has
+// come is still read.
 func TestLoss(t *testing.T) {
 	eachLoss(t, func(t *testing.T, a, b *Conn, lose func(), want []error) {
 		x, y := streamPair(t, a, b)   // empty
@@ -213,7 +213,8 @@ func TestLossBehindTheAnswer(t *testing.T) {
 	})
 }
 
-// TestCloseFlushes: what Write and Close of a stream have accepted arrives before the bye of Conn.Close.
+// TestCloseFlushes: what Write and Close of a stream have accepted arrives before the bye of
+// Conn.Close.
 func TestCloseFlushes(t *testing.T) {
 	for _, n := range []int{1, smallWrite, 40_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
-// TestOpenAccept: streams are accepted in the order in which they were opened, from both sides at once.
+// TestOpenAccept: streams are accepted in the order in which they were opened, from both sides at
+// once.
 func TestOpenAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)
@@ -157,7 +158,8 @@ func TestOpenEndsWithContext(t *testing.T) {
 	})
 }
 
-// TestOpenGivesUpAsItIsAccepted: whoever of the two is first, no stream stays, and an end that was accepted is reset.
+// TestOpenGivesUpAsItIsAccepted: whoever of the two is first, no stream stays, and an end that was
+// accepted is reset.
 func TestOpenGivesUpAsItIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, nil)
@@ -193,7 +195,8 @@ func TestOpenGivesUpAsItIsAccepted(t *testing.T) {
 	})
 }
 
-// TestUnanswered: one side has 256 opens without an answer at most. Further ones wait, each until its context ends.
+// TestUnanswered: one side has 256 opens without an answer at most. Further ones wait, each until
+// its context ends.
 func TestUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, &Options{Backlog: 1000})
@@ -257,7 +260,8 @@ func TestRefusedWithoutReading(t *testing.T) {
 	})
 }
 
-// TestGivenUpBeforeItWasSent: an open that was given up before it went out costs nothing, on a link that is stuck.
+// TestGivenUpBeforeItWasSent: an open that was given up before it went out costs nothing, on a link
+// that is stuck.
 func TestGivenUpBeforeItWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, a, b := tapped(t, nil)

@@ -138,8 +138,8 @@ func TestEverythingAtOnce(t *testing.T) {
 	})
 }
 
-// TestReadGivesItsBufferBack: once Read has returned, for whatever reason, nothing is written to its
-// buffer any more. The race detector sees it.
+// TestReadGivesItsBufferBack: once Read has returned, for whatever reason, nothing is written to
+// its buffer any more. The race detector sees it.
 func TestReadGivesItsBufferBack(t *testing.T) {
 	for name, stop := range map[string]func(s *Stream){
 		"close":    func(s *Stream) { s.Close() },
@@ -181,7 +181,8 @@ func TestReadGivesItsBufferBack(t *testing.T) {
 	}
 }
 
-// TestReadGivesItsBufferBackInAClose: the same where a Close is held up half done and data wakes the Read.
+// TestReadGivesItsBufferBackInAClose: the same where a Close is held up half done and data wakes
+// the Read.
 func TestReadGivesItsBufferBackInAClose(t *testing.T) {
 	bothEnds(t, nil, func(t *testing.T, a, b *Conn, x, y *Stream) {
 		buf := make([]byte, 10)
@@ -207,7 +208,8 @@ func TestReadGivesItsBufferBackInAClose(t *testing.T) {
 	})
 }
 
-// TestWriteGivesItsBufferBack: once Write has returned, for whatever reason, its bytes are not read any more.
+// TestWriteGivesItsBufferBack: once Write has returned, for whatever reason, its bytes are not read
+// any more.
 func TestWriteGivesItsBufferBack(t *testing.T) {
 	for name, stop := range map[string]func(x, y *Stream){
 		"close":    func(x, _ *Stream) { x.Close() },

@@ -19,8 +19,8 @@ var rpcCodecs = []struct {
 	{"json", jsonrpc.NewClient, func(s *rpc.Server, l io.ReadWriteCloser) { s.ServeCodec(jsonrpc.NewServerCodec(l)) }},
 }
 
-// TestNetRPCOverStreams runs net/rpc as it is, with servers on both sides of a link and clients that are called back
-// from within calls, each connection a stream.
+// TestNetRPCOverStreams runs net/rpc as it is, with servers on both sides of a link and clients
+// that are called back from within calls, each connection a stream.
 func TestNetRPCOverStreams(t *testing.T) {
 	for _, codec := range rpcCodecs {
 		t.Run(codec.name, func(t *testing.T) {
@@ -56,7 +56,8 @@ func TestNetRPCOverStreams(t *testing.T) {
 	}
 }
 
-// TestNetRPCLoss: calls that wait for their answer fail when the link ends, over lanes and over streams.
+// TestNetRPCLoss: calls that wait for their answer fail when the link ends, over lanes and over
+// streams.
 func TestNetRPCLoss(t *testing.T) {
 	for _, codec := range rpcCodecs {
 		for _, over := range []string{"lanes", "streams"} {
@@ -98,8 +99,8 @@ func (s *Slow) Call(int, *int) error {
 	return nil
 }
 
-// TestLaneIsPlain: a lane moves bytes as any connection does, whatever the sizes of writes and reads, both lanes
-// both ways at once, until one side closes.
+// TestLaneIsPlain: a lane moves bytes as any connection does, whatever the sizes of writes and
+// reads, both lanes both ways at once, until one side closes.
 func TestLaneIsPlain(t *testing.T) {
 	overPipes(t, &Options{Window: 4096}, func(t *testing.T, a, b *Conn) {
 		ways := [][2]*Lane{

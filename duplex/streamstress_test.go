@@ -85,8 +85,8 @@ type streamStress struct {
 	streams, bytes, count atomic.Int64
 }
 
-// play is one end of a stream: it sends a body and checks that of the other
-// end. early says that it may stop reading before the end: if both did, each would wait for the other.
+// play is one end of a stream: it sends a body and checks that of the other end. early says that it
+// may stop reading before the end: if both did, each would wait for the other.
 func (s *streamStress) play(c *Stream, rng *rand.Rand, early bool) {
 	s.streams.Add(1)
 	sendRNG := rand.New(rand.NewPCG(rng.Uint64(), 0))
@@ -196,9 +196,9 @@ func (s *streamStress) messages(ctx context.Context, running *sync.WaitGroup, fr
 	echoed := make(chan []byte, 1)
 	from.ClientLane().Receive(func(msg []byte, _ bool) bool { echoed <- msg; return true }, ignore, func(error) {})
 	calls := make(chan []byte, 1)
-	to.ServerLane().Receive(func(msg []byte, oneWay bool) bool {
+	to.ServerLane().Receive(func(msg []byte, notification bool) bool {
 		checkBody(s.t, msg)
-		if !oneWay {
+		if !notification {
 			calls <- msg
 		}
 		return true
@@ -214,7 +214,7 @@ func (s *streamStress) messages(ctx context.Context, running *sync.WaitGroup, fr
 		for i := 0; time.Now().Before(stop); i++ {
 			msg := body(i, 8+rng.IntN(1<<rng.IntN(22)))
 			if err := from.ClientLane().Send(ctx, msg, true); err != nil {
-				s.t.Errorf("one-way message: %v", err)
+				s.t.Errorf("notification: %v", err)
 				return
 			}
 			if err := from.ClientLane().Send(ctx, msg, false); err != nil {

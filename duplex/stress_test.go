@@ -50,7 +50,7 @@ func TestStress(t *testing.T) {
 				taking.Go(func() {
 					for n := range s.late[cl] {
 						runtime.Gosched()
-						lane.Release(n, cl == oneWay)
+						lane.Release(n, cl == notification)
 					}
 				})
 			}
@@ -58,7 +58,7 @@ func TestStress(t *testing.T) {
 			d[1].ClientLane().Receive(s.deliver, ignore, func(error) {})
 			for _, w := range ways {
 				senders := 6
-				if w.class == oneWay {
+				if w.class == notification {
 					senders = 1 // so that the order of all of them is known
 				}
 				for j := range senders {
@@ -71,6 +71,10 @@ func TestStress(t *testing.T) {
 		for _, s := range all {
 			s.wait(ctx)
 			t.Logf("%d messages", len(s.seen))
+		}
+		for _, c := range []*Conn{a, b} {
+			_, err := c.Ping(ctx) // behind the aborts of what was given up: they have come now, too
+			require.NoError(t, err)
 		}
 		require.NoError(t, a.Close())
 		require.ErrorIs(t, b.Wait(), ErrPeerClosed)
@@ -111,7 +115,7 @@ func (s *stress) send(ctx context.Context, l *Lane, cl class, who uint32, rng *r
 		if rng.IntN(3) == 0 {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(2000))*time.Microsecond)
 		}
-		err := l.Send(ctx, msg, cl == oneWay)
+		err := l.Send(ctx, msg, cl == notification)
 		clear(msg) // it is ours again
 		cancel()
 		s.mu.Lock()
@@ -123,7 +127,7 @@ func (s *stress) send(ctx context.Context, l *Lane, cl class, who uint32, rng *r
 			return
 		}
 		s.mu.Unlock()
-		if err := l.Send(ctx, nil, cl == oneWay); err != errEmpty {
+		if err := l.Send(ctx, nil, cl == notification); err != errEmpty {
 			s.t.Errorf("empty message: %v", err)
 		}
 	}
@@ -142,7 +146,7 @@ func (s *stress) deliver(msg []byte, _ bool) bool {
 	}
 	s.seen[tag] = true
 	cl, from, count := class(tag&3), tag&0xff, tag>>8
-	if len(msg) <= maxPayload || cl == oneWay {
+	if len(msg) <= maxPayload || cl == notification {
 		if s.last[from] >= count {
 			s.t.Errorf("%v message %d of sender %d came behind %d", cl, count, tag>>4&15, s.last[from])
 		}

@@ -34,16 +34,16 @@ func both(t *testing.T, opts *Options, f func(t *testing.T, a, b *Conn)) {
 
 // A way is one class of messages from one side to the other.
 type way struct {
-	class    class
-	out      func(*Conn) *Lane
-	in       func(*Conn) *Lane
-	isOneWay bool
+	class          class
+	out            func(*Conn) *Lane
+	in             func(*Conn) *Lane
+	isNotification bool
 }
 
 var ways = []way{
 	{call, (*Conn).ClientLane, (*Conn).ServerLane, false},
 	{reply, (*Conn).ServerLane, (*Conn).ClientLane, false},
-	{oneWay, (*Conn).ClientLane, (*Conn).ServerLane, true},
+	{notification, (*Conn).ClientLane, (*Conn).ServerLane, true},
 }
 
 func TestLargerThanWindow(t *testing.T) {
@@ -55,7 +55,7 @@ func TestLargerThanWindow(t *testing.T) {
 				for i := range senders {
 					for j, w := range ways {
 						// Of the largest size: no two fit what may be granted.
-						sent = append(sent, sending(t.Context(), w.out(a), body(3*i+j, 1<<20), w.isOneWay))
+						sent = append(sent, sending(t.Context(), w.out(a), body(3*i+j, 1<<20), w.isNotification))
 					}
 				}
 				for _, c := range sent {
@@ -90,8 +90,8 @@ func TestHalfReceived(t *testing.T) {
 	})
 }
 
-// TestOneWayOrder: small ones behind large ones, one queue, none overtakes.
-func TestOneWayOrder(t *testing.T) {
+// TestNotificationOrder: small ones behind large ones, one queue, none overtakes.
+func TestNotificationOrder(t *testing.T) {
 	for _, sizes := range [][]int{
 		{100_000, 10, 10, 10},
 		{10, 1 << 20, 10, 40_000, 40_000, 10, 32_768, 32_769, 8},
@@ -114,7 +114,7 @@ func TestOneWayOrder(t *testing.T) {
 	}
 }
 
-// queued sends a one-way message and returns when it is queued or sent.
+// queued sends a notification and returns when it is queued or sent.
 func queued(t *testing.T, c *Conn, msg []byte) <-chan error {
 	entered := make(chan struct{})
 	sent := make(chan error, 1)
@@ -143,7 +143,7 @@ func (n *noticed) Done() <-chan struct{} {
 	return n.Context.Done()
 }
 
-// TestNestedBesideFlood: calls nested eight deep beside one-way messages that nobody takes.
+// TestNestedBesideFlood: calls nested eight deep beside notifications that nobody takes.
 func TestNestedBesideFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t, tiny)
@@ -192,7 +192,7 @@ func TestNestedBesideFlood(t *testing.T) {
 		cancel()
 		for i, c := range floods {
 			if err := <-c; err != nil {
-				require.ErrorIs(t, err, context.Canceled, "one-way message %d", i)
+				require.ErrorIs(t, err, context.Canceled, "notification %d", i)
 			}
 		}
 	})
@@ -220,13 +220,13 @@ func TestClassesApart(t *testing.T) {
 				for _, w := range ways {
 					if w.class != free.class {
 						for i := range 10 {
-							sending(ctx, w.out(a), body(i, 500+100_000*(i%2)), w.isOneWay)
+							sending(ctx, w.out(a), body(i, 500+100_000*(i%2)), w.isNotification)
 						}
 					}
 				}
 				synctest.Wait()
 				for i := range 100 {
-					require.NoError(t, free.out(a).Send(ctx, body(i, 1+i), free.isOneWay))
+					require.NoError(t, free.out(a).Send(ctx, body(i, 1+i), free.isNotification))
 				}
 				synctest.Wait()
 				require.Equal(t, 100, got)

@@ -94,16 +94,16 @@ type step struct {
 const example = `
 A  20 00 00 00 40 00 00 00                           credit call: 64
 A  21 00 00 00 40 00 00 00                           credit reply: 64
-A  22 00 00 00 40 00 00 00                           credit one-way: 64
+A  22 00 00 00 40 00 00 00                           credit notification: 64
 B  20 00 00 00 00 00 04 00                           credit call: 262144
 B  21 00 00 00 00 00 04 00                           credit reply: 262144
-B  22 00 00 00 00 00 04 00                           credit one-way: 262144
+B  22 00 00 00 00 00 04 00                           credit notification: 262144
 A  10 00 05 00 00 00 00 00 68 65 6c 6c 6f            whole call "hello", costs B's credit 37
 B  11 00 02 00 00 00 00 00 68 69                     whole reply "hi", costs A's credit 34
 A  21 00 00 00 22 00 00 00                           credit reply: 34, for the reply was taken
-A  16 00 00 80 00 00 00 00 00 c0 00 00 00 00 00 00 +32760    first one-way 0: total 49152, costs 32800
-B  26 00 00 00 00 00 00 00                           grant one-way 0
-A  1a 00 08 40 00 00 00 00 +16392                    piece one-way 0: the last
+A  16 00 00 80 00 00 00 00 00 c0 00 00 00 00 00 00 +32760    first notification 0: total 49152, costs 32800
+B  26 00 00 00 00 00 00 00                           grant notification 0
+A  1a 00 08 40 00 00 00 00 +16392                    piece notification 0: the last
 A  14 00 00 80 00 00 00 00 01 80 00 00 00 00 00 00 +32760    first call 0: total 32769
 A  1c 00 00 00 00 00 00 00                           abort call 0: its sender gave up before the grant
 B  24 00 00 00 00 00 00 00                           grant call 0: crossed the abort, means nothing
@@ -188,7 +188,7 @@ func TestExample(t *testing.T) {
 
 // TestReceiveGolden reads each kind of message frame written by hand.
 func TestReceiveGolden(t *testing.T) {
-	for cl, lane := range map[class]func(*Conn) *Lane{call: (*Conn).ServerLane, reply: (*Conn).ClientLane, oneWay: (*Conn).ServerLane} {
+	for cl, lane := range map[class]func(*Conn) *Lane{call: (*Conn).ServerLane, reply: (*Conn).ClientLane, notification: (*Conn).ServerLane} {
 		t.Run(cl.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newRawPeer(t, &Options{Window: 1 << 20, MaxMessage: 1 << 20})

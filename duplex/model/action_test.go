@@ -38,7 +38,7 @@ func (a action) String() string {
 	case actHandler:
 		return fmt.Sprintf("%v: handler of m%d goes on", a.x, a.i)
 	case actHandle:
-		return fmt.Sprintf("%v: one-way handler takes m%d", a.x, a.frame.id)
+		return fmt.Sprintf("%v: notification handler takes m%d", a.x, a.frame.id)
 	case actGiveUp:
 		return fmt.Sprintf("%v: sender of m%d gives up", a.x, a.i)
 	case actWrite:
@@ -64,7 +64,7 @@ func (md *model) actions(s *state, list []action) []action {
 			list = append(list, action{kind: actRead, x: x, frame: s.pipes[x.other()].frames[0]})
 		}
 		if md.mayHandle(s, x) {
-			list = append(list, action{kind: actHandle, x: x, frame: frame{id: s.conns[x].notes.at[0]}})
+			list = append(list, action{kind: actHandle, x: x, frame: frame{id: s.conns[x].notifications.at[0]}})
 		}
 		if c := &s.conns[x]; md.shut[x] && !c.shut && !c.closed {
 			list = append(list, action{kind: actShutdown, x: x})

@@ -32,7 +32,7 @@ func (md *model) mayBegin(s *state, m *message, inFlight bool) bool {
 		return true
 	case !inFlight:
 		return md.broken == anyoneWhileServing && md.serving(s, m.from)
-	case m.class == oneWay:
+	case m.class == notification:
 		return md.broken != nestedRefused && md.broken != onlyCallsInFlight
 	}
 	return md.broken != nestedRefused
@@ -84,7 +84,7 @@ func (md *model) handlerStep(s *state, id uint8) (fault string) {
 		return md.begin(s, m.steps[ms.step-1], true)
 	}
 	ms.in = inDone
-	if m.class == oneWay {
+	if m.class == notification {
 		return ""
 	}
 	if md.broken == callTakenAtItsEnd {
@@ -93,13 +93,13 @@ func (md *model) handlerStep(s *state, id uint8) (fault string) {
 	return md.begin(s, m.answer, true)
 }
 
-// mayHandle reports whether the one-way handler of side x can take the next message.
+// mayHandle reports whether the notification handler of side x can take the next message.
 func (md *model) mayHandle(s *state, x side) bool {
-	if md.mute[x] || s.conns[x].notes.n == 0 {
+	if md.mute[x] || s.conns[x].notifications.n == 0 {
 		return false
 	}
 	for id := range md.msgs {
-		if m := &md.msgs[id]; m.to() == x && m.class == oneWay && s.msgs[id].in == inHandled {
+		if m := &md.msgs[id]; m.to() == x && m.class == notification && s.msgs[id].in == inHandled {
 			return false // one at a time
 		}
 	}
@@ -107,7 +107,7 @@ func (md *model) mayHandle(s *state, x side) bool {
 }
 
 func (md *model) handle(s *state, x side) {
-	id := s.conns[x].notes.pop()
+	id := s.conns[x].notifications.pop()
 	s.msgs[id].in = inHandled
 	md.take(s, x, id)
 }

@@ -61,7 +61,7 @@ func (md *model) unfinished(s *state) string {
 func (md *model) unfinishedMessage(s *state, id int) string {
 	m, ms := &md.msgs[id], &s.msgs[id]
 	switch {
-	case m.class == oneWay && md.mute[m.to()] && ms.out != outFailed:
+	case m.class == notification && md.mute[m.to()] && ms.out != outFailed:
 		return "" // nobody takes it
 	case ms.out == outWaiting || ms.out == outOpen || ms.out == outReady:
 		return fmt.Sprintf("the sender of m%d, a %v, waits for ever", id, m.class)

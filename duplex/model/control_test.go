@@ -1,7 +1,7 @@
 package model
 
-// control appends the control frames that side x is to send: all of them, or
-// the first in a fixed order. They are state, not a queue: each is due because of a figure or a flag.
+// control appends the control frames that side x is to send: all of them, or the first in a fixed
+// order. They are state, not a queue: each is due because of a figure or a flag.
 func (md *model) control(s *state, x side, list []frame) []frame {
 	c, n := &s.conns[x], len(list)
 	full := func() bool { return len(list) > n && !md.loose }

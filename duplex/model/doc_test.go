@@ -9,13 +9,13 @@
 // the unit of everything: a message has one frame or several, a stream so
 // many units of data. The rules are those of PROTOCOL.md, section Frames. On each side there are
 //
-//   - threads: programs that call and send one-way messages, one after another
+//   - threads: programs that call and send notifications, one after another
 //   - a writer, which puts one frame after another into its pipe: control first,
 //     then what starts a message, as credit allows, then pieces in rotation; a
 //     piece after so many messages at least
 //   - a reader, which waits for nothing but its pipe
-//   - a worker for each call that comes in, and one handler for all one-way
-//     messages, which may call and send one-way messages themselves
+//   - a worker for each call that comes in, and one handler for all notifications,
+//     which may call and send notifications themselves
 //   - apps with their ends of byte streams: they open, accept, refuse, give up, read, end, stop, reset
 //   - Shutdown, called on either side or both
 //
@@ -44,7 +44,8 @@
 //
 // # What is left out
 //
-// Bytes, and all that is decided by looking at them; ping, pong and urgent messages, with the cancelling of
-// calls; aborted replies; Close and the loss of a link; a peer that breaks the rules; offers of streams, and windows that grow. Credit is
-// there from the start, ids are those of the scenario.
+// Bytes, and all that is decided by looking at them; ping, pong and urgent messages, with the
+// cancelling of calls; aborted replies; Close and the loss of a link; a peer that breaks the rules;
+// offers of streams, and windows that grow. Credit is there from the start, ids are those of the
+// scenario.
 package model

@@ -40,7 +40,7 @@ func (md *model) busy(s *state, x side) string {
 			return "a call has no reply"
 		case m.from == x:
 		case ms.in == inQueued:
-			return "a one-way message waits for its handler"
+			return "a notification waits for its handler"
 		case ms.in == inHandled:
 			return "a handler is running"
 		}

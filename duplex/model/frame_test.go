@@ -17,11 +17,11 @@ type class uint8
 const (
 	call class = iota
 	reply
-	oneWay
+	notification
 	numClasses
 )
 
-func (c class) String() string { return [...]string{"call", "reply", "one-way"}[c] }
+func (c class) String() string { return [...]string{"call", "reply", "notification"}[c] }
 
 // frame is one frame. id is that of a message or a stream, or a class for
 // credit; n is what credit, window or idle say.

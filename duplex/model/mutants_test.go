@@ -12,7 +12,7 @@ var mutants = []mutant{
 	{readerWaitsForLane, "the reader waits until the lane has taken a message", messages},
 	{readerWrites, "the reader waits for room to answer", messages},
 	{oneCredit, "all classes share one credit", messages},
-	{overtake, "a small one-way message may overtake a large one", messages},
+	{overtake, "a small notification may overtake a large one", messages},
 	{noGrants, "large messages are sent without grants, against credit for all of them", messages},
 	{grantsAtOnce, "grants are unbounded", messages},
 	{callTakenAtItsEnd, "credit for a call returns when its handler ends", messages},
@@ -20,7 +20,7 @@ var mutants = []mutant{
 	{abortKeepsGrant, "abort does not give the grant back", messages},
 	{piecesLast, "pieces are sent only when nothing else is", messages},
 
-	{streamUsesOneWayCredit, "streams use the credit of the one-way class", streams},
+	{streamUsesNotificationCredit, "streams use the credit of the notification class", streams},
 	{streamsShareCredit, "streams share one credit", streams},
 	{forgottenIsError, "a frame for a stream that is forgotten is an error", streams},
 	{stopUnanswered, "stop is not answered by end", streams},
@@ -90,8 +90,9 @@ func TestSpare(t *testing.T) {
 		// It is the other way round: whoever is idle, having received all, has nobody
 		// who could begin anything, so nothing comes behind an idle that says so.
 		{heardStays, "an idle holds though something has come since"},
-		// It costs handlers what they may need, and mends the circle of one-way handlers that answer each other.
-		{onlyCallsInFlight, "handlers in flight may call, and not send one-way messages"},
+		// It costs handlers what they may need, and mends the circle of notification handlers that
+		// answer each other.
+		{onlyCallsInFlight, "handlers in flight may call, and not send notifications"},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			list := shutdowns()

@@ -7,7 +7,7 @@ func (md *model) mayRead(s *state, x side) bool {
 	case c.closed || s.pipes[x.other()].n == 0:
 		return false
 	case md.broken == readerWaitsForLane:
-		return c.notes.n == 0
+		return c.notifications.n == 0
 	case md.broken == readerWrites:
 		return int(s.pipes[x].n) < md.pipe // for what it may have to answer
 	}
@@ -131,14 +131,14 @@ func (md *model) deliver(s *state, x side, id uint8) (fault string) {
 	if md.broken != countedAtFirst {
 		md.comes(s, x, kindWhole)
 	}
-	if m.class == oneWay {
+	if m.class == notification {
 		for other := range md.msgs {
-			if n := &md.msgs[other]; n.from == m.from && n.class == oneWay && s.msgs[other].in == inOpen && other != int(id) {
-				return "a one-way message overtakes a longer one"
+			if n := &md.msgs[other]; n.from == m.from && n.class == notification && s.msgs[other].in == inOpen && other != int(id) {
+				return "a notification overtakes a longer one"
 			}
 		}
 		ms.in = inQueued
-		s.conns[x].notes.push(id)
+		s.conns[x].notifications.push(id)
 		return "" // it is taken when the handler comes to it
 	}
 	ms.in = inDone

@@ -19,7 +19,7 @@ const (
 	piecesLast
 
 	// Streams.
-	streamUsesOneWayCredit
+	streamUsesNotificationCredit
 	streamsShareCredit
 	forgottenIsError
 	stopUnanswered

@@ -13,17 +13,18 @@ type scenario struct {
 	streams []stream
 	shut    [2]bool // the side calls Shutdown at some time
 	atOnce  bool    // which is before anything else
-	mute    [2]bool // its one-way handler never runs
-	// loose has the writer send the control frames that are due in any order,
-	// instead of a fixed one. numbered checks the order of messages by numbers. Both make for more states.
+	mute    [2]bool // its notification handler never runs
+	// loose has the writer send the control frames that are due in any order, instead of a fixed
+	// one. numbered checks the order of messages by numbers. Both make for more states.
 	loose, numbered bool
-	// again has the handler of a message, the first, send another once more. modulo is that of the number in
-	// idle, 0 for one larger than any, so that what goes on for ever comes back to where it was.
+	// again has the handler of a message, the first, send another once more. modulo is that of the
+	// number in idle, 0 for one larger than any, so that what goes on for ever comes back to where
+	// it was.
 	again  [][2]uint8
 	modulo uint8
 }
 
-// thread does one step after another: a call returns with its reply, a one-way
+// thread does one step after another: a call returns with its reply, a notification
 // message when its last frame is in the pipe.
 type thread struct {
 	on      side
@@ -47,7 +48,7 @@ func calls(size, reply int, does ...spec) spec {
 	return spec{class: call, size: size, reply: reply, does: does}
 }
 
-func tells(size int, does ...spec) spec { return spec{class: oneWay, size: size, does: does} }
+func tells(size int, does ...spec) spec { return spec{class: notification, size: size, does: does} }
 
 func (p spec) orGivesUp() spec {
 	p.mayBeGivenUp = true
@@ -65,7 +66,8 @@ type stream struct {
 	units  [2]int  // what each side writes before it ends its half
 	reads  [2]int  // what each side does with what comes
 	resets [2]bool // it may reset the stream at any time
-	// The app of the other side may refuse it, or never looks at it; its opener may give up before the answer.
+	// The app of the other side may refuse it, or never looks at it; its opener may give up before
+	// the answer.
 	mayBeRefused, ignored, mayBeGivenUp bool
 }
 

@@ -20,7 +20,7 @@ var messages = []scenario{
 		work: []thread{on(A, calls(1, 1).costs(3)), on(A, calls(1, 1)), on(A, tells(1).costs(3), tells(1).costs(2))},
 	},
 	{
-		name: "small one-way messages behind a large one", window: 2,
+		name: "small notifications behind a large one", window: 2,
 		work: []thread{on(A, tells(3)), on(A, tells(1)), on(A, tells(1), calls(1, 1))},
 	},
 	{
@@ -31,11 +31,11 @@ var messages = []scenario{
 		},
 	},
 	{
-		name: "nested calls beside one-way messages that nobody takes", mute: [2]bool{true, true},
+		name: "nested calls beside notifications that nobody takes", mute: [2]bool{true, true},
 		work: []thread{on(A, tells(2)), on(A, tells(1)), on(B, tells(1)), on(B, tells(2)), on(A, calls(1, 2, calls(1, 1)))},
 	},
 	{
-		name: "one-way handlers that call",
+		name: "notification handlers that call",
 		work: []thread{on(A, tells(1, calls(1, 1))), on(A, tells(2, calls(2, 1))), on(B, tells(1, calls(1, 1)))},
 	},
 	{
@@ -93,12 +93,12 @@ var streams = []scenario{
 		streams: []stream{{units: [2]int{2, 0}, reads: unread}, {units: [2]int{2, 0}}},
 	},
 	{
-		name:    "a stream that nobody reads, beside calls and one-way messages",
+		name:    "a stream that nobody reads, beside calls and notifications",
 		work:    []thread{on(A, tells(1), tells(2)), on(B, calls(1, 1))},
 		streams: []stream{{units: [2]int{2, 0}, reads: unread}},
 	},
 	{
-		name:    "a stream beside one-way messages that nobody takes",
+		name:    "a stream beside notifications that nobody takes",
 		mute:    [2]bool{false, true},
 		work:    []thread{on(A, tells(1)), on(A, tells(2))},
 		streams: []stream{{units: [2]int{2, 1}}},
@@ -133,19 +133,19 @@ var shutdownOf = []scenario{
 		work: []thread{on(A, calls(1, 1)), on(B, calls(1, 2))},
 	},
 	{
-		name: "one-way messages",
+		name: "notifications",
 		work: []thread{on(A, tells(1), tells(1)), on(B, tells(1))},
 	},
 	{
-		name: "one-way messages in a longer pipe", pipe: 3,
+		name: "notifications in a longer pipe", pipe: 3,
 		work: []thread{on(A, tells(1)), on(A, tells(1))},
 	},
 	{
-		name: "long one-way messages", pipe: 2,
+		name: "long notifications", pipe: 2,
 		work: []thread{on(A, tells(3)), on(B, tells(2))},
 	},
 	{
-		name: "a long one-way message that may be given up",
+		name: "a long notification that may be given up",
 		work: []thread{on(A, tells(2).orGivesUp()), on(B, tells(1))},
 	},
 	{
@@ -157,7 +157,7 @@ var shutdownOf = []scenario{
 		work: []thread{on(A, calls(1, 1, calls(1, 1, calls(1, 2)))), on(B, calls(1, 1, calls(1, 1)))},
 	},
 	{
-		name: "one-way handlers that call",
+		name: "notification handlers that call",
 		work: []thread{on(A, tells(1, calls(1, 1))), on(B, tells(1, calls(1, 1, calls(1, 1))))},
 	},
 	{
@@ -173,7 +173,7 @@ var shutdownOf = []scenario{
 		streams: []stream{{resets: [2]bool{true, true}}},
 	},
 	{
-		name:    "a stream and a one-way message",
+		name:    "a stream and a notification",
 		work:    []thread{on(B, tells(1))},
 		streams: []stream{{units: [2]int{1, 1}}},
 	},
@@ -198,22 +198,22 @@ var shutdownOf = []scenario{
 	},
 }
 
-// circles are ways in which the apps wait for each other, or keep each other busy, for ever: no rule of the
-// link helps, other than to hold more than a window.
+// circles are ways in which the apps wait for each other, or keep each other busy, for ever: no
+// rule of the link helps, other than to hold more than a window.
 var circles = []struct {
 	scenario
 	fault string
 }{
 	{
 		scenario: scenario{
-			name: "a one-way handler waits for a call whose handler waits for room for a one-way message back",
+			name: "a notification handler waits for a call whose handler waits for room for a notification back",
 			work: []thread{on(A, tells(1, calls(1, 1, tells(1)))), on(A, tells(1)), on(A, tells(1))},
 		},
 		fault: "waits for ever",
 	},
 	{
 		scenario: scenario{
-			name: "one-way handlers wait for room for one-way messages to each other",
+			name: "notification handlers wait for room for notifications to each other",
 			work: []thread{on(A, tells(1, tells(1))), on(A, tells(1)), on(A, tells(1)), on(B, tells(1, tells(1))), on(B, tells(1)), on(B, tells(1))},
 		},
 		fault: "waits for ever",
@@ -222,7 +222,7 @@ var circles = []struct {
 }
 
 var pingPong = scenario{
-	name: "one-way handlers answer each other, and one side shuts down",
+	name: "notification handlers answer each other, and one side shuts down",
 	shut: [2]bool{false, true}, atOnce: true, modulo: 8,
 	work:  []thread{on(A, tells(1, tells(1, tells(1, tells(1)))))},
 	again: [][2]uint8{{3, 0}},

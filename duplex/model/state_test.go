@@ -29,12 +29,12 @@ type conn struct {
 	order   uint8 // messages queued, if numbered
 
 	// Of its reader, about what the other side sends.
-	held    [numClasses]int8  // cost of what has come and is not taken
-	owed    [numClasses]int8  // taken and not granted again
-	used    [numClasses]uint8 // rests granted and not taken
-	toGrant [numClasses]queue // long messages that wait for a grant
-	notes   queue             // one-way messages that wait for the handler
-	last    [numClasses]uint8 // number of the last message, if numbered
+	held          [numClasses]int8  // cost of what has come and is not taken
+	owed          [numClasses]int8  // taken and not granted again
+	used          [numClasses]uint8 // rests granted and not taken
+	toGrant       [numClasses]queue // long messages that wait for a grant
+	notifications queue             // notifications that wait for the handler
+	last          [numClasses]uint8 // number of the last message, if numbered
 
 	// Of its end.
 	shut     bool // Shutdown has been called here
@@ -78,7 +78,7 @@ type inState uint8
 const (
 	inNone inState = iota
 	inOpen
-	inQueued // one-way, for the handler
+	inQueued // notification, for the handler
 	inHandled
 	inDone
 )

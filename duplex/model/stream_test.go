@@ -37,7 +37,8 @@ const (
 // firstStream is where the streams begin in conn.ready.
 const firstStream = maxMsgs
 
-// forgetIfEnded forgets the stream once both ends have been exchanged. What has not been read stays for the app.
+// forgetIfEnded forgets the stream once both ends have been exchanged. What has not been read stays
+// for the app.
 func (e *streamEnd) forgetIfEnded() {
 	if e.endOut && e.endIn {
 		*e = streamEnd{phase: forgotten, unread: e.unread, read: e.read, stopped: e.stopped, endOut: true, endIn: true}
@@ -99,8 +100,8 @@ func (md *model) rotate(s *state, i int, x side) {
 // streamCredit is the credit that data of stream i has.
 func (md *model) streamCredit(s *state, i int, x side) int {
 	switch md.broken {
-	case streamUsesOneWayCredit:
-		return int(s.conns[x].credit[oneWay])
+	case streamUsesNotificationCredit:
+		return int(s.conns[x].credit[notification])
 	case streamsShareCredit:
 		return int(s.conns[x].pool)
 	}
@@ -174,8 +175,8 @@ func (md *model) readData(s *state, x side, e *streamEnd) (fault string) {
 	switch {
 	case e.phase != live || e.endIn:
 		return "data behind the end of a stream"
-	case md.broken == streamUsesOneWayCredit:
-		s.conns[x].held[oneWay]++
+	case md.broken == streamUsesNotificationCredit:
+		s.conns[x].held[notification]++
 	case md.broken == streamsShareCredit:
 	case e.room == 0:
 		return "data beyond the credit of a stream"

@@ -58,14 +58,15 @@ func (md *model) mayReadUnit(s *state, i int, x side) bool {
 	return e.unread > 0 && !e.stopped && (reads == readsAll || int(e.read) < reads)
 }
 
-// readUnit has the app of side x read one unit. It may do so when the stream and the link have ended.
+// readUnit has the app of side x read one unit. It may do so when the stream and the link have
+// ended.
 func (md *model) readUnit(s *state, i int, x side) {
 	e := &s.streams[i][x]
 	e.unread--
 	e.read++
 	switch {
-	case md.broken == streamUsesOneWayCredit:
-		md.giveBack(s, x, oneWay, 1)
+	case md.broken == streamUsesNotificationCredit:
+		md.giveBack(s, x, notification, 1)
 	case e.phase == live && !e.endIn:
 		e.owed++
 	}

@@ -87,9 +87,9 @@ func randomScenario(rnd *rand.Rand) scenario {
 }
 
 // message makes one that is sent from side x, unless there are enough. below
-// says whose one-way handler waits for it.
+// says whose notification handler waits for it.
 func (mk *maker) message(x side, depth int, below handlers) (spec, bool) {
-	p := spec{class: oneWay, size: mk.size(), cost: 1 + mk.IntN(3), mayBeGivenUp: mk.chance(15)}
+	p := spec{class: notification, size: mk.size(), cost: 1 + mk.IntN(3), mayBeGivenUp: mk.chance(15)}
 	mk.msgs++
 	if !mk.mayTell(x, depth, below) || mk.chance(50) {
 		p.class, p.reply = call, mk.size()
@@ -110,8 +110,8 @@ func (mk *maker) message(x side, depth int, below handlers) (spec, bool) {
 
 type handlers [2]bool
 
-// mayTell reports whether a one-way message from side x closes no circle (see
-// circles): one-way handlers of A may wait for that of B, but not the other way round,
+// mayTell reports whether a notification from side x closes no circle (see
+// circles): notification handlers of A may wait for that of B, but not the other way round,
 // and none for itself, or for one that never runs.
 func (mk *maker) mayTell(x side, depth int, below handlers) bool {
 	return (depth == 3 || mk.sc.mute == [2]bool{}) && !below[B] && (x == A || !below[A])

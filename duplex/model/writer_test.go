@@ -31,17 +31,18 @@ func (md *model) due(s *state, x side, list []frame) []frame {
 	return list
 }
 
-// mayStart reports whether the next message of class k may start: credit, and the order of one-way messages.
+// mayStart reports whether the next message of class k may start: credit, and the order of
+// notifications.
 func (md *model) mayStart(s *state, x side, k class) bool {
 	c := &s.conns[x]
 	if c.waiting[k].n == 0 || c.credit[md.account(k)] <= 0 {
 		return false
 	}
-	if k != oneWay || md.broken == overtake {
+	if k != notification || md.broken == overtake {
 		return true
 	}
 	for id := range md.msgs {
-		if m, out := &md.msgs[id], s.msgs[id].out; m.from == x && m.class == oneWay && (out == outOpen || out == outReady) {
+		if m, out := &md.msgs[id], s.msgs[id].out; m.from == x && m.class == notification && (out == outOpen || out == outReady) {
 			return false
 		}
 	}
@@ -145,8 +146,8 @@ func (md *model) writePiece(s *state, x side, f frame) {
 	}
 	e.toSend--
 	switch md.broken {
-	case streamUsesOneWayCredit:
-		c.credit[oneWay]--
+	case streamUsesNotificationCredit:
+		c.credit[notification]--
 	case streamsShareCredit:
 		c.pool--
 	default:

@@ -50,8 +50,8 @@ func requireRefused(t testing.TB, o opened, text string) {
 	require.ErrorContains(t, o.err, text)
 }
 
-// TestListenerClosed: with the last listener gone, streams that wait and further ones are refused, until somebody
-// listens or accepts again.
+// TestListenerClosed: with the last listener gone, streams that wait and further ones are refused,
+// until somebody listens or accepts again.
 func TestListenerClosed(t *testing.T) {
 	const isClosed = "its listener is closed"
 	synctest.Test(t, func(t *testing.T) {
@@ -104,7 +104,8 @@ func TestAcceptBesidesListener(t *testing.T) {
 	})
 }
 
-// TestListenerClosedAsAStreamComes: whoever is woken for a stream and finds its listener closed leaves it to others.
+// TestListenerClosedAsAStreamComes: whoever is woken for a stream and finds its listener closed
+// leaves it to others.
 func TestListenerClosedAsAStreamComes(t *testing.T) {
 	for procs := range 3 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -135,8 +136,9 @@ func TestListenerClosedAsAStreamComes(t *testing.T) {
 	}
 }
 
-// TestAcceptSignal: of two that wait in Accept the second is not forgotten, though one signal came: where there
-// are two streams, and where the first one's listener is closed before it has seen the signal.
+// TestAcceptSignal: of two that wait in Accept the second is not forgotten, though one signal came:
+// where there are two streams, and where the first one's listener is closed before it has seen the
+// signal.
 func TestAcceptSignal(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // those who are woken do not run at once
 	for _, closed := range []bool{false, true} {
@@ -198,7 +200,7 @@ func TestListenerClosedAsItAccepts(t *testing.T) {
 			}
 			close(l.(*listener).closed) // as Close does
 			ss.listeners--
-			ss.deaf = true
+			ss.noListener = true
 			ss.mu.Unlock()
 			requireOpErr(t, requireNow(t, accept).err, "accept", net.ErrClosed)
 			requireRefused(t, requireNow(t, opening(t.Context(), a)), "its listener is closed")

@@ -73,13 +73,13 @@ func TestUrgentRoom(t *testing.T) {
 	msg := make([]byte, maxUrgent)
 	w := writer{maxQueue: defaultSendQueue}
 	for range 5000 {
-		w.urgents = appendWhole(w.urgents, urgent, msg)
+		w.queues.urgents = appendWhole(w.queues.urgents, urgent, msg)
 	}
 	frame := headerSize + maxUrgent
 	room := func(batch int) int { return len(w.appendUrgents(make([]byte, batch))) - batch }
 	require.Equal(t, (defaultSendQueue+frame-1)/frame*frame, room(0))
 	require.Equal(t, (urgentRoom+frame-1)/frame*frame, room(defaultSendQueue))
-	for len(w.urgents) > 0 {
+	for len(w.queues.urgents) > 0 {
 		require.Positive(t, room(defaultSendQueue))
 	}
 	require.Zero(t, room(0))
