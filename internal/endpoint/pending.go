@@ -135,10 +135,11 @@ func (p *pendingCalls) tellChanged() {
 	}
 }
 
+// idle reports whether no call waits for its reply, nor has lost it with the link.
 func (p *pendingCalls) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.waitingLocked() == 0
+	return p.waitingLocked() == 0 && len(p.last) == 0
 }
 
 // Has reports whether a call with this id waits for its reply.

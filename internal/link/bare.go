@@ -210,12 +210,18 @@ func (l *Bare) Serving(int) bool { return true }
 // Drain has Draining return reason from now on: nothing more is to be begun.
 func (l *Bare) Drain(reason error) { l.draining.Store(&reason) }
 
-// Draining returns why nothing may be begun.
+// Draining returns why nothing may be begun, until the link has ended.
 func (l *Bare) Draining() error {
-	if reason := l.draining.Load(); reason != nil {
+	reason := l.draining.Load()
+	if reason == nil {
+		return nil
+	}
+	select {
+	case <-l.done:
+		return nil
+	default:
 		return *reason
 	}
-	return nil
 }
 
 // Flush returns when what is queued has been written, or ctx has ended.
