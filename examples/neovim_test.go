@@ -137,7 +137,7 @@ func (e *editor) exits(t *testing.T) {
 type goside struct {
 	started chan struct{} // closed when editor is set
 	editor  *editor
-	events  chan any      // what one-way calls brought
+	events  chan any      // what notifications brought
 	open    chan struct{} // closed for those that wait for it
 	inner   *rpc.Call     // that made by Outer
 	left    chan struct{} // closed when Outer is about to return
@@ -227,7 +227,7 @@ func (g *goside) Count(n int, _ *any) error {
 	return nil
 }
 
-// NvimErrorEvent is called when something one-way has failed in Neovim.
+// NvimErrorEvent is called when a notification has failed in Neovim.
 func (g *goside) NvimErrorEvent(p *viaduct.Params, _ *any) error {
 	g.events <- (*p)[len(*p)-1]
 	return nil
@@ -386,7 +386,7 @@ func TestNeovimConcurrentCalls(t *testing.T) {
 	callers.Wait()
 }
 
-// TestNeovimNotifies: one-way calls arrive in order.
+// TestNeovimNotifies: notifications arrive in order.
 func TestNeovimNotifies(t *testing.T) {
 	g := newGoside()
 	e := startNeovim(t, g, latestFirst)
@@ -398,7 +398,7 @@ func TestNeovimNotifies(t *testing.T) {
 	}
 }
 
-// TestNeovimNotifiesTooFast: one-way calls that nobody handles end the link, before long.
+// TestNeovimNotifiesTooFast: notifications that nobody handles end the link, before long.
 func TestNeovimNotifiesTooFast(t *testing.T) {
 	g := newGoside()
 	e := startNeovim(t, g, latestFirst)
@@ -415,7 +415,7 @@ func TestNeovimNotifiesTooFast(t *testing.T) {
 }
 
 // TestNeovimCancel: Neovim does not know of cancelling. The caller is free at
-// once, and Neovim complains of a one-way call, and no more.
+// once, and Neovim complains of a notification, and no more.
 func TestNeovimCancel(t *testing.T) {
 	g := newGoside()
 	e := startNeovim(t, g, latestFirst)

@@ -308,8 +308,8 @@ func TestPolyglotStaysResponsive(t *testing.T) {
 	})
 }
 
-// One-way calls are handled in order on both sides, however long they are.
-func TestPolyglotOneWay(t *testing.T) {
+// Notifications are handled in order on both sides, however long they are.
+func TestPolyglotNotifications(t *testing.T) {
 	inEachLanguage(t, func(t *testing.T, c *polyglotChild) {
 		random := rand.New(rand.NewPCG(3, 0))
 		var words []string

@@ -28,7 +28,7 @@ func init() {
 	}
 }
 
-// BenchmarkNotifyLoop compares one-way calls with a bare loop of ServeRequest over the same kind of
+// BenchmarkNotifyLoop compares notifications with a bare loop of ServeRequest over the same kind of
 // pipes, which decodes the same messages, written as fast as it takes them.
 func BenchmarkNotifyLoop(b *testing.B) {
 	p, link := benchPeer(b), benchLink(b, "loop")

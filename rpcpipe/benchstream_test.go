@@ -105,7 +105,7 @@ func benchStream(b *testing.B, size int) {
 	)
 }
 
-// BenchmarkNotify1MiB sends one-way calls with 1 MiB each.
+// BenchmarkNotify1MiB sends notifications with 1 MiB each.
 func BenchmarkNotify1MiB(b *testing.B) {
 	p := benchPeer(b)
 	link := benchLink(b, "bare messages")

@@ -28,16 +28,16 @@
 // # Calls
 //
 // Calls are served concurrently, each on a goroutine of its own, in both directions at once; a
-// handler may call back, to any depth. One-way calls ([Peer.Notify]) are served one at a time, in
-// the order they were sent; a call may be served before an earlier one-way call has been. Neither a
+// handler may call back, to any depth. Notifications ([Peer.Notify]) are served one at a time, in
+// the order they were sent; a call may be served before an earlier notification has been. Neither a
 // slow handler nor a large message holds up other calls. A handler that panics ends its process, as
 // with net/rpc; its caller gets the panic with its stack first.
 //
-// Arguments and replies are encoded as MessagePack (see PROTOCOL.md): structs by field name, so
+// Arguments and replies are encoded as MessagePack (see docs/PROTOCOL.md): structs by field name, so
 // that missing, extra and reordered fields do no harm. Types that write themselves in gob's manner,
 // and values in interfaces whose types are registered with [gob.Register], cross as with gob. What
-// nothing can carry is an error that names the field; [viaduct.Check] finds it in a test. TYPES.md
-// shows many types beside gob. Another encoding can be chosen: see [viaduct.Options]. Both sides
+// nothing can carry is an error that names the field; [viaduct.Check] finds it in a test. docs/TYPES.md
+// shows many types beside gob. Another encoding can be chosen: see Options.Encoding. Both sides
 // must choose the same, or they do not connect.
 //
 // [Peer.CallContext] ends with its context, and the other side then answers the call at once. A
@@ -50,7 +50,7 @@
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
 // beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
 // context of its call, to the side that called, are not held up by limits there, up to 16 at a time
-// for each call, so that methods may call each other back to any depth. [viaduct.Options] has the
+// for each call, so that methods may call each other back to any depth. [Options] has the
 // limits, hooks around calls on both sides, and a way to survive panics in methods.
 //
 // # Streams
@@ -108,8 +108,8 @@
 //
 // The end of the link, whatever the reason, is the end of the child: a parent stops a child that
 // does not exit by itself within 2 s with SIGTERM, and 2 s later kills it. A parent that is killed
-// leaves no Go child behind, be that busy or, on Linux, stopped. Options.Process has the limits,
-// and other choices.
+// leaves no Go child behind, be that busy or, on Linux, stopped. [Options] has the limits, and
+// other choices.
 //
 // When the child ends, however it ends, every pending call in the parent fails with an error that
 // says how, Options.OnExit is called, and [Peer.Wait] returns. [Peer.Close] in the parent ends the
@@ -120,7 +120,7 @@
 // sending is lost. Close ends it at once.
 //
 // The end of the link is noticed when the other process ends. One that is stopped, or hangs as a
-// whole, is noticed by [Peer.Ping], or, if Options.Duplex.Keepalive is set, without asking: the
+// whole, is noticed by [Peer.Ping], or, if Options.Keepalive is set, without asking: the
 // link then ends with [duplex.ErrUnresponsive].
 //
 // A child should return from main when its parent is gone or has closed the link:

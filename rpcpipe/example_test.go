@@ -150,7 +150,7 @@ func ExamplePeer_Go() {
 	// <nil> false
 }
 
-// One-way calls are served in the order in which they were sent.
+// Notifications are served in the order in which they were sent.
 func ExamplePeer_Notify() {
 	service := &Child{told: make(chan string)}
 	peer := newChild(service)

@@ -16,7 +16,7 @@ import "log/slog"
 // [Peer.LogDrops]. While the link is shutting down only what is logged while a method is served
 // goes out.
 //
-// Records may be handled before one-way calls that were sent earlier, and before or behind the
+// Records may be handled before notifications that were sent earlier, and before or behind the
 // reply of the method that has logged them.
 //
 // Attributes keep the kinds of package slog, but [slog.KindAny]: errors, types with MarshalText and

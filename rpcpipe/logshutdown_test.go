@@ -112,7 +112,7 @@ func TestLogShutdownDespiteFlood(t *testing.T) {
 	}
 }
 
-// TestLogBesideNotes: a handler and a one-way method that are blocked do not hold up each other.
+// TestLogBesideNotes: a handler and a method called by Notify that are blocked do not hold up each other.
 func TestLogBesideNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := newService()

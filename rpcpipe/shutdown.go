@@ -12,10 +12,10 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
-// Shutdown ends the link in order. From now on neither side begins calls, one-way calls or streams:
+// Shutdown ends the link in order. From now on neither side begins calls, notifications or streams:
 // they fail with an error that is [duplex.ErrShutdown], and [rpc.ErrShutdown], in the sense of
 // errors.Is. Only methods that are being served may still call, with the context of their call.
-// When all calls have returned, all one-way calls have been handled and all streams have ended and
+// When all calls have returned, all notifications have been handled and all streams have ended and
 // been read, offers included, in both directions, the link is closed as by Close: in the parent the
 // child is then waited for.
 //

@@ -115,7 +115,7 @@ func TestShutdownLosesNothing(t *testing.T) {
 				require.NoError(t, b.Wait())
 				for _, x := range [][2]*Counter{{here, there}, {there, here}} {
 					require.Equal(t, x[0].sentCalls.Load(), x[1].calls.Load(), "calls")
-					require.Equal(t, x[0].sentNotes.Load(), x[1].notes.Load(), "one-way calls")
+					require.Equal(t, x[0].sentNotes.Load(), x[1].notes.Load(), "notifications")
 				}
 			}
 		})

@@ -15,7 +15,7 @@ import (
 //
 // A stream that nobody reads holds up neither calls nor other streams, but its own writer, once 64
 // KiB of it, or more where both sides have kept up, wait to be read. Streams beyond
-// Options.Duplex.Backlog that wait for Accept are refused at once: who opens many at once does well
+// Options.Backlog that wait for Accept are refused at once: who opens many at once does well
 // to bound how many.
 //
 // Errors of streams are those of package duplex, see [duplex.Stream]. When the link has ended they

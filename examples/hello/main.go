@@ -1,5 +1,5 @@
 // Command hello starts itself as a child process. Each side then sends the
-// other three one-way messages and one request, both at the same time.
+// other three notifications and one request, both at the same time.
 package main
 
 import (

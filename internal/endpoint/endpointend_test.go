@@ -338,16 +338,16 @@ func TestCloseFromHandler(t *testing.T) {
 func TestWrongClass(t *testing.T) {
 	for name, tt := range map[string]struct {
 		msg    string
-		oneWay bool
+		isNotification bool
 	}{
 		"notification as a call":       {"\x93\x02\xa1m\x90", false},
-		"request as a one-way message": {"\x94\x00\x05\xa1m\x90", true},
+		"request as a notification": {"\x94\x00\x05\xa1m\x90", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, y := net.Pipe()
 			dx, dy := rpctest.DuplexPair(t, x, y, nil)
 			e := endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
-			require.NoError(t, dy.ClientLane().Send(t.Context(), []byte(tt.msg), tt.oneWay))
+			require.NoError(t, dy.ClientLane().Send(t.Context(), []byte(tt.msg), tt.isNotification))
 			<-e.Done()
 			requireProtocolError(t, e.Err(), "class of another")
 		})

@@ -57,14 +57,14 @@ func TestHooks(t *testing.T) {
 		var here, there hookLog
 		c := newCareful()
 		a, b := extendedPair(t, endpoint.Options{CallHook: here.hook}, endpoint.Options{ServeHook: there.hook, Server: tellingServer(t, c, Faulty{}), RecoverPanics: true})
-		both := func(method, here1, there1 string, oneWay bool) {
+		both := func(method, here1, there1 string, isNotification bool) {
 			t.Helper()
-			require.Equal(t, []string{fmt.Sprintf("%s %v", method, oneWay), method + ": " + here1}, here.take())
+			require.Equal(t, []string{fmt.Sprintf("%s %v", method, isNotification), method + ": " + here1}, here.take())
 			if there1 == "" {
 				require.Empty(t, there.take())
 				return
 			}
-			require.Equal(t, []string{fmt.Sprintf("%s %v", method, oneWay), method + ": " + there1}, there.take())
+			require.Equal(t, []string{fmt.Sprintf("%s %v", method, isNotification), method + ": " + there1}, there.take())
 		}
 		var sum Reply
 		require.NoError(t, a.Call("Arith.Add", Args{1, 2}, &sum))

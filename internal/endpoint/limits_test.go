@@ -226,7 +226,7 @@ func TestForgedNesting(t *testing.T) {
 	batch(t, conn)
 }
 
-// TestConcurrentNotify: one-way calls run at once, within the limit; the others wait.
+// TestConcurrentNotify: notifications run at once, within the limit; the others wait.
 func TestConcurrentNotify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newTurnstile()
@@ -335,7 +335,7 @@ func TestNestedBytes(t *testing.T) {
 	})
 }
 
-// TestTurns: calls and concurrent one-way calls that wait are begun in turn.
+// TestTurns: calls and concurrent notifications that wait are begun in turn.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newTurnstile()

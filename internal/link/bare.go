@@ -55,7 +55,7 @@ func NewBare(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *Bare {
 }
 
 // Receive starts reading and writing.
-func (l *Bare) Receive(deliver func(msg []byte, oneWay bool) bool, _ func([]byte), ended func(error)) {
+func (l *Bare) Receive(deliver func(msg []byte, isNotification bool) bool, _ func([]byte), ended func(error)) {
 	var once sync.Once
 	end := func(err error) {
 		err = l.end(err)
