@@ -13,7 +13,7 @@ import (
 )
 
 // What programs most often choose.
-func ExampleOptions() {
+func ExampleOptions_common() {
 	server := rpc.NewServer() // with just what a child may call
 
 	ordinary := &rpcpipe.Options{
