@@ -12,6 +12,22 @@ import "github.com/viaduct-go/viaduct/internal/fault"
 // Its text is the message, or, without one, the code.
 type Error = fault.Error
 
+// ErrNotBegun is, in the sense of [errors.Is], each error of a call or a notification after which it is
+// certain that its method was not begun, and will not be: whoever may try again, here or elsewhere,
+// asks that.
+//
+// It is true of calls that the other side refused ([ErrOverload]), that came during or behind a
+// shutdown or the link's end, whose arguments could not be encoded, were too large, or could not be
+// decoded there, whose method does not exist, whose deadline was over before, that were given up
+// before they were sent whole, and that were waiting for the link to take them when it broke. It is
+// false of all others: a call that was cancelled when it had been sent may have been begun, and one
+// whose reply was too large, or could not be decoded, was.
+//
+// It is about this call alone: a method that passes it on with [Fail], from a call of its own, passes on
+// its text. Peers that are no viaduct, or older, say nothing of the kind, and a standard client
+// (rpcpipe.Peer.Client, or this package's codec alone) has texts and no types.
+var ErrNotBegun = fault.ErrNotBegun
+
 // What the library of the other side says of a call, in the sense of [errors.Is].
 var (
 	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in
@@ -26,6 +42,7 @@ var (
 //
 //	Value string // what was passed to panic, printed
 //	Stack string // of the goroutine, its end cut off beyond 64 KiB
+//	Ends  bool   // its process ends with it: new calls to it fail as not begun
 type PanicError = fault.PanicError
 
 // A BodyError reports arguments or a reply that could not be encoded or decoded. It concerns one

@@ -14,7 +14,10 @@ import (
 // next returns the next batch to write, or nil if there is none. last is the batch before, which
 // has been written. The owner calls it, holding mu.
 func (w *writer) next(last []byte) []byte {
-	w.buffers.recycle(last)
+	if last != nil {
+		w.progress.wrote()
+		w.buffers.recycle(last)
+	}
 	switch {
 	case w.end.bye: // the batch before this one had it, and nothing follows a bye
 		if !isClosed(w.end.drained) {
@@ -29,6 +32,7 @@ func (w *writer) next(last []byte) []byte {
 		// What waits, in whole or with its rest, has not been accepted: its sender is still in
 		// send, and gets the reason when the link ends.
 		w.end.bye = true
+		w.progress.take()
 		return appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0)
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
@@ -39,6 +43,7 @@ func (w *writer) next(last []byte) []byte {
 		w.buffers.recycle(batch)
 		return nil
 	}
+	w.progress.take()
 	return batch
 }
 
@@ -106,7 +111,7 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 			}
 			m := oc.waiting[n]
 			q.countBegun(c)
-			batch = oc.start(w.buffers.room(batch, headerSize+min(len(m.data), maxPayload)), m)
+			batch = oc.start(w.buffers.room(batch, headerSize+min(len(m.data), maxPayload)), m, w.progress.next())
 		}
 		oc.waiting = slices.Delete(oc.waiting, 0, n)
 	}
@@ -116,8 +121,9 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 
 // piecer is what sends a piece whenever its turn comes.
 type piecer interface {
-	// piece appends the next frame to b, and reports whether there may be another.
-	piece(b []byte) (_ []byte, again bool)
+	// piece appends the next frame to b, for a batch of this number, and reports whether there may be
+	// another.
+	piece(b []byte, batch uint64) (_ []byte, again bool)
 }
 
 // appendPieces appends a piece, and further ones as long as a write has room for a full one.
@@ -131,7 +137,7 @@ func (w *writer) appendPieces(batch []byte) []byte {
 		p := q.turns[0]
 		q.turns = slices.Delete(q.turns, 0, 1)
 		var again bool
-		if batch, again = p.piece(w.buffers.room(batch, headerSize+maxPayload)); again {
+		if batch, again = p.piece(w.buffers.room(batch, headerSize+maxPayload), w.progress.next()); again {
 			q.turns = append(q.turns, p)
 		}
 	}

@@ -1,6 +1,7 @@
 package duplex
 
 import (
+	"context"
 	"net"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
@@ -38,6 +39,12 @@ func (o order) Working(delta int) {
 		o.c.settle()
 	}
 }
+
+func (o order) Send(lane any, ctx context.Context, msg []byte, isNotification bool) (uint64, error) {
+	return lane.(*Lane).send(ctx, msg, isNotification)
+}
+
+func (o order) HasLeft(ticket uint64) bool { return o.c.writer.hasLeft(ticket) }
 
 func (o order) Serving(own int) bool {
 	k := &o.c.work

@@ -59,39 +59,48 @@ func newLane(c *Conn, out, in class) *Lane {
 }
 
 // Send sends msg. On a client lane it goes as a notification if isNotification is set, otherwise as
-// a call; on a server lane it is a reply. Send waits for room, until ctx or the link ends. It
-// returns nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards.
-// If it returns an error, the other side does not get msg. It does not keep msg, which has at least
-// one byte.
+// a call; on a server lane it is a reply. Send waits for room, until ctx or the link ends, and
+// returns nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards. Of
+// a notification it returns nil when all of it is with the operating system: it arrives although this
+// process ends right then. It does not keep msg, which has at least one byte.
+//
+// If it returns an error, the other side does not get msg, unless the last byte of a notification was
+// on its way already.
 //
 // The error is a [*SizeError], ctx.Err(), or why the link has ended. While the link is shutting
 // down, and nothing of the other side is being served, calls and notifications fail with
 // [ErrShutdown].
 func (l *Lane) Send(ctx context.Context, msg []byte, isNotification bool) error {
-	var err error
+	_, err := l.send(ctx, msg, isNotification)
+	return err
+}
+
+// send is Send. batch is as that of writer.send.
+func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool) (batch uint64, err error) {
 	w, k := &l.c.writer, &l.c.work
 	switch {
 	case l.out == reply:
 		moreSoon := k.served.Load() > 1
-		if err = w.send(ctx, reply, msg, moreSoon); err == nil {
+		if batch, err = w.send(ctx, reply, msg, moreSoon); err == nil {
 			k.served.Add(-1) // not before: what is being sent is still to be waited for
 			l.c.settle()
 		}
 	case isNotification:
-		err = w.send(ctx, notification, msg, true)
+		batch, err = w.send(ctx, notification, msg, true)
 	default:
 		moreSoon := k.calls.Add(1) > 1
-		if err = w.send(ctx, call, msg, moreSoon); err != nil {
+		if batch, err = w.send(ctx, call, msg, moreSoon); err != nil {
 			k.calls.Add(-1)
 			l.c.settle()
 		}
 	}
-	return l.c.endErr(err)
+	return batch, l.c.endErr(err)
 }
 
-// TrySend is Send of a notification, on a client lane, if that need not wait: for credit, for room,
-// or, with more than 32 KiB, for the grant of its rest. If it had to, TrySend returns false and
-// nil, and nothing of msg is sent.
+// TrySend is Send of a notification, on a client lane, if that need not wait for credit, for room, or
+// for other notifications. If it had to, TrySend returns false and nil, and nothing of msg is sent. It
+// does not wait for the operating system either: when it returns true, msg is there or queued. What
+// is longer than 32 KiB is copied.
 func (l *Lane) TrySend(msg []byte) (sent bool, err error) {
 	sent, err = l.c.writer.trySend(notification, msg)
 	return sent, l.c.endErr(err)
@@ -105,9 +114,10 @@ func (l *Lane) SendUrgent(msg []byte) error {
 	return l.c.endErr(l.c.writer.sendUrgent(msg))
 }
 
-// Flush waits until what has been sent on this link is with the operating system, until ctx ends or
-// the link does.
-func (l *Lane) Flush(ctx context.Context) { l.c.writer.await(ctx) }
+// Flush waits until all that has been sent so far on this link, on either lane, is with the operating
+// system, what still waits in Send included. What is sent meanwhile does not hold it up. It returns
+// nil then, ctx.Err(), or why the link has ended.
+func (l *Lane) Flush(ctx context.Context) error { return l.c.endErr(l.c.writer.flushAll(ctx)) }
 
 // WriteMessage is Send without a context, for messages that expect a reply or are one.
 func (l *Lane) WriteMessage(msg []byte) error {

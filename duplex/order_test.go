@@ -61,8 +61,10 @@ func TestSmallAmongLarge(t *testing.T) {
 				sent := sending(t.Context(), a.ClientLane(), large, false)
 				<-x.stopped
 				x.trace.take()
-				require.NoError(t, w.out(a).Send(t.Context(), body(1, 100), w.isNotification))
+				small := sending(t.Context(), w.out(a), body(1, 100), w.isNotification)
+				synctest.Wait()
 				close(x.resume)
+				require.NoError(t, <-small)
 				require.NoError(t, <-sent)
 				synctest.Wait()
 				frames := x.trace.take()

@@ -12,6 +12,7 @@ type queues struct {
 	firstClass class // whose waiting messages come first in the next batch
 	crowded    bool  // some that may start found no room: nobody may overtake them
 
+	urgentsPut   uint64 // bytes put into urgents, ever
 	begun        uint32 // messages and streams begun, ever
 	notification bool   // there was a notification among them
 }
@@ -33,7 +34,8 @@ type outMsg struct {
 	off   int    // bytes put into frames so far
 	id    uint32 // set with the first frame of a long message
 	state msgState
-	sent  chan struct{} // closed when the last byte is in a frame
+	sent  chan struct{} // closed when the last byte is in a frame, or the message was abandoned
+	batch uint64        // of the last byte; 0 if it was abandoned
 }
 
 // A message that fits one frame goes from msgWaiting to msgSent, a long one through all states.
@@ -58,6 +60,17 @@ func (q *queues) wait(c class, data []byte) *outMsg {
 	m := &outMsg{class: c, of: oc, data: data, sent: make(chan struct{})}
 	oc.waiting = append(oc.waiting, m)
 	return m
+}
+
+// unsent returns the messages whose last byte is not in a frame.
+func (q *queues) unsent() (list []*outMsg) {
+	for i := range q.classes {
+		list = append(list, q.classes[i].waiting...)
+		for _, m := range q.classes[i].unfinished {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // addCredit lets the sender of class c send n bytes more.
@@ -94,12 +107,15 @@ func (oc *outClass) mayStart(c class) bool {
 	return oc.credit > 0 && inOrder
 }
 
-// start appends the first or only frame of m to b.
-func (oc *outClass) start(b []byte, m *outMsg) []byte {
+// isNext reports whether a message of class c would be the next to start, and may.
+func (oc *outClass) isNext(c class) bool { return len(oc.waiting) == 0 && oc.mayStart(c) }
+
+// start appends the first or only frame of m to b, for a batch of this number.
+func (oc *outClass) start(b []byte, m *outMsg, batch uint64) []byte {
 	oc.credit -= cost(len(m.data))
 	if len(m.data) <= maxPayload {
 		b = appendWhole(b, m.class, m.data)
-		m.finish()
+		m.finish(batch)
 		return b
 	}
 	for oc.unfinished[oc.nextID] != nil {
@@ -115,8 +131,8 @@ func (oc *outClass) start(b []byte, m *outMsg) []byte {
 	return appendFirst(b, m.class, m.id, m.data)
 }
 
-// piece appends the next piece of m to b.
-func (m *outMsg) piece(b []byte) (_ []byte, again bool) {
+// piece appends the next piece of m to b, for a batch of this number.
+func (m *outMsg) piece(b []byte, batch uint64) (_ []byte, again bool) {
 	n := pieceSize(len(m.data) - m.off)
 	b = appendHeader(b, kindPiece+kind(m.class), n, m.id)
 	b = append(b, m.data[m.off:m.off+n]...)
@@ -125,7 +141,7 @@ func (m *outMsg) piece(b []byte) (_ []byte, again bool) {
 		return b, true
 	}
 	delete(m.of.unfinished, m.id)
-	m.finish()
+	m.finish(batch)
 	return b, false
 }
 
@@ -138,8 +154,9 @@ func pieceSize(n int) int {
 	return maxPayload - headerSize
 }
 
-func (m *outMsg) finish() {
-	m.state = msgSent
+// finish notes that the last byte of m is in a batch, 0 that it is in none nor will be.
+func (m *outMsg) finish(batch uint64) {
+	m.state, m.batch = msgSent, batch
 	m.data = nil // its owner may use it again
 	close(m.sent)
 }
@@ -161,6 +178,7 @@ func (w *writer) sendUrgent(data []byte) error {
 		return err
 	}
 	w.queues.urgents = appendWhole(w.queues.urgents, urgent, data)
+	w.queues.urgentsPut += uint64(headerSize + len(data))
 	w.unlockAndWrite(false)
 	return nil
 }

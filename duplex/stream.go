@@ -84,9 +84,9 @@ func (s *Stream) readNow(p []byte, late <-chan struct{}) (n int, grant int64, er
 	return s.in.take(p)
 }
 
-// Write writes p. It returns when all of p is on its way: the other side gets it if the link lives.
-// It waits for credit, until the deadline passes. If it returns an error, the other side gets only
-// the first n bytes.
+// Write writes p. It waits for credit, and returns nil when all of p is with the operating system: it
+// arrives although this process ends right then. The deadline ends the waiting. If Write returns an
+// error, the other side gets no more than the first n bytes.
 func (s *Stream) Write(p []byte) (int, error) {
 	n, err := s.write(p)
 	return n, s.opError("write", err)
@@ -108,10 +108,12 @@ func (s *Stream) write(p []byte) (int, error) {
 	case isClosed(late):
 		return 0, os.ErrDeadlineExceeded
 	}
-	if sent, err := s.out.write(p); err != nil {
+	batch, err := s.out.write(p)
+	if err != nil || len(p) == 0 {
 		return 0, err
-	} else if sent {
-		return len(p), nil
+	}
+	if batch != 0 {
+		return len(p), s.awaitWritten(batch, late)
 	}
 	for giveUp := false; ; {
 		select {
@@ -120,9 +122,51 @@ func (s *Stream) write(p []byte) (int, error) {
 			giveUp = true
 		case <-s.out.w.done:
 		}
-		if n, err := s.out.progress(len(p), giveUp); n == len(p) || err != nil {
+		n, batch, err := s.out.progress(len(p), giveUp)
+		switch {
+		case err != nil:
 			return n, err
+		case n == len(p):
+			return n, s.awaitWritten(batch, late)
 		}
+	}
+}
+
+// awaitWritten waits until the last byte of a Write, which is in this batch, is with the system.
+func (s *Stream) awaitWritten(batch uint64, late <-chan struct{}) error {
+	w := s.out.w
+	written := w.written(batch)
+	if written == nil {
+		return nil
+	}
+	select {
+	case <-written:
+		return nil
+	case <-late:
+		return w.unlessWritten(batch, os.ErrDeadlineExceeded)
+	case <-s.closed:
+		return w.unlessWritten(batch, net.ErrClosed)
+	case <-w.done:
+		return w.unlessWritten(batch, errEnded)
+	}
+}
+
+// awaitEnd waits until the end of this side's half is with the system, for a moment.
+func (s *Stream) awaitEnd() error {
+	w := s.out.w
+	batch, written, err := s.out.endSent()
+	if written == nil {
+		return err
+	}
+	t := time.NewTimer(flushTime)
+	defer t.Stop()
+	select {
+	case <-written:
+		return nil
+	case <-t.C:
+		return w.unlessWritten(batch, errEndWaits)
+	case <-w.done:
+		return w.unlessWritten(batch, errEnded)
 	}
 }
 
@@ -135,7 +179,9 @@ func (s *Stream) orClosed(err error) error {
 }
 
 // CloseWrite ends this side's half: the other side reads io.EOF behind what has been written.
-// Reading goes on. It does not block.
+// Reading goes on. It waits until the end is with the operating system, 50 ms at most, and not for
+// credit. If that is not so by then, or the link has begun to end, it returns an error. (The end of an
+// offer that nobody has opened waits for that by itself.)
 //
 // If a Write is at work, it fails, and the stream ends for reading, too. The other side then reads
 // what was sent and, as that is not all, [ErrReset]. Once the link has begun to end, the other side
@@ -146,12 +192,12 @@ func (s *Stream) CloseWrite() error {
 	}
 	s.streams.closeOut(s)
 	s.out.w.flush()
-	return nil
+	return s.opError("close", s.awaitEnd())
 }
 
 // Close ends both halves: the other side reads what has been written and then io.EOF, and its
-// writes fail with [ErrStopped]. It does not block, and returns nil. For a Write at work, and for a
-// link that has begun to end, see [Stream.CloseWrite].
+// writes fail with [ErrStopped]. For how long it waits, for its errors, for a Write at work, and for
+// a link that has begun to end, see [Stream.CloseWrite]. The stream is closed whatever Close returns.
 func (s *Stream) Close() error {
 	if !s.streams.closeOnce(s) {
 		return nil
@@ -162,7 +208,7 @@ func (s *Stream) Close() error {
 		s.streams.endIn(s)
 	}
 	s.out.w.flush()
-	return nil
+	return s.opError("close", s.awaitEnd())
 }
 
 // Reset ends the stream at once: what has come, or is on its way, is dropped on both sides. There

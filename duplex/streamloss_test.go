@@ -156,10 +156,15 @@ func TestLoss(t *testing.T) {
 			requireLost(t, requireNow(t, getting(a.Listener().Accept)).err, "accept", want)
 		}
 		for _, s := range []*Stream{x, y2, x3, offer.(*Stream)} {
-			require.NoError(t, s.CloseWrite())
+			err := s.CloseWrite()
+			if s == offer {
+				require.NoError(t, err, "nobody has opened it, nor waits for its end")
+			} else {
+				requireLost(t, err, "close", want)
+			}
 			require.NoError(t, s.SetDeadline(longAgo))
 			requireTimeout(t, requireNow(t, reading(s, 10)).err, "read")
-			require.NoError(t, s.Close())
+			require.Equal(t, err == nil, s.Close() == nil)
 			requireOpErr(t, requireNow(t, reading(s, 10)).err, "read", net.ErrClosed)
 		}
 		a.Wait()

@@ -24,7 +24,10 @@ type outStream struct {
 
 	credit int64  // bytes that may be sent
 	data   []byte // what the Write at work has not sent
-	inTurn bool   // in queues.turns
+	batch  uint64 // of the last byte of the Write at work, once it is in a frame
+
+	endBatch uint64 // of the end; 0 if there is none
+	inTurn   bool   // in queues.turns
 
 	// What is owed. Each is the latest there is to say, so it takes no more room as it grows.
 	listed bool // in owed.streams
@@ -124,6 +127,12 @@ func (o *outStream) forgo() {
 		o.w.owed.streams = remove(o.w.owed.streams, o)
 	}
 	o.w.owed.ends = remove(o.w.owed.ends, o)
+	if o.endBatch == o.w.progress.next() {
+		o.endBatch = 0
+	}
+	if !o.w.hasFramesNow() {
+		o.w.progress.isEmpty()
+	}
 	if o.inTurn {
 		o.inTurn = false
 		o.w.queues.turns = remove(o.w.queues.turns, piecer(o))
@@ -143,28 +152,25 @@ func (o *outStream) open(id, window uint32) {
 	}
 }
 
-// write has p sent as credit allows. It reports true if all of it is on its way. Otherwise the
-// caller waits for wrote, and then asks progress.
-func (o *outStream) write(p []byte) (sent bool, err error) {
+// write has p sent as credit allows. It returns the batch of the last byte if all of it is in
+// frames. Otherwise that is 0, and the caller waits for wrote, and then asks progress.
+func (o *outStream) write(p []byte) (batch uint64, err error) {
 	w := o.w
 	w.mu.Lock()
-	if err := o.writeErr(); err != nil {
+	if err := o.writeErr(); err != nil || len(p) == 0 {
 		w.mu.Unlock()
-		return false, err
-	}
-	if len(p) == 0 {
-		w.mu.Unlock()
-		return true, nil
+		return 0, err
 	}
 	isSmall := len(p) <= smallWrite && int64(len(p)) <= o.credit
-	if sent = isSmall && w.hasRoom(); sent {
+	if isSmall && w.hasRoom() {
+		batch = w.progress.next()
 		w.queues.frames = o.appendData(w.buffers.room(w.queues.frames, headerSize+len(p)), p)
 	} else {
 		o.data = p
 		o.takeTurns()
 	}
 	w.unlockAndWrite(false)
-	return sent, nil
+	return batch, nil
 }
 
 // writeErr returns why nothing may be written. w.mu is held.
@@ -180,14 +186,14 @@ func (o *outStream) writeErr() error {
 	return nil
 }
 
-// progress returns how much of the Write at work, of n bytes, has been sent, and, if it ends
-// without the rest, why. giveUp has it end.
-func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
+// progress returns how much of the Write at work, of n bytes, is in frames, and, if that is all, the
+// batch of the last byte. If the Write ends without the rest, err says why. giveUp has it end.
+func (o *outStream) progress(n int, giveUp bool) (sent int, batch uint64, err error) {
 	o.w.mu.Lock()
 	defer o.w.mu.Unlock()
 	sent = n - len(o.data)
 	if sent == n {
-		return sent, nil
+		return sent, o.batch, nil
 	}
 	if err = o.writeErr(); err == nil && giveUp {
 		err = os.ErrDeadlineExceeded
@@ -195,7 +201,7 @@ func (o *outStream) progress(n int, giveUp bool) (sent int, err error) {
 	if err != nil {
 		o.data = nil
 	}
-	return sent, err
+	return sent, 0, err
 }
 
 func (o *outStream) appendData(b, p []byte) []byte {
@@ -214,11 +220,11 @@ func (o *outStream) takeTurns() {
 }
 
 // piece sends what may be sent in one frame. The owner of the writer calls it.
-func (o *outStream) piece(b []byte) (_ []byte, again bool) {
+func (o *outStream) piece(b []byte, batch uint64) (_ []byte, again bool) {
 	if n := min(int64(pieceSize(len(o.data))), o.credit); n > 0 {
 		b = o.appendData(b, o.data[:n])
 		if o.data = o.data[n:]; len(o.data) == 0 {
-			o.data = nil
+			o.data, o.batch = nil, batch
 			signal(o.wrote)
 		}
 	}
@@ -239,6 +245,30 @@ func (o *outStream) end(reason error) bool {
 	return true
 }
 
+// endSent returns the batch of the end, and what is closed when that is with the system. written is nil
+// if there is nothing to wait for: it is, nobody has opened the offer, or the other side has reset the
+// stream. err says why no end was sent.
+func (o *outStream) endSent() (batch uint64, written <-chan struct{}, err error) {
+	w := o.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case o.endBatch != 0:
+		return o.endBatch, w.progress.wait(o.endBatch), nil
+	case o.state != outEnded:
+		return 0, nil, nil
+	case isClosed(w.done):
+		err = errEnded
+	case w.end.closing:
+		err = ErrClosed
+	case w.end.peerBye:
+		err = ErrPeerClosed
+	default:
+		err = w.end.err
+	}
+	return 0, nil, err
+}
+
 // halfWritten reports whether a Write is at work that has not sent all of its bytes. w.mu is held.
 func (o *outStream) halfWritten() bool { return len(o.data) > 0 && o.state.takesData() }
 
@@ -248,6 +278,7 @@ func (o *outStream) halfWritten() bool { return len(o.data) > 0 && o.state.takes
 // sent would seem to be all. The other side learns from the link's end that it was not.
 func (o *outStream) oweEnd() {
 	if !o.w.linkEnds() {
+		o.endBatch = o.w.progress.next()
 		o.w.owed.ends = append(o.w.owed.ends, o)
 	}
 }
@@ -283,6 +314,7 @@ func (o *outStream) reset(code uint32, reason error, was streamState) {
 		// Not a reset that is due: refusals count as answers that have not been sent.
 		o.w.owed.refusals = append(o.w.owed.refusals, refusal{o.id, code})
 	case o.state == outCut:
+		o.endBatch = o.w.progress.next()
 		o.w.owed.ends = append(o.w.owed.ends, o)
 	default:
 		o.oweReset(code)

@@ -97,7 +97,7 @@ type stress struct {
 	late [numClasses]chan int // sizes of the messages to release
 
 	mu     sync.Mutex
-	sent   int // without an error
+	sent   int // the last byte was put into a batch
 	seen   map[uint32]bool
 	gaveUp []uint32
 	last   map[uint32]uint32 // count of the last one-frame message by class and sender
@@ -115,18 +115,20 @@ func (s *stress) send(ctx context.Context, l *Lane, cl class, who uint32, rng *r
 		if rng.IntN(3) == 0 {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(2000))*time.Microsecond)
 		}
-		err := l.Send(ctx, msg, cl == notification)
+		batch, err := l.send(ctx, msg, cl == notification)
 		clear(msg) // it is ours again
 		cancel()
 		s.mu.Lock()
-		if err == nil {
+		if batch != 0 {
 			s.sent++
-		} else if s.gaveUp = append(s.gaveUp, tag); !errors.Is(err, context.DeadlineExceeded) {
-			s.t.Errorf("send: %v", err)
-			s.mu.Unlock()
-			return
+		} else {
+			s.gaveUp = append(s.gaveUp, tag)
 		}
 		s.mu.Unlock()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			s.t.Errorf("send: %v", err)
+			return
+		}
 		if err := l.Send(ctx, nil, cl == notification); err != errEmpty {
 			s.t.Errorf("empty message: %v", err)
 		}

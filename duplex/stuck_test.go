@@ -3,6 +3,7 @@ package duplex
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -119,13 +120,9 @@ func queued(t *testing.T, c *Conn, msg []byte) <-chan error {
 	entered := make(chan struct{})
 	sent := make(chan error, 1)
 	go func() {
-		ctx := &noticed{Context: t.Context(), entered: entered}
+		ctx := &noticed{Context: t.Context(), tell: sync.OnceFunc(func() { close(entered) })}
 		err := c.ClientLane().Send(ctx, msg, true)
-		select {
-		case <-entered:
-		default:
-			close(entered)
-		}
+		ctx.tell()
 		sent <- err
 	}()
 	<-entered
@@ -135,11 +132,11 @@ func queued(t *testing.T, c *Conn, msg []byte) <-chan error {
 // noticed is a context that tells when it is first waited for.
 type noticed struct {
 	context.Context
-	entered chan struct{}
+	tell func()
 }
 
 func (n *noticed) Done() <-chan struct{} {
-	close(n.entered)
+	n.tell()
 	return n.Context.Done()
 }
 

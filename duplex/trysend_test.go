@@ -18,9 +18,6 @@ func TestTrySend(t *testing.T) {
 			require.NoError(t, err)
 			return sent
 		}
-		sent, err := lane.TrySend(body(1, maxPayload+1))
-		require.NoError(t, err)
-		require.False(t, sent, "a long message waits for its grant")
 		for i := range 2 {
 			require.True(t, try(i))
 		}
@@ -36,6 +33,14 @@ func TestTrySend(t *testing.T) {
 		for i, msg := range in.wait(t, 4) {
 			require.Equal(t, i, checkBody(t, msg))
 		}
+		long := body(4, maxPayload+1)
+		sent, err := lane.TrySend(long)
+		require.NoError(t, err)
+		require.True(t, sent)
+		clear(long) // it is the caller's again
+		require.False(t, try(5), "the long one waits for its grant")
+		require.Equal(t, 4, checkBody(t, in.wait(t, 1)[0]))
+		synctest.Wait()
 		_, err = lane.TrySend(nil)
 		require.Equal(t, errEmpty, err)
 		var size *SizeError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -35,6 +36,8 @@ type writer struct {
 	wake  chan struct{} // one slot: there is work for the writer goroutine
 	bytes atomic.Uint64 // written
 
+	progress progress // of batches
+
 	mu      sync.Mutex // guards what follows
 	owner   owner
 	buffers buffers
@@ -45,11 +48,10 @@ type writer struct {
 
 // owner says whether somebody writes, and what is written in part. Guarded by writer.mu.
 type owner struct {
-	exists   bool            // somebody is writing, or is to go on
-	handed   bool            // it has left off: the writer goroutine is to go on
-	rest     []byte          // the latest batch, before the owner left off
-	written  int             // bytes of rest that it did take
-	watchers []chan struct{} // each is closed when all that was queued has been written
+	exists  bool   // somebody is writing, or is to go on
+	handed  bool   // it has left off: the writer goroutine is to go on
+	rest    []byte // the latest batch, before the owner left off
+	written int    // bytes of rest that it did take
 }
 
 // looksAgain reports whether somebody is writing who asks for the next batch before it stops.
@@ -64,18 +66,12 @@ func (o *owner) handOver(rest []byte, written int) {
 // takeOver makes the writer goroutine the owner. It returns what was left to it, nil if nothing.
 func (o *owner) takeOver() (rest []byte, written int) {
 	rest, written = o.rest, o.written
-	*o = owner{exists: true, watchers: o.watchers}
+	*o = owner{exists: true}
 	return rest, written
 }
 
 // stop is for the owner, who has found nothing more to write.
-func (o *owner) stop() {
-	o.exists = false
-	for _, written := range o.watchers {
-		close(written)
-	}
-	o.watchers = nil
-}
+func (o *owner) stop() { o.exists = false }
 
 // ending is what a writer knows of the end of the connection. Guarded by writer.mu.
 type ending struct {
@@ -87,46 +83,75 @@ type ending struct {
 	farewell farewell      // of an orderly end
 }
 
-// send queues data as a message of class c and returns when its last byte is on its way: behind
-// that, whatever is sent arrives later. If ctx ends first, or the connection does, the message is
-// not delivered. data is not kept. busy says that more messages may be about to be sent.
-func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) error {
+// send queues data as a message of class c. It returns when the last byte of a call or a reply is in
+// a frame, and when that of a notification is with the system: behind that, whatever is sent arrives
+// later. data is not kept. busy says that more messages may be about to be sent.
+//
+// batch is that of the last byte. With an error it is 0 if nothing of the message is delivered;
+// otherwise hasLeft tells.
+func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) (batch uint64, err error) {
 	if err := w.checkSize(data); err != nil {
-		return err
+		return 0, err
 	}
 	w.mu.Lock()
 	if err := w.maySendClass(c); err != nil {
 		w.mu.Unlock()
-		return err
+		return 0, err
 	}
 	if w.putNow(c, data) {
+		batch = w.progress.next()
 		w.unlockAndWrite(busy)
-		return nil
+	} else {
+		m := w.queues.wait(c, data)
+		w.unlockAndWrite(busy)
+		if batch, err = w.awaitFramed(ctx, m); err != nil {
+			return batch, err
+		}
 	}
-	m := w.queues.wait(c, data)
-	w.unlockAndWrite(busy)
-	select {
-	case <-m.sent:
-		return nil
-	case <-ctx.Done():
-		return w.abandon(m, ctx.Err())
-	case <-w.done:
-		return w.abandon(m, errEnded)
+	if c == notification {
+		return batch, w.awaitWritten(ctx, batch)
 	}
+	return batch, nil
 }
 
-// trySend is send of a message that begins something, or nothing if it would have to wait.
+// awaitFramed waits until the last byte of m is in a frame.
+func (w *writer) awaitFramed(ctx context.Context, m *outMsg) (batch uint64, err error) {
+	select {
+	case <-m.sent:
+		return m.batch, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-w.done:
+		err = errEnded
+	}
+	if w.abandon(m) {
+		return 0, err
+	}
+	return m.batch, nil
+}
+
+// trySend is send of a message that begins something, or nothing if it would have to wait for that:
+// for credit, for room, or for others of its class. What is longer than a frame is copied, and goes
+// on by itself.
 func (w *writer) trySend(c class, data []byte) (sent bool, err error) {
 	if err := w.checkSize(data); err != nil {
 		return false, err
 	}
 	w.mu.Lock()
-	if err = w.mayBegin(); err == nil {
-		sent = w.putNow(c, data)
+	if err := w.mayBegin(); err != nil {
+		w.mu.Unlock()
+		return false, err
+	}
+	switch {
+	case w.putNow(c, data):
+		sent = true
+	case len(data) > maxPayload && w.queues.classes[c].isNext(c) && w.hasRoom():
+		w.queues.wait(c, slices.Clone(data))
+		sent = true
 	}
 	if !sent {
 		w.mu.Unlock()
-		return false, err
+		return false, nil
 	}
 	w.unlockAndWrite(false)
 	return true, nil
@@ -176,8 +201,7 @@ func (w *writer) maySend() error {
 func (w *writer) putNow(c class, data []byte) bool {
 	q := &w.queues
 	oc := &q.classes[c]
-	isNext := len(oc.waiting) == 0 && oc.mayStart(c)
-	if len(data) > maxPayload || !isNext || !w.hasRoom() {
+	if len(data) > maxPayload || !oc.isNext(c) || !w.hasRoom() {
 		return false
 	}
 	oc.credit -= cost(len(data))
@@ -191,13 +215,13 @@ func (w *writer) hasRoom() bool {
 	return len(w.queues.frames) < w.maxQueue && !w.queues.crowded && w.end.err == nil
 }
 
-// abandon takes m back. It returns nil if m was sent after all.
-func (w *writer) abandon(m *outMsg, reason error) error {
+// abandon takes m back. It reports false if its last byte was in a frame before.
+func (w *writer) abandon(m *outMsg) bool {
 	w.mu.Lock()
 	switch m.state {
 	case msgSent:
 		w.mu.Unlock()
-		return nil
+		return false
 	case msgWaiting:
 		m.of.waiting = remove(m.of.waiting, m)
 	case msgBegun, msgGranted:
@@ -205,8 +229,9 @@ func (w *writer) abandon(m *outMsg, reason error) error {
 		delete(m.of.unfinished, m.id)
 		w.owed.addFrame(kindAbort+kind(m.class), m.id)
 	}
+	m.finish(0) // for flushAll
 	w.unlockAndWrite(false)
-	return reason
+	return true
 }
 
 // update runs f, which changes what there is to write, and has the writer goroutine see to it. The
@@ -216,20 +241,6 @@ func (w *writer) update(f func()) {
 	f()
 	w.wakeWriter()
 	w.mu.Unlock()
-}
-
-// await waits until what is queued, and may be sent, has been written, until ctx ends or the
-// connection does.
-func (w *writer) await(ctx context.Context) {
-	written := make(chan struct{})
-	w.mu.Lock()
-	w.owner.watchers = append(w.owner.watchers, written)
-	w.unlockAndWrite(false)
-	select {
-	case <-written:
-	case <-ctx.Done():
-	case <-w.done:
-	}
 }
 
 // flush has what is queued written, as unlockAndWrite does.
@@ -279,6 +290,9 @@ func (w *writer) writeAsCaller() {
 		w.mu.Unlock()
 		n, err := w.writeNow(batch[:min(len(batch), maxWrite)])
 		if err != nil {
+			if n == 0 {
+				w.progress.tookNothing()
+			}
 			w.fail(err)
 			return
 		}
@@ -312,7 +326,7 @@ func (w *writer) run() {
 		}
 		for batch != nil {
 			w.mu.Unlock()
-			if err := w.writeAll(batch[written:]); err != nil {
+			if err := w.writeAll(batch, written); err != nil {
 				w.fail(err)
 				return
 			}
@@ -324,13 +338,17 @@ func (w *writer) run() {
 	}
 }
 
-func (w *writer) writeAll(p []byte) error {
-	for len(p) > 0 {
-		n, err := w.conn.Write(p[:min(len(p), maxWrite)])
+// writeAll writes the rest of a batch, of which so much was written before.
+func (w *writer) writeAll(batch []byte, written int) error {
+	for written < len(batch) {
+		n, err := w.conn.Write(batch[written:min(len(batch), written+maxWrite)])
 		if err != nil {
+			if n+written == 0 {
+				w.progress.tookNothing()
+			}
 			return err
 		}
-		p = p[n:]
+		written += n
 		w.bytes.Add(uint64(n))
 	}
 	return nil

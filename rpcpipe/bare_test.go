@@ -132,7 +132,7 @@ func TestBareShutdown(t *testing.T) {
 		require.NoError(t, there.Unpark(0, nil))
 		require.NoError(t, (<-out.Done).Error)
 		require.NoError(t, <-down)
-		require.Equal(t, rpc.ErrShutdown, a.Call("Service.Add", Args{}, nil))
+		require.ErrorIs(t, a.Call("Service.Add", Args{}, nil), rpc.ErrShutdown)
 		require.NoError(t, a.Wait())
 		<-b.Done()
 	})

@@ -176,7 +176,7 @@ func TestReplyIsLeftAlone(t *testing.T) {
 			cancel()
 		}()
 		if err := a.CallContext(ctx, "Service.Add", Args{i, 1}, &reply); err != nil {
-			require.Equal(t, context.Canceled, err)
+			require.ErrorIs(t, err, context.Canceled)
 			late.Add(1)
 			require.Equal(t, -1, reply)
 		} else {
@@ -208,7 +208,7 @@ func TestManyCancelled(t *testing.T) {
 					go func() { failed <- a.CallContext(ctx, "Calls.Heed", CallArg{}, nil) }()
 					runtime.Gosched()
 					cancel()
-					if err := <-failed; err != context.Canceled {
+					if err := <-failed; !errors.Is(err, context.Canceled) {
 						panic(err)
 					}
 				}
@@ -307,7 +307,7 @@ func TestUnsentIsAborted(t *testing.T) {
 	require.Eventually(t, func() bool { return p.Stats().Link.Senders == 1 }, 10*time.Second, time.Millisecond)
 	cancel()
 	begin := time.Now()
-	require.Equal(t, context.Canceled, <-failed)
+	require.ErrorIs(t, <-failed, viaduct.ErrNotBegun)
 	require.Less(t, time.Since(begin), time.Second)
 	require.Zero(t, p.Stats().Link.Senders)
 	require.Zero(t, p.Stats().Made.Pending)

@@ -189,8 +189,8 @@ func TestClose(t *testing.T) {
 			closing.Wait()
 			<-call.Done
 			require.Equal(t, rpc.ErrShutdown, call.Error)
-			require.Equal(t, rpc.ErrShutdown, p.Call("Service.Add", Args{}, nil))
-			require.Equal(t, rpc.ErrShutdown, p.Notify(t.Context(), "Service.Note", 1))
+			require.ErrorIs(t, p.Call("Service.Add", Args{}, nil), rpc.ErrShutdown)
+			require.ErrorIs(t, p.Notify(t.Context(), "Service.Note", 1), rpc.ErrShutdown)
 			require.NoError(t, p.Wait())
 			require.Equal(t, rpc.ErrShutdown, p.Err())
 			if kind == "child" { // elsewhere the other side's handler is in this process, and parks for ever

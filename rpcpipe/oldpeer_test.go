@@ -20,6 +20,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/endpoint"
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/message"
+	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/serve"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
@@ -34,12 +35,7 @@ func oldPeer(t *testing.T, conn io.ReadWriteCloser, server *rpc.Server) *endpoin
 	var opts duplex.Options
 	handles.SetFrames(&opts, handles.Frames{NoStreams: true, NoShutdown: true})
 	old := duplex.New(link, &opts)
-	type lane struct {
-		*duplex.Lane
-		handles.Order
-	}
-	client, serves := old.ClientLane(), old.ServerLane()
-	return endpoint.New(lane{client, handles.OrderOf(client)}, lane{serves, handles.OrderOf(serves)}, endpoint.Config{
+	return endpoint.New(rpctest.LinkOf(old.ClientLane()), rpctest.LinkOf(old.ServerLane()), endpoint.Config{
 		Message: message.Codec{Body: new(body.Codec)}, Serve: serve.Config{Server: server},
 	})
 }

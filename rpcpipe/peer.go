@@ -62,13 +62,7 @@ func (p *Peer) Notify(ctx context.Context, serviceMethod string, args any) error
 
 // Flush waits until what has been sent is with the operating system. It returns nil then,
 // ctx.Err(), or what calls fail with if the link has ended.
-func (p *Peer) Flush(ctx context.Context) error {
-	p.endpoint.Flush(ctx)
-	if err := p.endpoint.Err(); err != nil {
-		return err
-	}
-	return ctx.Err()
-}
+func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
 // link. It has net/rpc's own limits: a reply that cannot be decoded ends that client, and all its

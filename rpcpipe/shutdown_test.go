@@ -125,7 +125,7 @@ func TestShutdown(t *testing.T) {
 			here.mu.Unlock()
 			require.NoError(t, p.Wait())
 			require.Equal(t, rpc.ErrShutdown, p.Err())
-			require.Equal(t, rpc.ErrShutdown, p.Call("Service.Add", Args{}, nil))
+			require.ErrorIs(t, p.Call("Service.Add", Args{}, nil), rpc.ErrShutdown)
 			_, err := p.Open(t.Context())
 			require.ErrorIs(t, err, net.ErrClosed)
 			if kind == "child" {

@@ -91,6 +91,7 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, c *config) *Pe
 	p := preparePeer(link, c)
 	p.process = process
 	p.conn = duplex.New(link, &c.link)
+	c.endpoint.Dying = func() { handles.Drain(p.conn) }
 	p.endpoint = endpoint.New(newLane(p.conn.ClientLane()), newLane(p.conn.ServerLane()), c.withPeer(p))
 	close(p.up)
 	go p.supervise()
@@ -110,7 +111,14 @@ func preparePeer(link io.ReadWriteCloser, c *config) *Peer {
 // lane is a lane as an Endpoint takes it.
 type lane struct {
 	*duplex.Lane
-	handles.Order
+	order
 }
 
-func newLane(l *duplex.Lane) lane { return lane{l, handles.OrderOf(l)} }
+type order struct{ handles.Order }
+
+func newLane(l *duplex.Lane) lane { return lane{l, order{handles.OrderOf(l)}} }
+
+// Send is that of the Order, as it gives a ticket.
+func (l lane) Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error) {
+	return l.Order.Send(l.Lane, ctx, msg, isNotification)
+}

@@ -138,12 +138,17 @@ func TestBareClose(t *testing.T) {
 
 		x, y := net.Pipe()
 		e := NewEndpoint(x, nil, nil)
-		require.NoError(t, e.Notify(t.Context(), "A.B", 1)) // nobody reads it
+		notified := make(chan error, 1)
+		go func() { notified <- e.Notify(t.Context(), "A.B", 1) }() // nobody reads it
+		synctest.Wait()
+		require.Empty(t, notified, "it is not with the system")
 		go e.Close()
 		synctest.Wait()
-		require.Equal(t, rpc.ErrShutdown, e.out.Send(t.Context(), []byte{1}, false))
+		_, err := e.out.Send(t.Context(), []byte{1}, false)
+		require.Equal(t, rpc.ErrShutdown, err)
 		require.Zero(t, e.Wait(context.Background()))
 		require.Equal(t, link.FlushTime, time.Since(begun))
+		require.ErrorIs(t, <-notified, rpc.ErrShutdown)
 		y.Close()
 	})
 }

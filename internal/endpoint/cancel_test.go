@@ -2,6 +2,7 @@ package endpoint_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/rpc"
@@ -125,7 +126,7 @@ func TestCancelTooEarly(t *testing.T) {
 	e, y := plays(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Equal(t, context.Canceled, e.CallContext(ctx, "A.B", 1, nil))
+	require.ErrorIs(t, e.CallContext(ctx, "A.B", 1, nil), context.Canceled)
 	e.Go("A.C", 1, nil, nil)
 	require.Equal(t, "\x94\x00\xce\x00\x00\x00\x00\xa3A.C\x91\x01", string(reads(t, y, 13)))
 }
@@ -186,7 +187,7 @@ func TestBadCancel(t *testing.T) {
 	lane := func(t *testing.T) (*endpoint.Endpoint, *duplex.Lane) {
 		x, y := rpctest.Conns[0].Make(t)
 		dx, dy := rpctest.DuplexPair(t, x, y, nil)
-		e := endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
+		e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
 		t.Cleanup(func() { e.Close() })
 		return e, dy.ClientLane()
 	}
@@ -302,7 +303,7 @@ func TestCancelsAndReader(t *testing.T) {
 	c := newCareful()
 	x, y := rpctest.Conns[0].Make(t)
 	dx, dy := rpctest.DuplexPair(t, x, y, &duplex.Options{Window: 200})
-	e := endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), &endpoint.Options{Server: c.server()})
+	e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), &endpoint.Options{Server: c.server()})
 	defer e.Close()
 	lane := dy.ClientLane() // nobody takes the answers: their credit does not come back
 	for i := range byte(calls) {
@@ -343,7 +344,7 @@ func TestCancelAndReply(t *testing.T) {
 					}()
 					var reply string
 					err := a.CallContext(ctx, "Echo.Do", text, &reply)
-					if err == nil && reply != text || err != nil && (err != context.Canceled || reply != "") {
+					if err == nil && reply != text || err != nil && (!errors.Is(err, context.Canceled) || reply != "") {
 						t.Errorf("%v, reply %q", err, reply)
 					}
 					reply = "mine"

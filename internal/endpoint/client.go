@@ -6,6 +6,7 @@ import (
 	"net/rpc"
 	"sync"
 
+	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/serve"
 )
@@ -47,7 +48,7 @@ func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
 	if err != nil {
 		call.report(err)
 	}
-	return err
+	return fault.Plain(err) // those who use standard clients compare with ==
 }
 
 // push is called when a call has completed. It does not block.
@@ -80,7 +81,7 @@ func (c *clientCodec) pop() (*pendingCall, error) {
 			c.replies[0] = nil
 			c.replies = c.replies[1:]
 			c.mu.Unlock()
-			return call, call.err // the link's end fails all calls alike
+			return call, fault.Plain(call.err) // the link's end fails all calls alike
 		}
 		c.replies = nil
 		c.mu.Unlock()

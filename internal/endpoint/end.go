@@ -57,6 +57,7 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 
 // linkEnded is called by each link behind the last message.
 func (e *Endpoint) linkEnded(err error) {
+	e.linkEnd.Store(true)
 	e.down(err)
 	e.running.Done()
 }
@@ -73,7 +74,10 @@ func (e *Endpoint) down(err error) {
 		e.err = fault.Down(err)
 		e.ended.Store(true) // before anybody sees a call fail
 		for _, c := range e.pending.fail(e.err) {
-			e.complete(c)
+			if c.failBeforeSent() {
+				c.err = e.ofTicket(c.ticket, c.err)
+				e.complete(c)
+			}
 		}
 		close(e.done)
 		e.endUp()

@@ -34,6 +34,7 @@ type Config struct {
 	LogHandler slog.Handler    // takes the records of the other side; nil: none are taken
 	LogPeer    bool            // the other side takes records
 	Logger     *slog.Logger    // told of what would otherwise vanish; nil: nobody is
+	Dying      func()          // has calls refused at both sides, as this process is about to end; may be nil
 }
 
 // An Endpoint makes calls to the other side and answers those that come from there. Its methods may
@@ -52,6 +53,7 @@ type Endpoint struct {
 	deaf    atomic.Bool     // what still comes in is dropped
 	err     error           // what calls fail with now: a *fault.DownError or rpc.ErrShutdown
 	ended   atomic.Bool     // err is set
+	linkEnd atomic.Bool     // it was the link that ended, so nothing more is sent
 	done    chan struct{}   // closed when it is set and all pending calls have failed
 	up      context.Context // until then
 	endUp   context.CancelFunc
@@ -85,6 +87,9 @@ func prepare(cfg Config) *Endpoint {
 	if cfg.Context == nil {
 		cfg.Context = context.Background()
 	}
+	if cfg.Dying == nil {
+		cfg.Dying = func() {}
+	}
 	e := &Endpoint{
 		cfg:     cfg,
 		done:    make(chan struct{}),
@@ -103,11 +108,12 @@ func (e *Endpoint) start(out, in link.Link) {
 	cfg.Message = &e.cfg.Message
 	e.served = serve.New(cfg, serve.Host{
 		Link: in, Owner: e, Outgoing: &e.pending, Up: e.up, Done: e.done, Reporter: &e.reporter, End: e.end,
-		Send: func(ctx context.Context, msg []byte) error { return e.send(ctx, e.in, msg, false) },
+		Send:  func(ctx context.Context, msg []byte) error { return e.sendPlain(ctx, e.in, msg, false) },
+		Dying: e.cfg.Dying,
 	})
 	logs := &logwire.Host{
 		Out: out, In: in, Run: e.served.Run, RunOpen: e.served.RunOpen, Up: e.up, Done: e.done, Ended: e.ended.Load,
-		Send: func(ctx context.Context, msg []byte) error { return e.send(ctx, e.out, msg, true) },
+		Send: func(ctx context.Context, msg []byte) error { return e.sendPlain(ctx, e.out, msg, true) },
 	}
 	e.logs = logwire.NewSender(logs, e.cfg.LogPeer)
 	if e.cfg.LogHandler != nil {
@@ -131,7 +137,7 @@ func (e *Endpoint) Call(serviceMethod string, args, reply any) error {
 // CallContext is rpcpipe.Peer.CallContext.
 func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return fault.NotBegun(err)
 	}
 	c := e.pending.get()
 	defer e.pending.put(c)
@@ -163,8 +169,8 @@ func (e *Endpoint) call(ctx context.Context, c *pendingCall, args, reply any) er
 		<-c.ready // the reply has been faster
 	}
 	err = e.result(c, reply)
-	if remote, ok := err.(*message.RemoteError); ok && remote.Error() == message.ErrTooLate.Error() {
-		return context.DeadlineExceeded // it is this context's deadline, and that side's clock
+	if _, remote := err.(*message.RemoteError); remote && errors.Is(err, fault.ErrTooLate) {
+		return fault.NotBegun(context.DeadlineExceeded) // it is this context's deadline, and that side's clock
 	}
 	return err
 }
@@ -210,7 +216,7 @@ func (e *Endpoint) finishAsync(c *pendingCall, err error) {
 // Notify is rpcpipe.Peer.Notify.
 func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return fault.NotBegun(err)
 	}
 	ctx, done := e.cfg.CallHook.Begin(ctx, serviceMethod, true)
 	size, err := e.notify(ctx, serviceMethod, args)
@@ -236,8 +242,8 @@ func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any) (
 	if err := e.mayBegin(ctx); err != nil {
 		return 0, err
 	}
-	if err := e.send(ctx, e.out, *msg, true); err != nil {
-		return 0, err
+	if ticket, err := e.send(ctx, e.out, *msg, true); err != nil {
+		return 0, e.ofTicket(ticket, err)
 	}
 	return len(*msg), nil
 }
@@ -270,43 +276,60 @@ func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint
 			return 0, err
 		}
 	}
-	c.sent = len(*msg)
+	c.size = len(*msg)
 	if err := e.mayBegin(ctx); err != nil {
 		return 0, err
 	}
 	if id, err = e.pending.add(c); err != nil {
-		return 0, err
+		return 0, fault.NotBegun(err)
 	}
 	message.SetID(*msg, id)
-	if err := e.send(ctx, e.out, *msg, false); err != nil {
-		if e.pending.remove(id, c, ctx.Err() != nil && errors.Is(err, ctx.Err())) {
-			e.served.LookAgain()
-			return 0, err
-		}
-		// The link's end has been faster: it completes c.
+	ticket, err := e.send(ctx, e.out, *msg, false)
+	if err != nil && e.pending.remove(id, c, ctx.Err() != nil && errors.Is(err, ctx.Err())) {
+		e.served.LookAgain()
+		return 0, e.ofTicket(ticket, err)
+	}
+	if !c.sentBefore(ticket) { // the link's end was faster, and has left c to this
+		c.err = e.ofTicket(ticket, c.err)
+		e.complete(c)
 	}
 	return id, nil
 }
 
-// send sends msg on l. Its error is a *fault.SizeError, ctx.Err(), or one of fault.Down.
-func (e *Endpoint) send(ctx context.Context, l link.Link, msg []byte, isNotification bool) error {
+// ofTicket returns err as an ErrNotBegun if nothing of what was sent can have arrived.
+func (e *Endpoint) ofTicket(ticket uint64, err error) error {
+	if ticket == 0 || e.linkEnd.Load() && !e.out.HasLeft(ticket) {
+		return fault.NotBegun(err)
+	}
+	return err
+}
+
+// sendPlain is send for who asks for no ticket.
+func (e *Endpoint) sendPlain(ctx context.Context, l link.Link, msg []byte, isNotification bool) error {
+	_, err := e.send(ctx, l, msg, isNotification)
+	return err
+}
+
+// send sends msg on l. Its error is a *fault.SizeError, ctx.Err(), or one of fault.Down. For ticket see
+// link.Link.
+func (e *Endpoint) send(ctx context.Context, l link.Link, msg []byte, isNotification bool) (ticket uint64, err error) {
 	if err := ctx.Err(); err != nil { // encoding may have taken its time
-		return err
+		return 0, err
 	}
 	if limit := l.MaxSend(); len(msg) > limit {
-		return &fault.SizeError{Size: len(msg), Limit: limit}
+		return 0, &fault.SizeError{Size: len(msg), Limit: limit}
 	}
-	err := l.Send(ctx, msg, isNotification)
+	ticket, err = l.Send(ctx, msg, isNotification)
 	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return err
+		return ticket, err
 	}
 	if e.Err() != nil {
-		return e.err
+		return ticket, e.err
 	}
 	if reason := l.Draining(); reason != nil && errors.Is(err, reason) {
-		return &fault.ShutdownError{Err: reason}
+		return ticket, &fault.ShutdownError{Err: reason}
 	}
-	return fault.Down(err)
+	return ticket, fault.Down(err)
 }
 
 // result decodes what came for c, in the goroutine of whoever waits for it.
@@ -345,10 +368,15 @@ type Stats struct {
 // Stats returns the numbers as they are now, those of each direction of one moment.
 func (e *Endpoint) Stats() Stats { return Stats{e.pending.current(), e.served.Stats()} }
 
-// Flush waits until what has been sent is with the system, or ctx or the link ends.
-func (e *Endpoint) Flush(ctx context.Context) {
-	e.out.Flush(ctx)
-	if e.in != e.out {
-		e.in.Flush(ctx)
+// Flush waits until what has been said so far is with the system. It returns nil then, ctx.Err(), or
+// what calls fail with if the link has ended.
+func (e *Endpoint) Flush(ctx context.Context) error {
+	err := e.out.Flush(ctx)
+	if _, bare := e.in.(*link.Bare); err == nil && bare && e.in != e.out { // lanes are flushed together
+		err = e.in.Flush(ctx)
 	}
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fault.Down(err)
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
 
@@ -42,20 +41,12 @@ var links = []struct {
 	}},
 }
 
-// linkOf is a lane as an Endpoint takes it.
-func linkOf(l *duplex.Lane) io.ReadWriteCloser {
-	return struct {
-		*duplex.Lane
-		handles.Order
-	}{l, handles.OrderOf(l)}
-}
-
 func laneEndpoints(t testing.TB, conn int, a, b *endpoint.Options) (x, y *endpoint.Endpoint) {
 	cx, cy := rpctest.Conns[conn].Make(t)
 	dx, dy := rpctest.DuplexPair(t, cx, cy, &duplex.Options{MaxMessage: maxMessage})
 	return endWithTest(t,
-		endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), a),
-		endpoint.NewEndpoint(linkOf(dy.ClientLane()), linkOf(dy.ServerLane()), b))
+		endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), a),
+		endpoint.NewEndpoint(rpctest.LinkOf(dy.ClientLane()), rpctest.LinkOf(dy.ServerLane()), b))
 }
 
 func bareEndpoints(t testing.TB, conn int, a, b *endpoint.Options) (x, y *endpoint.Endpoint) {

@@ -75,9 +75,14 @@ func TestClose(t *testing.T) {
 		<-b.Done()
 		for e, want := range map[*endpoint.Endpoint]error{a: rpc.ErrShutdown, b: b.Err()} {
 			require.Equal(t, want, e.Err())
-			require.Equal(t, want, e.Call("Park.Do", "", nil))
-			require.Equal(t, want, (<-e.Go("Park.Do", "", nil, nil).Done).Error)
-			require.Equal(t, want, e.Notify(context.Background(), "Park.Do", ""))
+			for _, err := range []error{
+				e.Call("Park.Do", "", nil),
+				(<-e.Go("Park.Do", "", nil, nil).Done).Error,
+				e.Notify(context.Background(), "Park.Do", ""),
+			} {
+				require.ErrorIs(t, err, want)
+				require.ErrorIs(t, err, viaduct.ErrNotBegun)
+			}
 			require.ErrorIs(t, e.Client().Call("Park.Do", "", nil), rpc.ErrShutdown)
 			require.NoError(t, e.Close())
 		}
@@ -103,8 +108,8 @@ func TestLoss(t *testing.T) {
 				var a, b *endpoint.Endpoint
 				if lanes {
 					dx, dy := rpctest.DuplexPair(t, x, y, nil)
-					a = endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), opts)
-					b = endpoint.NewEndpoint(linkOf(dy.ClientLane()), linkOf(dy.ServerLane()), opts)
+					a = endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), opts)
+					b = endpoint.NewEndpoint(rpctest.LinkOf(dy.ClientLane()), rpctest.LinkOf(dy.ServerLane()), opts)
 				} else {
 					a, b = endpoint.NewEndpoint(x, nil, opts), endpoint.NewEndpoint(y, nil, opts)
 				}
@@ -144,7 +149,7 @@ func TestGarbage(t *testing.T) {
 			for range 2 {
 				x, y := net.Pipe()
 				dx, dy := rpctest.DuplexPair(t, x, y, nil)
-				e := endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
+				e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
 				call := e.Go("A.B", 1, nil, nil)
 				_, err := dy.ServerLane().ReadMessage()
 				require.NoError(t, err)
@@ -170,7 +175,7 @@ func TestWrongLane(t *testing.T) {
 		t.Run("lanes", func(t *testing.T) {
 			x, y := net.Pipe()
 			dx, dy := rpctest.DuplexPair(t, x, y, nil)
-			e := endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
+			e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
 			require.NoError(t, write(dy.ClientLane(), dy.ServerLane()))
 			<-e.Done()
 			requireProtocolError(t, e.Err(), want)
@@ -220,9 +225,12 @@ func TestStubbornConnection(t *testing.T) {
 			}
 			e := endpoint.NewEndpoint(s, nil, nil)
 			call := e.Go("A.B", 1, nil, nil)
-			require.NoError(t, e.Notify(t.Context(), "A.B", 1))
+			notified := make(chan error, 1)
+			go func() { notified <- e.Notify(t.Context(), "A.B", 1) }()
+			synctest.Wait()
 			begun := time.Now()
 			require.NoError(t, e.Close())
+			require.ErrorIs(t, <-notified, rpc.ErrShutdown)
 			require.Less(t, time.Since(begun), 3*time.Second)
 			require.Equal(t, rpc.ErrShutdown, (<-call.Done).Error)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -337,16 +345,16 @@ func TestCloseFromHandler(t *testing.T) {
 // one, so that the other side gets more there than was granted.
 func TestWrongClass(t *testing.T) {
 	for name, tt := range map[string]struct {
-		msg    string
+		msg            string
 		isNotification bool
 	}{
-		"notification as a call":       {"\x93\x02\xa1m\x90", false},
+		"notification as a call":    {"\x93\x02\xa1m\x90", false},
 		"request as a notification": {"\x94\x00\x05\xa1m\x90", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, y := net.Pipe()
 			dx, dy := rpctest.DuplexPair(t, x, y, nil)
-			e := endpoint.NewEndpoint(linkOf(dx.ClientLane()), linkOf(dx.ServerLane()), nil)
+			e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
 			require.NoError(t, dy.ClientLane().Send(t.Context(), []byte(tt.msg), tt.isNotification))
 			<-e.Done()
 			requireProtocolError(t, e.Err(), "class of another")

@@ -243,7 +243,12 @@ func TestOwnErrors(t *testing.T) {
 	defer client.Close()
 	require.Equal(t, rpc.ServerError("viaduct: panic in the method: oh dear"), client.Call("Faulty.Panic", "dear", nil))
 	require.Equal(t, rpc.ServerError(viaduct.ErrGoexit.Error()), client.Call("Faulty.Goexit", 1, nil))
-	require.Equal(t, rpc.ServerError("rpc: can't find method Faulty.No"), a.Call("Faulty.No", 1, nil))
+	require.Equal(t, rpc.ServerError("rpc: can't find method Faulty.No"), client.Call("Faulty.No", 1, nil))
+	err = a.Call("Faulty.No", 1, nil)
+	require.EqualError(t, err, "rpc: can't find method Faulty.No")
+	require.ErrorIs(t, err, viaduct.ErrNotBegun)
+	var answer rpc.ServerError
+	require.ErrorAs(t, err, &answer)
 	require.NoError(t, a.Call("Arith.Add", Args{1, 2}, nil), "nothing else was harmed")
 }
 

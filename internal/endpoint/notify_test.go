@@ -79,7 +79,7 @@ func TestNotifyFaults(t *testing.T) {
 			require.ErrorAs(t, a.Notify(ctx, "Note.Do", make(chan int)), &berr)
 			ended, cancel := context.WithCancel(ctx)
 			cancel()
-			require.Equal(t, context.Canceled, a.Notify(ended, "Note.Do", "late"))
+			require.ErrorIs(t, a.Notify(ended, "Note.Do", "late"), context.Canceled)
 			require.NoError(t, a.Call("Note.Do", "call", nil))
 			require.Equal(t, "call", <-got)
 		})
@@ -126,8 +126,9 @@ func TestNotifyWaitsWithContext(t *testing.T) {
 				default:
 				}
 				cancel()
-				require.Equal(t, context.Canceled, <-failed)
+				err := <-failed
 				close(gate)
+				require.ErrorIs(t, err, context.Canceled)
 			})
 		})
 	}

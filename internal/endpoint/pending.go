@@ -5,6 +5,7 @@ import (
 	"net/rpc"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-go/viaduct/internal/link"
@@ -51,19 +52,42 @@ type pendingCall struct {
 	method   string
 	since    time.Duration          // behind epoch; from add on
 	hookDone func(serve.CallResult) // of a hook; otherwise nil
-	sent     int                    // size of the request
+	size     int                    // of the request
 	ready    chan struct{}          // callOfCall: one slot
 	async    *rpc.Call              // callOfGo
 	client   *clientCodec           // callOfClient
 	seq      uint64                 // its number there
 	response message.Message
 	err      error // why there is no response
+
+	// sending says who completes a call that the link's end has failed: while it is being sent, who
+	// sends it, who alone knows the ticket then.
+	sending atomic.Uint32
+	ticket  uint64 // of what was sent, see link.Link; set before sending is sent
+}
+
+const (
+	beingSent uint32 = iota
+	sent
+	failedWhileSent
+)
+
+// sentBefore notes that c has been sent. It reports false if the link's end came before.
+func (c *pendingCall) sentBefore(ticket uint64) bool {
+	c.ticket = ticket
+	return c.sending.CompareAndSwap(beingSent, sent)
+}
+
+// failBeforeSent notes that the link has ended. It reports false if c is just being sent, and who sends
+// it completes it.
+func (c *pendingCall) failBeforeSent() bool {
+	return !c.sending.CompareAndSwap(beingSent, failedWhileSent)
 }
 
 // report tells the hook how c has ended.
 func (c *pendingCall) report(err error) {
 	if c.hookDone != nil {
-		c.hookDone(serve.CallResult{Err: err, Request: c.sent, Reply: c.response.Size})
+		c.hookDone(serve.CallResult{Err: err, Request: c.size, Reply: c.response.Size})
 	}
 }
 
@@ -96,7 +120,9 @@ func (p *pendingCalls) get() *pendingCall {
 
 // put gives back a call that has completed or has never started.
 func (p *pendingCalls) put(c *pendingCall) {
-	*c = pendingCall{ready: c.ready}
+	ready := c.ready
+	*c = pendingCall{}
+	c.ready = ready
 	p.free.Put(c)
 }
 

@@ -113,23 +113,23 @@ func (l *endingLink) Close() error              { return nil }
 func (l *endingLink) Receive(_ func([]byte, bool) bool, _ func([]byte), ended func(error)) {
 	l.ended = ended
 }
-func (l *endingLink) Send(context.Context, []byte, bool) error {
+func (l *endingLink) Send(context.Context, []byte, bool) (uint64, error) {
 	l.ended(net.ErrClosed)
-	return net.ErrClosed
+	return 0, net.ErrClosed
 }
 
 // TestEndWhileSending: the call completes once.
 func TestEndWhileSending(t *testing.T) {
 	for range 20 {
 		e := NewEndpoint(&endingLink{}, nil, nil)
-		require.Equal(t, rpc.ErrShutdown, e.Call("A.B", 1, nil))
+		require.ErrorIs(t, e.Call("A.B", 1, nil), fault.ErrNotBegun)
 		for range 5 {
 			require.Empty(t, e.pending.get().ready, "a call in the pool has not completed")
 		}
 		e = NewEndpoint(&endingLink{}, nil, nil)
 		done := make(chan *rpc.Call, 2)
 		e.Go("A.B", 1, nil, done)
-		require.Equal(t, rpc.ErrShutdown, (<-done).Error)
+		require.ErrorIs(t, (<-done).Error, rpc.ErrShutdown)
 		require.Empty(t, done)
 		require.Zero(t, e.Wait(context.Background()))
 	}

@@ -27,6 +27,9 @@ func (e *BodyError) Error() string {
 
 func (e *BodyError) Unwrap() error { return e.Err }
 
+// Is makes every BodyError that is not about a reply an ErrNotBegun.
+func (e *BodyError) Is(target error) bool { return target == ErrNotBegun && e.What != "reply" }
+
 // A SizeError reports a message over the limit of the link. No byte of it has been
 // sent. (A standard client or server on a lane of its own gets the lane's error instead.)
 type SizeError struct {
@@ -76,8 +79,11 @@ func (e *ShutdownError) Error() string { return "viaduct: call refused: " + e.Er
 
 func (e *ShutdownError) Unwrap() error { return e.Err }
 
-// Is makes every ShutdownError an rpc.ErrShutdown, which is what existing code looks for.
-func (e *ShutdownError) Is(target error) bool { return target == rpc.ErrShutdown }
+// Is makes every ShutdownError an rpc.ErrShutdown, which is what existing code looks for, and an
+// ErrNotBegun.
+func (e *ShutdownError) Is(target error) bool {
+	return target == rpc.ErrShutdown || target == ErrNotBegun
+}
 
 // Down says what calls fail with when a link has ended with err.
 func Down(err error) error {

@@ -27,11 +27,62 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
+// ErrNotBegun is each error after which it is certain that the method was not begun: see
+// viaduct.ErrNotBegun.
+var ErrNotBegun = errors.New("viaduct: the method was not begun")
+
+// NotBegun returns err as an error that is ErrNotBegun, too. A nil err stays nil.
+func NotBegun(err error) error {
+	if err == nil || errors.Is(err, ErrNotBegun) {
+		return err
+	}
+	return &notBegun{err}
+}
+
+type notBegun struct{ err error }
+
+func (e *notBegun) Error() string   { return e.err.Error() }
+func (e *notBegun) Unwrap() []error { return []error{e.err, ErrNotBegun} }
+
+// Timeout and Temporary are those of the error within: some ask for them without errors.As.
+func (e *notBegun) Timeout() bool {
+	t, ok := e.err.(interface{ Timeout() bool })
+	return ok && t.Timeout()
+}
+
+func (e *notBegun) Temporary() bool {
+	t, ok := e.err.(interface{ Temporary() bool })
+	return ok && t.Temporary()
+}
+
+// Plain returns what NotBegun has made an error of, for those who compare with ==.
+func Plain(err error) error {
+	if e, ok := err.(*notBegun); ok {
+		return e.err
+	}
+	return err
+}
+
+// kind is an error of the library that is other ones, too.
+type kind struct {
+	text string
+	is   []error
+}
+
+func (e *kind) Error() string   { return e.text }
+func (e *kind) Unwrap() []error { return e.is }
+
 // What the library of the other side says of a call, in the sense of [errors.Is].
 var (
 	// ErrOverload: the call was refused, and its method not begun. See MaxHandlers in
 	// rpcpipe.Options.
-	ErrOverload = errors.New("viaduct: too many calls are in flight")
+	ErrOverload error = &kind{"viaduct: too many calls are in flight", []error{ErrNotBegun}}
+
+	// ErrTooLate: the deadline of the call was over before its method began.
+	ErrTooLate error = &kind{
+		"viaduct: the deadline of the call was over before its method began",
+		[]error{context.DeadlineExceeded, ErrNotBegun},
+	}
 
 	// ErrGoexit: the method has ended its goroutine with [runtime.Goexit].
 	ErrGoexit = errors.New("viaduct: handler ended its goroutine with runtime.Goexit")
@@ -41,6 +92,7 @@ var (
 type PanicError struct {
 	Value string // what was passed to panic, printed
 	Stack string // of the goroutine, its end cut off beyond 64 KiB
+	Ends  bool   // its process ends with it: new calls to it fail as not begun
 }
 
 func (e *PanicError) Error() string { return "viaduct: panic in the method: " + e.Value }
@@ -101,14 +153,22 @@ func init() {
 	} {
 		Register(e.name, e.err)
 	}
-	Own = map[string]error{"viaduct.ErrOverload": ErrOverload, "viaduct.ErrGoexit": ErrGoexit}
-	for name, err := range Own { // only the library says these
-		registered.byName[name] = err
+	for _, own := range Own { // only the library says these
+		registered.byName[own.Name] = own.Err
 	}
 }
 
-// Own are those that the library alone says of a call, by name. They do not change.
-var Own map[string]error
+// Own are those that the library alone says of a call, each before those that it is as well. The other
+// side knows them by name.
+var Own = []struct {
+	Name string
+	Err  error
+}{
+	{"viaduct.ErrOverload", ErrOverload},
+	{"viaduct.ErrTooLate", ErrTooLate},
+	{"viaduct.ErrGoexit", ErrGoexit},
+	{"viaduct.ErrNotBegun", ErrNotBegun},
+}
 
 // Unknown is the text of an error without one: net/rpc would take an empty text for no error.
 const Unknown = "unknown error"
@@ -120,7 +180,9 @@ func Names(err error) (names []string) {
 	all := r.names[:len(r.names):len(r.names)]
 	r.mu.RUnlock()
 	for _, name := range all { // errors.Is calls methods of err, which may register others
-		if errors.Is(err, Named(name)) {
+		known := Named(name)
+		aboutAnotherCall := errors.Is(known, ErrNotBegun) // which the method has made
+		if !aboutAnotherCall && errors.Is(err, known) {
 			names = append(names, name)
 		}
 	}

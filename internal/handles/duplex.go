@@ -1,9 +1,20 @@
 package handles
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
-// Order is what whoever handles the messages of a lane tells, and asks, about the orderly end of its link.
+// Order is what whoever handles the messages of a lane tells, and asks, about the orderly end of its
+// link, and about what was sent when it has ended.
 type Order interface {
+	// Send is Send of a *duplex.Lane. ticket stands for what was sent. With an error it is 0 if nothing
+	// of msg can arrive.
+	Send(lane any, ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error)
+
+	// HasLeft reports, of a link that has ended, whether what ticket stands for may have arrived.
+	HasLeft(ticket uint64) bool
+
 	// Working counts something to wait for besides what is known of messages (delta 1), or that it
 	// is done (delta -1): notifications that are handled after their Release, above all.
 	Working(delta int)

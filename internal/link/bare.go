@@ -33,11 +33,14 @@ type Bare struct {
 	flushed  chan struct{}         // closed by the writer when closing is set and queue has been written
 	draining atomic.Pointer[error] // see Drain
 
-	mu       sync.Mutex // guards what follows
-	queue    []byte
-	watchers []chan struct{} // each is closed when queue has been written
-	closing  bool            // nothing is queued any more
-	err      error
+	mu      sync.Mutex // guards what follows
+	queue   []byte
+	batch   uint64        // the number of what is in queue; batches are numbered from 1
+	touched uint64        // the latest of which the system has taken something, or may have
+	written uint64        // the latest that it has taken whole
+	next    chan struct{} // closed when queue has been written; nil if nobody waits
+	closing bool          // nothing is queued any more
+	err     error
 }
 
 // NewBare makes conn a link. max is the largest message either way, in bytes. running counts its
@@ -51,6 +54,7 @@ func NewBare(conn io.ReadWriteCloser, max int, running *sync.WaitGroup) *Bare {
 		room:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		flushed: make(chan struct{}),
+		batch:   1,
 	}
 }
 
@@ -85,27 +89,66 @@ func (l *Bare) Receive(deliver func(msg []byte, isNotification bool) bool, _ fun
 
 func (l *Bare) MaxSend() int { return l.stream.max }
 
-// Send returns when msg is queued.
-func (l *Bare) Send(ctx context.Context, msg []byte, _ bool) error {
+// Send returns when msg is queued, and, if it is a notification, when it has been written.
+func (l *Bare) Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error) {
+	ticket, err = l.queueUp(ctx, msg)
+	if err == nil && isNotification {
+		err = l.await(ctx, ticket)
+	}
+	return ticket, err
+}
+
+// queueUp queues msg when it has the turn and there is room.
+func (l *Bare) queueUp(ctx context.Context, msg []byte) (ticket uint64, err error) {
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	case <-l.done:
-		return l.err
+		return 0, l.err
 	}
 	defer func() { <-l.turn }()
 	for {
-		if queued, err := l.put(msg, bareQueue); queued || err != nil {
-			return err
+		if ticket, err := l.put(msg, bareQueue); ticket != 0 || err != nil {
+			return ticket, err
 		}
 		select {
 		case <-l.room:
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		case <-l.done:
 		}
 	}
+}
+
+// await waits until what ticket stands for has been written.
+func (l *Bare) await(ctx context.Context, ticket uint64) error {
+	for {
+		l.mu.Lock()
+		isWritten := ticket <= l.written
+		if l.next == nil {
+			l.next = make(chan struct{})
+		}
+		next := l.next
+		l.mu.Unlock()
+		if isWritten {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.done:
+			return l.err
+		}
+	}
+}
+
+// HasLeft reports whether anything of the batch that ticket stands for may be with the system.
+func (l *Bare) HasLeft(ticket uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ticket <= l.touched
 }
 
 // TrySend queues msg if there is room, and nobody else waits for it.
@@ -113,7 +156,8 @@ func (l *Bare) TrySend(msg []byte) (bool, error) {
 	select {
 	case l.turn <- struct{}{}:
 		defer func() { <-l.turn }()
-		return l.put(msg, bareQueue)
+		ticket, err := l.put(msg, bareQueue)
+		return ticket != 0, err
 	default:
 		return false, nil
 	}
@@ -128,25 +172,25 @@ func (l *Bare) SendUrgent(msg []byte) error {
 
 // SendNow queues msg if there is room, without waiting. The reader uses it.
 func (l *Bare) SendNow(msg []byte) bool {
-	queued, err := l.put(msg, bareQueue+bareQueue/4)
-	return queued || err != nil
+	ticket, err := l.put(msg, bareQueue+bareQueue/4)
+	return ticket != 0 || err != nil
 }
 
-// put queues msg if that makes the queue no longer than limit, or alone.
-func (l *Bare) put(msg []byte, limit int) (queued bool, err error) {
+// put queues msg if that makes the queue no longer than limit, or alone. ticket is 0 if it does not.
+func (l *Bare) put(msg []byte, limit int) (ticket uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.err != nil:
-		return false, l.err
+		return 0, l.err
 	case l.closing:
-		return false, rpc.ErrShutdown
+		return 0, rpc.ErrShutdown
 	case len(l.queue) > 0 && len(l.queue)+len(msg) > limit:
-		return false, nil
+		return 0, nil
 	}
 	l.queue = append(l.queue, msg...)
 	Signal(l.wake)
-	return true, nil
+	return l.batch, nil
 }
 
 // write is the writing goroutine. It returns the first error of writing.
@@ -160,22 +204,31 @@ func (l *Bare) write() error {
 		}
 		l.mu.Lock()
 		batch, l.queue = l.queue, batch
-		watchers := l.watchers
-		l.watchers = nil
+		if len(batch) > 0 {
+			l.touched = l.batch
+			l.batch++
+		}
 		l.mu.Unlock()
 		Signal(l.room)
 		if len(batch) > 0 { // an empty write is the end of the stream to some kinds of pipe
-			if _, err := l.stream.Write(batch); err != nil {
+			if n, err := l.stream.Write(batch); err != nil {
+				if n == 0 {
+					l.mu.Lock()
+					l.touched--
+					l.mu.Unlock()
+				}
 				return err
 			}
-		}
-		for _, written := range watchers {
-			close(written)
 		}
 		if batch = batch[:0]; cap(batch) > bareSpare {
 			batch = nil
 		}
 		l.mu.Lock()
+		l.written = l.touched
+		if l.next != nil {
+			close(l.next)
+			l.next = nil
+		}
 		flushed := l.closing && len(l.queue) == 0
 		l.mu.Unlock()
 		if flushed {
@@ -224,22 +277,24 @@ func (l *Bare) Draining() error {
 	}
 }
 
-// Flush returns when what is queued has been written, or ctx has ended.
-func (l *Bare) Flush(ctx context.Context) {
-	l.mu.Lock()
-	if l.err != nil {
-		l.mu.Unlock()
-		return
-	}
-	written := make(chan struct{})
-	l.watchers = append(l.watchers, written)
-	Signal(l.wake)
-	l.mu.Unlock()
+// Flush returns when what is queued has been written, or ctx or the link has ended. It waits for those
+// who wait for room, too, as it takes a turn behind them.
+func (l *Bare) Flush(ctx context.Context) error {
 	select {
-	case <-written:
-	case <-l.done:
+	case l.turn <- struct{}{}:
+		<-l.turn
 	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.done:
+		return l.err
 	}
+	l.mu.Lock()
+	last := l.batch
+	if len(l.queue) == 0 {
+		last-- // it is being written, or has been
+	}
+	l.mu.Unlock()
+	return l.await(ctx, last)
 }
 
 // Fail ends the link at once.

@@ -8,16 +8,18 @@ package link
 import (
 	"context"
 	"time"
-
-	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // Link carries the messages of one end: a lane of package duplex, or a Bare. Its methods may be
 // called from any goroutine.
 type Link interface {
-	// Send sends msg, waiting for room until ctx or the link ends. It keeps nothing of msg. If it
-	// returns an error the other side does not get msg.
-	Send(ctx context.Context, msg []byte, isNotification bool) error
+	// Send sends msg, waiting for room until ctx or the link ends. It keeps nothing of msg. A
+	// notification is with the system when it returns nil. ticket stands for what was sent. With an
+	// error it is 0 if nothing of msg can arrive; otherwise HasLeft tells.
+	Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error)
+
+	// HasLeft reports, when the link has ended, whether what a ticket stands for may have arrived.
+	HasLeft(ticket uint64) bool
 
 	// TrySend sends a notification if that needs no waiting, and reports whether it has.
 	TrySend(msg []byte) (sent bool, err error)
@@ -28,8 +30,9 @@ type Link interface {
 	// MaxSend is the size of the largest message that the other side takes, in bytes.
 	MaxSend() int
 
-	// Flush waits until what was sent is with the system, or ctx or the link ends.
-	Flush(ctx context.Context)
+	// Flush waits until what was sent so far is with the system. It returns nil then, ctx.Err(), or
+	// why the link has ended.
+	Flush(ctx context.Context) error
 
 	// Receive has deliver and urgent called with each message that comes in, in order, and ended
 	// once, behind the last. They are called from a goroutine that must not block. A message is
@@ -46,7 +49,10 @@ type Link interface {
 	// Close ends the link when what was sent is with the system, or after a moment.
 	Close() error
 
-	handles.Order
+	// Working, Serving and Draining are about an orderly end: see handles.Order.
+	Working(delta int)
+	Serving(own int) bool
+	Draining() error
 }
 
 // FlushTime bounds how long whoever closes a link waits for what is queued to be written.

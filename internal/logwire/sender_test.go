@@ -29,12 +29,12 @@ func (l *slowLink) MaxSend() int                 { return 1 << 27 }
 func (l *slowLink) Working(int)                  {}
 func (l *slowLink) Draining() error              { return nil }
 
-func (l *slowLink) Send(_ context.Context, msg []byte, _ bool) error {
+func (l *slowLink) Send(_ context.Context, msg []byte, _ bool) (uint64, error) {
 	select {
 	case l.sent <- bytes.Clone(msg):
-		return nil
+		return 1, nil
 	case <-l.ended:
-		return errSlowLink
+		return 0, errSlowLink
 	}
 }
 
@@ -47,7 +47,7 @@ func TestLogSender(t *testing.T) {
 		host := &Host{
 			Out: l, In: l, Up: context.Background(), Ended: func() bool { return false },
 			Run: workers.Go, RunOpen: func(f func()) bool { workers.Go(f); return true },
-			Send: func(ctx context.Context, msg []byte) error { return l.Send(ctx, msg, true) },
+			Send: func(ctx context.Context, msg []byte) error { _, err := l.Send(ctx, msg, true); return err },
 		}
 		s := NewSender(host, true)
 		log := slog.New(s.Handler(nil))

@@ -34,11 +34,11 @@ func (e *ownError) Unwrap() error { return e.is }
 // Overload is the error of a call that is refused as too many are in flight.
 func Overload(text string) error { return &ownError{text, fault.ErrOverload} }
 
-// What a call is answered with that is not handled to its end.
-var (
-	ErrCancelled error = &ownError{"viaduct: call cancelled", context.Canceled}
-	ErrTooLate   error = &ownError{"viaduct: the deadline of the call was over before its method began", context.DeadlineExceeded}
-)
+// NotBegun is the error of a call whose method was not begun, for which net/rpc has this text.
+func NotBegun(text string) error { return &ownError{text, fault.ErrNotBegun} }
+
+// ErrCancelled is what a call is answered with that was given up.
+var ErrCancelled error = &ownError{"viaduct: call cancelled", context.Canceled}
 
 // The keys of an error that is more than a text.
 const (
@@ -112,13 +112,14 @@ func partsOf(f *Failure) *failureParts {
 		errors.As(f.Err, &p.trap)
 		errors.As(f.Err, &p.body)
 		errors.As(f.Err, &p.size)
-		for name, err := range fault.Own {
-			if errors.Is(f.Err, err) {
-				p.is = append(p.is, name)
-			}
-		}
 		if p.body != nil {
 			return p // what that wraps is about its encoding
+		}
+		for _, own := range fault.Own {
+			if errors.Is(f.Err, own.Err) {
+				p.is = append(p.is, own.Name)
+				break // it is the others itself
+			}
 		}
 	}
 	p.is = append(p.is, fault.Names(f.Err)...)
@@ -133,7 +134,7 @@ func (p *failureParts) shorten() {
 		p.err = &fault.Error{Code: p.err.Code, Message: Brief(p.err.Message)}
 	}
 	if p.trap != nil {
-		p.trap = &fault.PanicError{Value: Brief(p.trap.Value), Stack: Brief(p.trap.Stack)}
+		p.trap = &fault.PanicError{Value: Brief(p.trap.Value), Stack: Brief(p.trap.Stack), Ends: p.trap.Ends}
 	}
 	if b := p.body; b != nil {
 		p.body = &fault.BodyError{
@@ -161,8 +162,8 @@ func (c *Codec) appendParts(b []byte, p *failureParts) (_ []byte, err error) {
 		b = mpack.AppendStrings(b, p.is...)
 	}
 	if p.trap != nil {
-		b = mpack.AppendArray(mpack.AppendString(b, keyPanic), 2)
-		b = mpack.AppendStrings(b, p.trap.Value, p.trap.Stack)
+		b = mpack.AppendArray(mpack.AppendString(b, keyPanic), 3)
+		b = mpack.AppendBool(mpack.AppendStrings(b, p.trap.Value, p.trap.Stack), p.trap.Ends)
 	}
 	if p.body != nil {
 		b = mpack.AppendArray(mpack.AppendString(b, keyBody), 5)

@@ -21,6 +21,7 @@ type requestCodec struct {
 	request *request
 	method  string
 	failed  *message.Failure // why the method was not begun
+	unknown bool             // there is no such method
 	done    func(CallResult) // of the hook
 	result  CallResult
 }
@@ -69,8 +70,12 @@ func (c *requestCodec) ReadRequestHeader(r *rpc.Request) error {
 
 // ReadRequestBody decodes the argument. Its error is the answer.
 func (c *requestCodec) ReadRequestBody(args any) error {
+	if args == nil { // net/rpc has not found the method, and will say so
+		c.unknown = true
+		return nil
+	}
 	err := c.readBody(args)
-	if err != nil && args != nil {
+	if err != nil {
 		c.failed = message.OwnFailure(err)
 	}
 	return err
@@ -82,7 +87,7 @@ func (c *requestCodec) readBody(args any) error {
 		return message.ErrCancelled
 	}
 	if s.info.Late() {
-		return message.ErrTooLate
+		return fault.ErrTooLate
 	}
 	if s.info != nil && s.info.Malformed != nil {
 		return c.badInfo(args, s.info.Malformed)
@@ -120,6 +125,9 @@ func (c *requestCodec) Close() error { return nil }
 
 // failure returns what is known of an error of which net/rpc has the text.
 func (c *requestCodec) failure(text string) *message.Failure {
+	if c.unknown {
+		return message.OwnFailure(message.NotBegun(text))
+	}
 	for _, f := range []*message.Failure{c.failed, c.request.failed.Load()} {
 		if f != nil && f.Text == text {
 			return f

@@ -47,6 +47,7 @@ type Host struct {
 	Reporter *Reporter
 	Send     func(ctx context.Context, msg []byte) error // an answer
 	End      func(reason error)                          // ends the link
+	Dying    func()                                      // has calls refused: this process is about to end
 }
 
 // Outgoing is the table of the calls that this side makes.

@@ -25,8 +25,11 @@ func (w *worker) answerPanicOrGoexit(r *request, p any) {
 		w.codec.answer(message.OwnFailure(fault.ErrGoexit), nil)
 		return
 	}
-	err := &fault.PanicError{Value: cut(fmt.Sprint(p), maxPanic), Stack: cut(string(debug.Stack()), maxStack)}
-	if w.d.cfg.RecoverPanics {
+	err := &fault.PanicError{
+		Value: cut(fmt.Sprint(p), maxPanic), Stack: cut(string(debug.Stack()), maxStack),
+		Ends: !w.d.cfg.RecoverPanics,
+	}
+	if !err.Ends {
 		w.d.host.Reporter.Warn("viaduct: a method panicked",
 			"method", message.Brief(w.codec.method), "panic", err.Value, "stack", err.Stack)
 		w.codec.answer(message.OwnFailure(err), nil)
@@ -45,6 +48,7 @@ func (w *worker) lastAnswer(r *request, f *message.Failure) {
 	done := make(chan struct{})
 	go func() { // even encoding may take its time: the process must end
 		defer close(done)
+		d.host.Dying() // before the answer: what its caller does next would be lost
 		if r.Kind == message.Request && d.claim(r, 0) {
 			msg := d.cfg.Message.AppendFailure(nil, r.ID, f)
 			d.shrinkToLimit(&msg, r.ID, f)

@@ -101,7 +101,7 @@ func (c *Codec) readPart(key string, b []byte) error {
 	switch key {
 	case keyPanic:
 		if s := mpack.ReadStrings(b, 2); len(s) >= 2 {
-			return &fault.PanicError{Value: s[0], Stack: s[1]}
+			return &fault.PanicError{Value: s[0], Stack: s[1], Ends: endsTrue(b)}
 		}
 	case keyBody:
 		if s := mpack.ReadStrings(b, 5); len(s) >= 5 {
@@ -157,4 +157,17 @@ func (c *Codec) readUserError(b []byte) *fault.Error {
 		e.Data = fmt.Errorf("viaduct: cannot decode the data of an error: %w", err)
 	}
 	return e
+}
+
+// endsTrue reports whether the array b has a true as its third element, which older peers do not send.
+func endsTrue(b []byte) bool {
+	n, b, err := mpack.ReadArray(b)
+	for i := 0; err == nil && i < 2; i++ {
+		_, b, err = mpack.ReadString(b)
+	}
+	if err != nil || n < 3 {
+		return false
+	}
+	h, err := mpack.ReadHead(b)
+	return err == nil && h.Kind == mpack.Bool && h.Num == 1
 }
