@@ -271,10 +271,7 @@ func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint
 		}
 	}
 	c.sent = len(*msg)
-	if err := e.mayBegin(ctx); err != nil {
-		return 0, err
-	}
-	if id, err = e.pending.add(c); err != nil {
+	if id, err = e.enter(ctx, c); err != nil {
 		return 0, err
 	}
 	message.SetID(*msg, id)
