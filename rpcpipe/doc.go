@@ -146,5 +146,5 @@
 //
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
 // fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited
-// for, 250 ms at most; Wait returns.
+// for, 250 ms at most; what waits for them is dropped; Wait returns.
 package rpcpipe

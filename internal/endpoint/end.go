@@ -55,6 +55,16 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 	}
 }
 
+// GiveUp drops what has come and waits to be handled, notifications and log records, and counts it.
+// It is for when Wait has not waited to the end: what a slow handler has not got by then would keep
+// it going for as long as it takes.
+func (e *Endpoint) GiveUp() {
+	e.served.GiveUp()
+	if e.logTaker != nil {
+		e.logTaker.GiveUp()
+	}
+}
+
 // linkEnded is called by each link behind the last message.
 func (e *Endpoint) linkEnded(err error) {
 	e.down(err)
