@@ -84,7 +84,8 @@
 //	peer, err := rpcpipe.Start(ctx, cmd, opts)
 //
 // Records that a slow handler, or a stopped process, leaves no room for are dropped, and the
-// handler is told how many; see [Peer.LogHandler].
+// handler is told how many. What is logged when the link has ended goes to stderr, as all does if
+// the other side has no LogHandler, or to Options.LogFallback; see [Peer.LogHandler].
 //
 // # Errors of a call
 //

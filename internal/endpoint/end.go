@@ -35,6 +35,7 @@ func (e *Endpoint) Close() error {
 	case <-e.closed:
 	case <-time.After(closeTime):
 	}
+	e.logs.Settle()
 	return nil
 }
 
@@ -60,6 +61,7 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 // it going for as long as it takes.
 func (e *Endpoint) GiveUp() {
 	e.served.GiveUp()
+	e.logs.GiveUp()
 	if e.logTaker != nil {
 		e.logTaker.GiveUp()
 	}

@@ -34,6 +34,9 @@ type Config struct {
 	LogHandler slog.Handler    // takes the records of the other side; nil: none are taken
 	LogPeer    bool            // the other side takes records
 	Logger     *slog.Logger    // told of what would otherwise vanish; nil: nobody is
+
+	// LogFallback takes the records of this side that cannot go to the other one; nil: stderr.
+	LogFallback slog.Handler
 }
 
 // An Endpoint makes calls to the other side and answers those that come from there. Its methods may
@@ -108,6 +111,8 @@ func (e *Endpoint) start(out, in link.Link) {
 	logs := &logwire.Host{
 		Out: out, In: in, Run: e.served.Run, RunOpen: e.served.RunOpen, Up: e.up, Done: e.done, Ended: e.ended.Load,
 		Send: func(ctx context.Context, msg []byte) error { return e.send(ctx, e.out, msg, true) },
+
+		Fallback: e.cfg.LogFallback,
 	}
 	e.logs = logwire.NewSender(logs, e.cfg.LogPeer)
 	if e.cfg.LogHandler != nil {
