@@ -73,9 +73,11 @@ func (c Caller) Fail(err error) error { return Fail(c.Context(), err) }
 // and the text is err's own. All else of it crosses as text, as with net/rpc, and with other
 // contexts or peers everything does.
 //
-// What the method returns must be just what Fail has returned: wrap first, and Fail last. Data that
-// cannot be sent is left out, and the text says so. Fail may be called from any goroutine; the last
-// call counts. A nil err is returned as it is.
+// What the method returns must have the text of what Fail has returned, whole or as its end, behind
+// a colon and a space: so fmt.Errorf("row 7: %w", viaduct.Fail(ctx, err)) crosses with its own text
+// and the parts of err. Other wrapping is to be done first, and Fail last. Data that cannot be sent
+// is left out, and the text says so. Fail may be called from any goroutine; the last call counts. A
+// nil err is returned as it is.
 func Fail(ctx context.Context, err error) error { return serve.Fail(ctx, err) }
 
 // WithMetadata returns a context whose calls attach these pairs, for the method's [Caller] or

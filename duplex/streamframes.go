@@ -59,11 +59,15 @@ func (ss *streams) find(key streamKey) (*Stream, error) {
 	if s := ss.table[key]; s != nil {
 		return s, nil
 	}
-	next := ss.lastID + 1
+	next := ss.peerNextID
 	if key.mine {
 		next = ss.nextID
 	}
-	if int32(key.id-next) >= 0 {
+	never := uint64(key.id) >= next
+	if next > 1<<32 { // they have begun again: any id may have been one
+		never = int32(key.id-uint32(next)) >= 0
+	}
+	if never {
 		return nil, protocolErrorf("frame of stream %d, which has never been opened", key.id)
 	}
 	return nil, nil
@@ -94,7 +98,7 @@ func (ss *streams) peerOpens(r *reader, h header) error {
 	if err := ss.mayOpen(key); err != nil {
 		return err
 	}
-	ss.lastID = h.id
+	ss.peerNextID += uint64(h.id-uint32(ss.peerNextID)) + 1
 	defer ss.c.arrived()
 	switch {
 	case ss.ended:
@@ -108,8 +112,8 @@ func (ss *streams) peerOpens(r *reader, h header) error {
 
 // mayOpen returns an error if the other side must not open this stream. mu is held.
 func (ss *streams) mayOpen(key streamKey) error {
-	if int32(key.id-ss.lastID) <= 0 {
-		return protocolErrorf("open of stream %d, but %d has been opened before", key.id, ss.lastID)
+	if last := uint32(ss.peerNextID) - 1; int32(key.id-last) <= 0 {
+		return protocolErrorf("open of stream %d, but %d has been opened before", key.id, last)
 	}
 	if ss.table[key] != nil {
 		return protocolErrorf("open of stream %d, which is open already", key.id)

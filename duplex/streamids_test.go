@@ -1,6 +1,7 @@
 package duplex
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -56,6 +57,73 @@ func TestOpenIDs(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestNeverOpened: a frame of a stream that was never opened is a protocol error, whatever its id,
+// until the ids have begun again: then those of the far half may have been opened.
+func TestNeverOpened(t *testing.T) {
+	const half, last = 1 << 31, 1<<32 - 1
+	credit := func(by kind, id uint32) []byte {
+		return binary.LittleEndian.AppendUint32(appendHeader(nil, kindMore|by, 4, id), 1)
+	}
+	tests := []struct {
+		name   string
+		opened []uint32 // by the other side, and forgotten
+		id     uint32
+		legal  bool
+	}{
+		{"the first", nil, 0, false},
+		{"in the far half", nil, half, false},
+		{"the last", nil, last, false},
+		{"opened", []uint32{0, 5}, 5, true},
+		{"the next", []uint32{0, 5}, 6, false},
+		{"half of all further", []uint32{0, 5}, 6 + half, false},
+		{"the one before the first", []uint32{5}, last, false},
+		{"the first behind half of all", []uint32{half - 2, half}, half + 1, false},
+		{"an old one", []uint32{half - 2, half}, 0, true},
+		{"all have been", []uint32{half - 2, half, last}, 7, true},
+		{"behind the end", []uint32{half - 2, half, last, 0}, 0, true},
+		{"before the end", []uint32{half - 2, half, last, 0}, last, true},
+		{"the next behind the end", []uint32{half - 2, half, last, 0}, 1, false},
+		{"an old one from behind the end", []uint32{half - 2, half, last, 0}, half + 1, true},
+	}
+	for _, mine := range []bool{false, true} {
+		for _, tt := range tests {
+			t.Run(fmt.Sprint(tt.name, ", mine: ", mine), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newRawPeer(t, nil)
+					by := byOpener
+					if mine {
+						by = byAcceptor
+						for _, id := range tt.opened {
+							p.streams.nextID += uint64(id - uint32(p.streams.nextID))
+							ctx, cancel := context.WithCancel(t.Context())
+							o := getting(func() (net.Conn, error) { return p.Open(ctx) })
+							synctest.Wait()
+							cancel() // the stream is forgotten
+							require.Error(t, requireNow(t, o).err)
+						}
+					} else {
+						for _, id := range tt.opened {
+							p.raw.Write(openFrame(id, 8))
+							p.raw.Write(binary.LittleEndian.AppendUint32(appendHeader(nil, kindReset|byOpener, 4, id), 0))
+						}
+					}
+					synctest.Wait()
+					require.NoError(t, p.Err())
+					p.raw.Write(credit(by, tt.id))
+					synctest.Wait()
+					if tt.legal {
+						require.NoError(t, p.Err())
+						return
+					}
+					var pe *ProtocolError
+					require.ErrorAs(t, p.Wait(), &pe)
+					require.Equal(t, fmt.Sprintf("frame of stream %d, which has never been opened", tt.id), pe.Reason)
+				})
+			})
+		}
 	}
 }
 

@@ -125,10 +125,10 @@ func (ss *streams) number(s *Stream, name uint32) error {
 	if name == 0 && w.work.draining.Load() {
 		return ErrShutdown // the other side would refuse it
 	}
-	for ss.table[streamKey{ss.nextID, true}] != nil {
+	for ss.table[streamKey{uint32(ss.nextID), true}] != nil {
 		ss.nextID++
 	}
-	s.key = streamKey{ss.nextID, true}
+	s.key = streamKey{uint32(ss.nextID), true}
 	ss.nextID++
 	ss.put(s, streamIsAsked)
 	s.out.open(s.key.id, 0) // it sends nothing before the accept, which brings its window

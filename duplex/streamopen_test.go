@@ -322,7 +322,7 @@ func TestIDsGoOn(t *testing.T) {
 		first, firstB := streamPair(t, a, b) // id 0
 		for _, c := range []uint32{1 << 30, 1 << 31, 3 << 30, last - 1} {
 			a.streams.mu.Lock()
-			a.streams.nextID = c
+			a.streams.nextID = uint64(c)
 			a.streams.mu.Unlock()
 			x, y := streamPair(t, a, b)
 			closeAll(t, x, y)

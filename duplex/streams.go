@@ -27,8 +27,8 @@ type streams struct {
 
 	mu         sync.Mutex // guards what follows, and Stream.state
 	table      map[streamKey]*Stream
-	nextID     uint32
-	lastID     uint32    // the latest id that the other side has opened
+	nextID     uint64    // counted on where the ids, of 32 bits, begin again
+	peerNextID uint64    // the one behind the latest that the other side has opened; likewise
 	waiting    []*Stream // for Accept
 	listeners  int       // and calls of Conn.Accept
 	noListener bool      // the last listener was closed, and nobody has called Accept since
@@ -43,7 +43,6 @@ func (ss *streams) init(c *Conn, opts *Options) {
 	ss.backlog = opts.backlog()
 	ss.unanswered = make(chan struct{}, maxUnanswered)
 	ss.arrived = make(chan struct{}, 1)
-	ss.lastID = ^uint32(0)
 }
 
 func (ss *streams) newStream(by kind) *Stream {

@@ -67,6 +67,8 @@ func newConfig(opts *Options) *config {
 		Context:    o.Context,
 		LogHandler: o.LogHandler,
 		Logger:     o.Logger,
+
+		LogFallback: o.LogFallback,
 	}
 	if o.Server == nil {
 		c.endpoint.Serve.Server = rpc.DefaultServer

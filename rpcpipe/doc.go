@@ -84,7 +84,8 @@
 //	peer, err := rpcpipe.Start(ctx, cmd, opts)
 //
 // Records that a slow handler, or a stopped process, leaves no room for are dropped, and the
-// handler is told how many; see [Peer.LogHandler].
+// handler is told how many. What is logged when the link has ended goes to stderr, as all does if
+// the other side has no LogHandler, or to Options.LogFallback; see [Peer.LogHandler].
 //
 // # Errors of a call
 //
@@ -146,5 +147,5 @@
 //
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
 // fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited
-// for, 250 ms at most; Wait returns.
+// for, 250 ms at most; what waits for them is dropped; Wait returns.
 package rpcpipe

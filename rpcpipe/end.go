@@ -40,6 +40,7 @@ func (p *Peer) supervise() {
 	if n := p.endpoint.Wait(ctx); n > 0 {
 		p.warn("viaduct: gave up waiting for handlers after the link's end", "running", n)
 	}
+	p.endpoint.GiveUp()
 	p.awaitConn()
 }
 
@@ -108,8 +109,9 @@ func (p *Peer) Close() error {
 }
 
 // Wait waits until the link is down and all that the library runs for it has ended: the child has
-// been waited for, OnExit and the handlers have returned (handlers are given up after 250 ms, which
-// Options.Logger is told). It does not end anything itself.
+// been waited for, OnExit and the handlers have returned. Handlers are given up after 250 ms, which
+// Options.Logger is told: they go on, but notifications and log records that still wait for them are
+// dropped, and counted in [Peer.Stats] and [Peer.LogDrops]. It does not end anything itself.
 //
 // It returns nil after an orderly end: one side has called Close, or the child has exited by
 // itself, and a child has exited with status 0, not by a signal. Otherwise it returns a

@@ -276,24 +276,6 @@ func TestLogTooMuch(t *testing.T) {
 	}
 }
 
-// TestLogNobodyAsked: without a LogHandler there nothing is sent, but counted.
-func TestLogNobodyAsked(t *testing.T) {
-	a, b := rpcpipe.Pair(nil, &rpcpipe.Options{LogHandler: newLogbook()})
-	h := b.LogHandler(nil)
-	require.False(t, h.Enabled(t.Context(), slog.LevelError))
-	require.NoError(t, h.Handle(t.Context(), slog.Record{}))
-	out, in := b.LogDrops()
-	require.Equal(t, []uint64{1, 0}, []uint64{out, in})
-	h = a.LogHandler(nil)
-	require.True(t, h.Enabled(t.Context(), slog.LevelInfo))
-	require.False(t, h.Enabled(t.Context(), slog.LevelDebug))
-	require.NoError(t, a.Close())
-	require.False(t, h.Enabled(t.Context(), slog.LevelError))
-	require.NoError(t, h.Handle(t.Context(), slog.Record{}))
-	out, _ = a.LogDrops()
-	require.EqualValues(t, 1, out)
-}
-
 // TestLogContext: a handler is told whose record it has, and may call back.
 func TestLogContext(t *testing.T) {
 	there := newService()

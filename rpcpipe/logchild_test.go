@@ -30,7 +30,7 @@ func init() {
 		l := &Logs{book: newLogbook(), up: make(chan struct{})}
 		server := rpc.NewServer()
 		server.Register(l)
-		l.peer = connect(&rpcpipe.Options{Server: server, LogHandler: l.book})
+		l.peer = connect(&rpcpipe.Options{Server: server, LogHandler: l.book, LogFallback: slog.DiscardHandler})
 		l.log = slog.New(l.peer.LogHandler(nil))
 		close(l.up)
 		l.peer.Wait()
@@ -180,7 +180,8 @@ func TestLogStoppedPeer(t *testing.T) {
 // TestLogKilledStopped: nor does one that never runs again.
 func TestLogKilledStopped(t *testing.T) {
 	before := snapshot()
-	p := startChild(t, "logs")
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self("logs"), &rpcpipe.Options{LogFallback: slog.DiscardHandler})
+	require.NoError(t, err)
 	suspend(t, p.Process().Pid())
 	log := slog.New(p.LogHandler(nil))
 	logMany(log, 100_000)

@@ -117,8 +117,14 @@ type Options struct {
 	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a
 	// time. Whatever it does, it holds up nothing else: what it is too slow for is counted and then
 	// reported to it. Their context is one for [FromContext]. A panic in it ends the process, as in
-	// a method. Default: none are asked for, and the other side's LogHandler is not enabled.
+	// a method. Default: none are asked for, and what the other side logs goes to its LogFallback.
 	LogHandler slog.Handler
+
+	// LogFallback gets the records of this side's [Peer.LogHandler] that cannot go to the other
+	// side: when the link has ended, or is shutting down, and all of them where the other side has
+	// no LogHandler. [slog.DiscardHandler] is for none. Default: they are written to [os.Stderr], by
+	// a [slog.TextHandler] with the options of that LogHandler.
+	LogFallback slog.Handler
 
 	// The two processes. See also [procspawn.Options].
 

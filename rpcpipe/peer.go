@@ -40,6 +40,10 @@ func (p *Peer) Call(serviceMethod string, args, reply any) error {
 // the reply any more. If the call had not been sent whole, nothing of it arrives. A deadline
 // crosses, as the time that is left: see [viaduct.Caller]. reply is not touched after CallContext
 // has returned.
+//
+// The other side answers a call that was given up as well, at once if it is a viaduct. While 65,536
+// of them have no answer, CallContext waits before it sends another; so do Call, Go and the calls
+// of Client, until the link ends.
 func (p *Peer) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
 	return p.endpoint.CallContext(ctx, serviceMethod, args, reply)
 }

@@ -26,6 +26,7 @@ type ServeStats struct {
 	Cancelled            uint64 // given up by the other side before they were answered
 	Refused              uint64 // because too many were in flight
 	Notifications        uint64 // that have come in, ever
+	DroppedNotifications uint64 // of them, those that still waited when Wait gave up: see [Peer.Wait]
 	Running              int    // methods that run now, for notifications included
 	Waiting              int    // calls that wait for others to end: see Options.MaxHandlers
 	WaitingNotifications int    // that wait for their turn

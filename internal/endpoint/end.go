@@ -35,6 +35,7 @@ func (e *Endpoint) Close() error {
 	case <-e.closed:
 	case <-time.After(closeTime):
 	}
+	e.logs.Settle()
 	return nil
 }
 
@@ -52,6 +53,17 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 	case <-ctx.Done():
 		alive, idle := e.served.Workers()
 		return alive - idle
+	}
+}
+
+// GiveUp drops what has come and waits to be handled, notifications and log records, and counts it.
+// It is for when Wait has not waited to the end: what a slow handler has not got by then would keep
+// it going for as long as it takes.
+func (e *Endpoint) GiveUp() {
+	e.served.GiveUp()
+	e.logs.GiveUp()
+	if e.logTaker != nil {
+		e.logTaker.GiveUp()
 	}
 }
 

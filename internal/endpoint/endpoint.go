@@ -35,6 +35,9 @@ type Config struct {
 	LogPeer    bool            // the other side takes records
 	Logger     *slog.Logger    // told of what would otherwise vanish; nil: nobody is
 	Dying      func()          // has calls refused at both sides, as this process is about to end; may be nil
+
+	// LogFallback takes the records of this side that cannot go to the other one; nil: stderr.
+	LogFallback slog.Handler
 }
 
 // An Endpoint makes calls to the other side and answers those that come from there. Its methods may
@@ -114,6 +117,8 @@ func (e *Endpoint) start(out, in link.Link) {
 	logs := &logwire.Host{
 		Out: out, In: in, Run: e.served.Run, RunOpen: e.served.RunOpen, Up: e.up, Done: e.done, Ended: e.ended.Load,
 		Send: func(ctx context.Context, msg []byte) error { return e.sendPlain(ctx, e.out, msg, true) },
+
+		Fallback: e.cfg.LogFallback,
 	}
 	e.logs = logwire.NewSender(logs, e.cfg.LogPeer)
 	if e.cfg.LogHandler != nil {
@@ -277,10 +282,7 @@ func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint
 		}
 	}
 	c.size = len(*msg)
-	if err := e.mayBegin(ctx); err != nil {
-		return 0, err
-	}
-	if id, err = e.pending.add(c); err != nil {
+	if id, err = e.enter(ctx, c); err != nil {
 		return 0, fault.NotBegun(err)
 	}
 	message.SetID(*msg, id)

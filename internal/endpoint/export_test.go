@@ -32,6 +32,7 @@ type Options struct {
 	CallHook, ServeHook serve.Hook
 	LogHandler          slog.Handler
 	LogPeer             bool
+	LogFallback         slog.Handler
 	Logger              *slog.Logger
 }
 
@@ -56,11 +57,12 @@ func NewEndpoint(client, server any, o *Options) *Endpoint {
 			RecoverPanics: o.RecoverPanics,
 			Hook:          o.ServeHook,
 		},
-		CallHook:   o.CallHook,
-		Context:    o.Context,
-		LogHandler: o.LogHandler,
-		LogPeer:    o.LogPeer,
-		Logger:     o.Logger,
+		CallHook:    o.CallHook,
+		Context:     o.Context,
+		LogHandler:  o.LogHandler,
+		LogPeer:     o.LogPeer,
+		LogFallback: o.LogFallback,
+		Logger:      o.Logger,
 	}
 	if cfg.Serve.Server == nil {
 		cfg.Serve.Server = rpc.DefaultServer

@@ -39,7 +39,7 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // others.
 func TestLog(t *testing.T) {
 	handler, got := lines()
-	here := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogHandler: handler}
+	here := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogHandler: handler, LogFallback: slog.DiscardHandler}
 	there := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogPeer: true}
 	overLinksOpts(t, here, there, func(t *testing.T, a, b *endpoint.Endpoint) {
 		log := slog.New(b.LogHandler(nil)).With("who", "b")

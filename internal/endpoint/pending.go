@@ -2,6 +2,8 @@ package endpoint
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/rpc"
 	"slices"
 	"sync"
@@ -94,6 +96,13 @@ func (c *pendingCall) report(err error) {
 // abandoned stands for all calls whose answer nobody waits for.
 var abandoned = pendingCall{kind: abandonedCall}
 
+// maxAbandoned is how many calls the other side may leave unanswered that were given up: each keeps
+// a msgid in use. Beyond, no more are sent. Tests change it.
+var maxAbandoned = 1 << 16
+
+// errAbandoned says that as many calls have been abandoned as may be.
+var errAbandoned = errors.New("viaduct: the other side does not answer calls that were given up")
+
 // pendingCalls is the table of calls that wait for a reply.
 type pendingCalls struct {
 	// Not shared by all endpoints: a channel made in a bubble of testing/synctest must not be used
@@ -108,6 +117,7 @@ type pendingCalls struct {
 	last      []PendingCall // what was in calls then
 	stats     CallStats     // but for Pending
 	changed   chan struct{} // one slot: told when calls shrinks, once watchIdle was called
+	fewer     chan struct{} // made by who waits for abandoned to shrink, and closed then
 }
 
 // get returns a call with a channel to wait at.
@@ -176,12 +186,62 @@ func (p *pendingCalls) Has(id uint32) bool {
 	return c != nil && c != &abandoned
 }
 
+// enter gives c a msgid and enters it into the table. While the other side owes answers to too many
+// calls that were given up, it waits, until ctx or the link ends.
+func (e *Endpoint) enter(ctx context.Context, c *pendingCall) (id uint32, err error) {
+	for {
+		if err := e.mayBegin(ctx); err != nil { // each time: a shutdown may have begun meanwhile
+			return 0, err
+		}
+		if id, err = e.pending.add(c); err != errAbandoned {
+			return id, err
+		}
+		if err := e.pending.awaitFewer(ctx); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// awaitFewer waits until not too many calls are abandoned, or no reply can come any more. Its error
+// is ctx.Err().
+func (p *pendingCalls) awaitFewer(ctx context.Context) error {
+	p.mu.Lock()
+	if p.abandoned < maxAbandoned {
+		p.mu.Unlock()
+		return nil
+	}
+	if p.fewer == nil {
+		p.fewer = make(chan struct{})
+	}
+	fewer := p.fewer
+	p.mu.Unlock()
+	select {
+	case <-fewer:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answeredLocked counts n abandoned calls less.
+func (p *pendingCalls) answeredLocked(n int) {
+	p.abandoned -= n
+	if p.fewer != nil && p.abandoned < maxAbandoned {
+		close(p.fewer)
+		p.fewer = nil
+	}
+}
+
+// add enters c into the table. Its error is err, errAbandoned or message.ErrNoID.
 func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
 	c.since = time.Since(epoch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
 		return 0, p.err
+	}
+	if p.abandoned >= maxAbandoned {
+		return 0, errAbandoned
 	}
 	if uint64(len(p.calls)) > message.MaxID {
 		return 0, message.ErrNoID
@@ -205,7 +265,7 @@ func (p *pendingCalls) take(id uint32, failed bool) *pendingCall {
 	delete(p.calls, id)
 	switch {
 	case c == &abandoned:
-		p.abandoned--
+		p.answeredLocked(1)
 	case c != nil && failed:
 		p.stats.Failed++
 	}
@@ -224,7 +284,7 @@ func (p *pendingCalls) remove(id uint32, c *pendingCall, givenUp bool) bool {
 			p.stats.Cancelled++
 		}
 	case &abandoned:
-		p.abandoned--
+		p.answeredLocked(1)
 	default:
 		return false
 	}
@@ -300,7 +360,7 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 		}
 	}
 	clear(p.calls)
-	p.abandoned = 0
+	p.answeredLocked(p.abandoned)
 	return failed
 }
 

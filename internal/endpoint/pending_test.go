@@ -2,11 +2,13 @@ package endpoint
 
 import (
 	"context"
+	"io"
 	"math"
 	"net"
 	"net/rpc"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -96,6 +98,69 @@ func TestClosedClientLeavesNothing(t *testing.T) {
 			require.Zero(t, a.Wait(context.Background()))
 		})
 	}
+}
+
+// TestAbandonedBound: beyond so many calls that were given up and never answered further ones wait,
+// until one of those is answered, their context ends, or the link does.
+func TestAbandonedBound(t *testing.T) {
+	require.Equal(t, 65_536, maxAbandoned)
+	defer func(n int) { maxAbandoned = n }(maxAbandoned)
+	maxAbandoned = 3
+	synctest.Test(t, func(t *testing.T) {
+		x, y := net.Pipe()
+		go io.Copy(io.Discard, y) // and answers nothing
+		e := NewEndpoint(x, nil, nil)
+		requireSent := func(n int) {
+			t.Helper()
+			synctest.Wait()
+			require.EqualValues(t, n, e.Stats().Made.Calls)
+		}
+		giveUp := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			begin := time.Now()
+			require.ErrorIs(t, e.CallContext(ctx, "A.B", 1, nil), context.DeadlineExceeded)
+			require.Equal(t, time.Second, time.Since(begin))
+		}
+		for range 5 {
+			giveUp()
+		}
+		requireSent(3)
+
+		ended := make(chan error, 10)
+		client := e.Client()
+		go func() { ended <- client.Call("A.B", 1, nil) }()
+		requireSent(3)
+		require.NoError(t, client.Close())
+		require.ErrorIs(t, <-ended, rpc.ErrShutdown)
+
+		client = e.Client()
+		waiting := []func() error{
+			func() error { return e.Call("A.B", 1, nil) },
+			func() error { return (<-e.Go("A.B", 1, nil, nil).Done).Error },
+			func() error { return client.Call("A.B", 1, nil) },
+			func() error { return e.CallContext(t.Context(), "A.B", 1, nil) },
+		}
+		for _, call := range waiting {
+			go func() { ended <- call() }()
+		}
+		requireSent(3)
+		y.Write([]byte("\x94\x01\x01\xc0\xc0")) // the answer to the second call
+		requireSent(7)
+		require.Empty(t, ended)
+		giveUp()
+		requireSent(8)
+		for _, call := range waiting {
+			go func() { ended <- call() }()
+		}
+		requireSent(8) // once more there are three
+		y.Close()
+		for range 2 * len(waiting) {
+			require.ErrorIs(t, <-ended, rpc.ErrShutdown)
+		}
+		requireSent(8)
+		require.Zero(t, e.Wait(t.Context()))
+	})
 }
 
 // endingLink is a link that ends while something is being sent.

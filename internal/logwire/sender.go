@@ -12,13 +12,15 @@ import (
 )
 
 // Sender sends log records to the other side. Who logs never waits for it: a
-// record is sent at once, or queued for a worker, or dropped and counted.
+// record is sent at once, or queued for a worker, or dropped and counted. What
+// the link takes no more goes to the fallback.
 type Sender struct {
 	host  *Host
 	asked bool // the other side wants records
 
 	sending atomic.Bool // a worker is at the queue; set with mu held
 	full    atomic.Bool // until half of the queue is free again; set with mu held
+	over    atomic.Bool // the fallback is given no more of the queue
 
 	mu    sync.Mutex    // guards what follows
 	queue []*batch      // the last may still grow
@@ -44,19 +46,14 @@ func (s *Sender) Dropped() uint64 { return s.total.Load() }
 // open reports whether records may have somebody to go to.
 func (s *Sender) open() bool { return s.asked && !s.host.Ended() }
 
-// room reports whether it is worth while to encode a record, which is otherwise counted.
-func (s *Sender) room() bool {
-	if s.open() && !s.full.Load() {
-		return true
-	}
-	s.drop()
-	return false
-}
-
 // drop counts a record that is not sent.
 func (s *Sender) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.dropLocked()
+}
+
+func (s *Sender) dropLocked() {
 	s.total.Add(1)
 	if s.open() {
 		s.lost++
@@ -64,34 +61,35 @@ func (s *Sender) drop() {
 	}
 }
 
-// send sends msg, a message with one record in it, or queues it, or drops it. It does not keep msg.
-func (s *Sender) send(msg []byte) {
+// send sends msg, a message with one record in it, or queues it, or drops it for want of room. It
+// reports false if the link takes no more. It does not keep msg.
+func (s *Sender) send(msg []byte) bool {
 	// Here, not by a worker: what is said just before the end is to arrive. While the link is
 	// draining there is more to ask, see start.
 	if !s.sending.Load() && s.host.Out.Draining() == nil {
-		if sent, err := s.host.Out.TrySend(msg); sent {
-			return
-		} else if err != nil {
-			s.drop()
-			return
+		if sent, err := s.host.Out.TrySend(msg); sent || err != nil {
+			return sent
 		}
 	}
-	if !s.put(msg) {
-		s.drop()
-	}
+	return s.put(msg)
 }
 
-// put queues msg. It reports false if it cannot.
+// put queues msg, or drops it for want of room. It reports false if the link takes no more.
 func (s *Sender) put(msg []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.full.Load() || !s.start() {
+	if s.full.Load() {
+		s.dropLocked()
+		return true
+	}
+	if !s.start() {
 		return false
 	}
 	record := msg[headSize:]
 	if s.bytes+len(record) > maxQueue {
 		s.full.Store(true)
-		return false
+		s.dropLocked()
+		return true
 	}
 	s.bytes += len(record)
 	if n := len(s.queue); n > 0 && s.lost == 0 && len(s.queue[n-1].msg)+len(record) <= min(maxMessage, s.host.Out.MaxSend()) {
@@ -122,7 +120,8 @@ func (s *Sender) start() bool {
 	return true
 }
 
-// run sends what is queued, until there is nothing more. A worker runs it.
+// run sends what is queued, or has it fall back when the link has ended, until there is nothing
+// more. A worker runs it.
 func (s *Sender) run() {
 	for {
 		b := s.next()
@@ -131,16 +130,25 @@ func (s *Sender) run() {
 		}
 		var size *fault.SizeError
 		err := s.host.Send(s.host.Up, b.msg)
-		s.sent(b, err == nil)
-		if err != nil && !errors.As(err, &size) {
-			s.giveUp()
-			return
+		ended := err != nil && !errors.As(err, &size)
+		if ended {
+			s.fallBack(b)
 		}
+		s.sent(b, err == nil || ended)
 	}
 }
 
 // Flush waits until what is queued has been sent, for a moment.
-func (s *Sender) Flush() {
+func (s *Sender) Flush() { s.await(s.host.Done) }
+
+// Settle waits until what was queued at the link's end is with the fallback, for a moment.
+func (s *Sender) Settle() { s.await(nil) }
+
+// await waits until the worker has left, or stop is closed, for a moment.
+func (s *Sender) await(stop <-chan struct{}) {
+	if !s.sending.Load() {
+		return
+	}
 	s.mu.Lock()
 	if !s.sending.Load() {
 		s.mu.Unlock()
@@ -153,7 +161,7 @@ func (s *Sender) Flush() {
 	s.mu.Unlock()
 	select {
 	case <-idle:
-	case <-s.host.Done:
+	case <-stop:
 	case <-time.After(link.FlushTime):
 	}
 }
@@ -181,7 +189,7 @@ func (s *Sender) next() *batch {
 	return b
 }
 
-// sent takes note of what has become of a message.
+// sent takes note of what has become of a message. One that is not ok is counted.
 func (s *Sender) sent(b *batch, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,17 +201,6 @@ func (s *Sender) sent(b *batch, ok bool) {
 		s.total.Add(uint64(b.n))
 		s.lost += b.lost + uint64(b.n)
 	}
-}
-
-// giveUp drops what is queued: the link has ended.
-func (s *Sender) giveUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, b := range s.queue {
-		s.total.Add(uint64(b.n))
-	}
-	s.bytes = 0
-	s.stop()
 }
 
 // stop says that the worker leaves. mu is held.

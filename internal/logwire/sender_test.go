@@ -47,7 +47,8 @@ func TestLogSender(t *testing.T) {
 		host := &Host{
 			Out: l, In: l, Up: context.Background(), Ended: func() bool { return false },
 			Run: workers.Go, RunOpen: func(f func()) bool { workers.Go(f); return true },
-			Send: func(ctx context.Context, msg []byte) error { _, err := l.Send(ctx, msg, true); return err },
+			Send:     func(ctx context.Context, msg []byte) error { _, err := l.Send(ctx, msg, true); return err },
+			Fallback: slog.DiscardHandler,
 		}
 		s := NewSender(host, true)
 		log := slog.New(s.Handler(nil))
@@ -109,6 +110,7 @@ func TestLogSender(t *testing.T) {
 		require.Zero(t, host.holds.Load())
 		workers.Wait()
 		log.Info("after the end")
+		workers.Wait()
 		require.EqualValues(t, logged-seen+301, s.Dropped())
 	})
 }

@@ -23,6 +23,8 @@ type Taker struct {
 	full   bool          // until half of the queue is free again
 	lost   uint64        // records dropped behind those of queue, here or there: the handler does not know
 	giving bool          // a worker is at the queue
+	left   int           // records of now that the handler has not got
+	over   bool          // no more are given
 	total  atomic.Uint64 // dropped, ever
 
 	now arrival // what the worker is at; owned by it
@@ -31,7 +33,7 @@ type Taker struct {
 // arrival is what has come in one message.
 type arrival struct {
 	lost    uint64 // records dropped before these
-	n       int
+	n       int    // records
 	records []byte
 	cost    int
 }
@@ -57,6 +59,9 @@ func (t *Taker) Take(m message.Message) {
 	t.lost += lost
 	cost := m.Size + messageCost
 	switch {
+	case t.over:
+		t.total.Add(uint64(n))
+		return
 	case n == 0:
 	case t.full || t.bytes+cost > maxQueue:
 		t.full = true
@@ -72,6 +77,19 @@ func (t *Taker) Take(m message.Message) {
 		t.host.hold(1) // an orderly end waits for the handler
 		t.host.Run(t.run)
 	}
+}
+
+// GiveUp drops the records that wait, and those that still come, and counts them. It is for when
+// nobody waits for the worker any more: the handler might go on for hours.
+func (t *Taker) GiveUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+	for _, a := range t.queue {
+		t.total.Add(uint64(a.n))
+	}
+	t.total.Add(uint64(t.left))
+	t.queue, t.left, t.lost = nil, 0, 0
 }
 
 // run gives the handler what is queued, until there is nothing more. A worker runs it.
@@ -98,9 +116,10 @@ func (t *Taker) next() bool {
 	switch {
 	case len(t.queue) > 0:
 		t.now = t.queue[0]
+		t.left = t.now.n
 		t.queue[0] = arrival{}
 		t.queue = t.queue[1:]
-	case t.lost > 0:
+	case t.lost > 0 && !t.over:
 		t.now.lost, t.lost = t.lost, 0
 	default:
 		t.queue, t.giving = nil, false
@@ -119,18 +138,16 @@ func (t *Taker) give() bool {
 		r.AddAttrs(slog.Uint64("dropped", now.lost))
 		now.lost = 0
 		t.handle(r)
-	case now.n > 0:
+	case t.begin():
 		b, rest, err := nextRecord(now.records)
 		if err != nil { // where would the next one begin?
-			t.lose(now.n)
-			now.n = 0
+			t.lose(true)
 			break
 		}
 		now.records = rest
-		now.n--
 		r, err := decodeRecord(b)
 		if err != nil {
-			t.lose(1)
+			t.lose(false)
 			break
 		}
 		t.handle(r)
@@ -140,10 +157,26 @@ func (t *Taker) give() bool {
 	return true
 }
 
-// lose counts records that cannot be understood.
-func (t *Taker) lose(n int) {
+// begin takes a record out of those of now that are left. It reports false if there is none.
+func (t *Taker) begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.left == 0 {
+		return false
+	}
+	t.left--
+	return true
+}
+
+// lose counts a record that cannot be understood, and perhaps the rest of its message.
+func (t *Taker) lose(rest bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 1
+	if rest {
+		n += t.left
+		t.left = 0
+	}
 	t.total.Add(uint64(n))
 	t.lost += uint64(n)
 }

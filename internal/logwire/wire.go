@@ -1,8 +1,9 @@
 // Package logwire carries log records to a slog.Handler of the other side.
 //
 // It assumes a link that can send a message if that needs no waiting, and workers for what has to
-// wait. It promises that who logs never waits, that what finds no room is counted and told, and
-// that what is logged just before the end is with the system if the link had nothing else to write.
+// wait. It promises that who logs never waits while the link is up, that what finds no room is
+// counted and told, that what is logged just before the end is with the system if the link had
+// nothing else to write, and that what the link takes no more goes to a fallback.
 //
 // Records travel as notifications of the protocol's own:
 //
@@ -14,10 +15,12 @@
 //
 //	handler -> encoder -> link.TrySend           link -> Taker.Take -> (worker) -> decodeRecord -> slog.Handler
 //	               \-> Sender -> (worker) -> link.Send
+//	       \-> fallback  <-------/
 package logwire
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/viaduct-go/viaduct/internal/link"
@@ -68,14 +71,15 @@ func readHead(params []byte) (n int, dropped uint64, records []byte, err error) 
 
 // Host is the end of a link that records go out from and come in at.
 type Host struct {
-	Out     link.Link                                   // notifications go out by it
-	In      link.Link                                   // and come in by it; perhaps the same
-	Send    func(ctx context.Context, msg []byte) error // a notification, by Out
-	Run     func(f func())                              // on a worker
-	RunOpen func(f func()) bool                         // Run, but false if the link has ended
-	Up      context.Context                             // until the link ends
-	Done    <-chan struct{}                             // closed when it has
-	Ended   func() bool                                 // it has, or is about to
+	Out      link.Link                                   // notifications go out by it
+	In       link.Link                                   // and come in by it; perhaps the same
+	Send     func(ctx context.Context, msg []byte) error // a notification, by Out
+	Run      func(f func())                              // on a worker
+	RunOpen  func(f func()) bool                         // Run, but false if the link has ended
+	Up       context.Context                             // until the link ends
+	Done     <-chan struct{}                             // closed when it has
+	Fallback slog.Handler                                // for records of this side that cannot go out; nil: stderr, as text
+	Ended    func() bool                                 // it has, or is about to
 
 	holds atomic.Int32 // what an orderly end waits for on behalf of records
 }

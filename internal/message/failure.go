@@ -22,6 +22,20 @@ type Failure struct {
 // OwnFailure is the failure that the library itself answers a call with.
 func OwnFailure(err error) *Failure { return &Failure{err, err.Error(), true} }
 
+// Within is f of an error that wraps f's and has this text.
+func (f *Failure) Within(text string) *Failure {
+	return &Failure{&outerError{text, f.Err}, text, f.Own}
+}
+
+// outerError is an error of which the text is known, and an error that it wraps.
+type outerError struct {
+	text string
+	err  error
+}
+
+func (e *outerError) Error() string { return e.text }
+func (e *outerError) Unwrap() error { return e.err }
+
 // ownError is an error of the library that crosses as another one.
 type ownError struct {
 	text string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/rpc"
+	"strings"
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
@@ -132,6 +133,10 @@ func (c *requestCodec) failure(text string) *message.Failure {
 		if f != nil && f.Text == text {
 			return f
 		}
+	}
+	// The text of fmt.Errorf("...: %w", err), where err is what Fail has returned.
+	if f := c.request.failed.Load(); f != nil && strings.HasSuffix(text, ": "+f.Text) {
+		return f.Within(text)
 	}
 	return &message.Failure{Err: rpc.ServerError(text), Text: text}
 }

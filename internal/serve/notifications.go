@@ -6,6 +6,7 @@ type notifications struct {
 	bytes    int
 	handling bool // there is a worker that handles them
 	turn     bool // a concurrent one is next when there is room, before a call that waits
+	givenUp  bool // no more are handled
 }
 
 // take takes the first out of the queue.
@@ -26,6 +27,10 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stats.Notifications++
+	if n.givenUp {
+		d.stats.DroppedNotifications++
+		return true
+	}
 	if d.limits.ConcurrentNotifications && len(n.queue) == 0 && d.mayRunLocked() {
 		d.startLocked(r)
 		return true
@@ -40,6 +45,18 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 		d.workers.runLocked(handleNotifications{})
 	}
 	return true
+}
+
+// GiveUp drops the notifications that wait, and those that still come, and counts them. It is for
+// when nobody waits for the workers any more: their handlers might go on for hours.
+func (d *Dispatcher) GiveUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := &d.notifications
+	n.givenUp = true
+	d.stats.DroppedNotifications += uint64(len(n.queue))
+	n.queue, n.bytes = nil, 0
+	d.tellIdle()
 }
 
 // nextNotification returns the next one to handle, or nil.

@@ -7,6 +7,7 @@ type Stats struct {
 	Cancelled            uint64
 	Refused              uint64
 	Notifications        uint64
+	DroppedNotifications uint64
 	Running              int
 	Waiting              int
 	WaitingNotifications int
