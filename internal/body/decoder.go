@@ -14,7 +14,7 @@ import (
 // limited depth. Every method leaves b behind what it has read.
 type decoder struct {
 	b      []byte
-	size   int  // of b at first
+	whole  int  // len(b) where a value stands that must not be of another struct: see decodeMap
 	goPeer bool // ext values may have gob in them
 	depth  int  // of pointers around the value; the bytes' own depth has been checked
 	budget int  // bytes of memory it may still take
@@ -89,6 +89,17 @@ func (d *decoder) skip() error {
 	return err
 }
 
+// value reads the next value into v, by the plan of its type.
+func (d *decoder) value(p *plan, v reflect.Value) error {
+	if !p.labelled {
+		switch d.b[0] {
+		case 0x81, 0xde, 0xdf: // maps that may have one pair
+			return d.behindLabel(p, v)
+		}
+	}
+	return p.decode(d, v)
+}
+
 // headOrNil reads the head of a value of the given kind, or a nil, which it sets v to.
 func (d *decoder) headOrNil(v reflect.Value, kind mpack.Kind) (h mpack.Head, isNil bool, err error) {
 	if d.skipNil() {
@@ -106,7 +117,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // decodeValue decodes b, one checked value, into what dst points to.
 func decodeValue(b []byte, dst reflect.Value, c *Codec) (err error) {
 	d := decoders.Get().(*decoder)
-	*d = decoder{b: b, size: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b))}
+	*d = decoder{b: b, whole: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b))}
 	defer func() {
 		*d = decoder{}
 		decoders.Put(d)
@@ -117,8 +128,7 @@ func decodeValue(b []byte, dst reflect.Value, c *Codec) (err error) {
 			err = fmt.Errorf("panic while decoding into %v: %v", dst.Type(), r)
 		}
 	}()
-	d.skipLabel(dst.Type().Elem())
-	return planOf(dst.Type().Elem()).decode(d, dst.Elem())
+	return d.value(planOf(dst.Type().Elem()), dst.Elem())
 }
 
 func memoryBudget(n int) int {

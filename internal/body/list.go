@@ -75,7 +75,7 @@ func decodeArray(d *decoder, v reflect.Value, elem *plan) error {
 
 func decodeElems(d *decoder, v reflect.Value, elem *plan) error {
 	for i := range v.Len() {
-		if err := elem.decode(d, v.Index(i)); err != nil {
+		if err := d.value(elem, v.Index(i)); err != nil {
 			return atPath(fmt.Sprintf("[%d]", i), err)
 		}
 	}

@@ -61,13 +61,13 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 		}
 		k.SetZero()
 		e.SetZero()
-		if err := key.decode(d, k); err != nil {
+		if err := d.value(key, k); err != nil {
 			return atPath("[key]", err)
 		}
 		if !k.Comparable() {
 			return fmt.Errorf("type mismatch: %v cannot be a key of %v", k.Type(), t)
 		}
-		if err := elem.decode(d, e); err != nil {
+		if err := d.value(elem, e); err != nil {
 			return atPath(keyStep(k), err)
 		}
 		v.SetMapIndex(k, e)

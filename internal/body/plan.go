@@ -21,6 +21,9 @@ type plan struct {
 	notes  []string                                // what a user should know: see Explain
 	err    error                                   // why nothing can carry the type; then encode and decode return it
 	fields *structPlan                             // of a struct without a way of its own
+
+	// labelled says that decode takes labels itself: the type is an interface, or a pointer to one.
+	labelled bool
 }
 
 var plans sync.Map // reflect.Type -> *plan
@@ -59,7 +62,7 @@ func (m *planner) plan(t reflect.Type) *plan {
 	if p := m.made[t]; p != nil {
 		return p
 	}
-	p := &plan{typ: t}
+	p := &plan{typ: t, labelled: holdsAny(t)}
 	m.made[t] = p // before its parts: a type may contain itself
 	m.fill(p)
 	return p

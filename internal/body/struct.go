@@ -150,9 +150,10 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 }
 
 // decodeMap sets the fields whose keys are there. If there are keys, and none is a field's, then a
-// value of another type was sent: gob refuses that, too, if the struct is the whole body.
+// value of another type was sent: gob refuses that, too, if the struct is the whole body or was in
+// an interface.
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
-	matched, next := d.size != len(d.b)+h.Size, 0
+	matched, next := d.whole != len(d.b)+h.Size, 0
 	start := d.b
 	for range h.Elems / 2 {
 		i, err := s.field(d, next)
@@ -167,7 +168,7 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 		}
 		matched, next = true, i+1
 		f := &s.fields[i]
-		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
+		if err := d.value(f.plan, v.Field(f.index)); err != nil {
 			return atPath(f.name, err)
 		}
 	}
@@ -212,10 +213,7 @@ func (s *structPlan) decodeArray(d *decoder, h mpack.Head, v reflect.Value) erro
 	}
 	for i := range s.fields {
 		f := &s.fields[i]
-		if s.array { // these may be Params
-			d.skipLabel(f.plan.typ)
-		}
-		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
+		if err := d.value(f.plan, v.Field(f.index)); err != nil {
 			return atPath(f.name, err)
 		}
 	}

@@ -112,6 +112,16 @@ func writeLabel(v reflect.Value) (_ []byte, err error) {
 	return buf.Bytes(), nil
 }
 
+// NameOf returns the name of the type that label tells, for errors.
+func NameOf(label []byte) string {
+	if len(label) <= MaxLabel {
+		if name, err := nameInLabel(label); err == nil {
+			return fmt.Sprintf("%.200s", name)
+		}
+	}
+	return "a value of unreadable type"
+}
+
 // TypeOf returns the type that is registered here for what the other side sent.
 func TypeOf(label []byte) (reflect.Type, error) {
 	if len(label) > MaxLabel {
