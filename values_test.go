@@ -171,7 +171,10 @@ func TestParamsKeepTypes(t *testing.T) {
 	require.NoError(t, server.RegisterName("P", ParamsService{}))
 	for _, goPeer := range []bool{true, false} {
 		x, y := net.Pipe()
-		opts := &viaduct.Options{Server: server, GoPeer: goPeer}
+		opts := &viaduct.Options{Server: server}
+		if !goPeer {
+			opts.Dialect = viaduct.PlainDialect
+		}
 		go opts.ServeConn(y)
 		a := opts.NewClient(x)
 		want := []string{"int8", "*viaduct_test.labelIn", "string"}

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -61,8 +62,13 @@ func encodeConcrete(e *encoder, v reflect.Value) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
-	defer e.leave()
-	return planOf(v.Type()).encode(e, v)
+	depth := e.depth
+	v, err := e.target(v)
+	if err == nil {
+		err = planOf(v.Type()).encode(e, v)
+	}
+	e.depth = depth - 1
+	return err
 }
 
 func decodeInterface(d *decoder, v reflect.Value) error {
@@ -93,9 +99,9 @@ func decodeInterface(d *decoder, v reflect.Value) error {
 	if v.NumMethod() > 0 {
 		err := fmt.Errorf("type mismatch: MessagePack %v does not say which type of %v it is", h.Kind, v.Type())
 		if d.goPeer {
-			err = fmt.Errorf("%w: pass a pointer to a variable of the interface's type", err)
+			return fmt.Errorf("%w: pass a pointer to a variable of the interface's type", err)
 		}
-		return err
+		return fmt.Errorf("%w (see Options.Dialect)", err)
 	}
 	x, err := d.any()
 	if err == nil && x != nil {
@@ -235,6 +241,9 @@ func (d *decoder) anyMap(h mpack.Head) (any, error) {
 		default:
 			others[key] = value
 		}
+	}
+	if n := max(len(names), len(others)); uint64(n) != h.Elems/2 {
+		return nil, errors.New("type mismatch: of the keys of a map, some are equal in Go")
 	}
 	if others != nil {
 		return others, nil

@@ -21,6 +21,7 @@ import (
 type Codec struct {
 	Encoding Encoding // nil: MessagePack
 	GoPeer   bool     // the other side is a Go program: types that MessagePack would damage go as with gob
+	Zones    bool     // the other side takes times with their offsets
 	Arrays   bool     // structs are written as arrays of their fields; either form is read
 	MaxDepth int      // how deep arrays and maps of a body may nest that is read; 0: DefaultMaxDepth
 }
@@ -36,6 +37,8 @@ func (c *Codec) encoding() Encoding {
 }
 
 func (c *Codec) goPeer() bool { return c != nil && c.GoPeer }
+
+func (c *Codec) zones() bool { return c != nil && c.Zones }
 
 func (c *Codec) arrays() bool { return c != nil && c.Arrays }
 

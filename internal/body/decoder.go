@@ -100,6 +100,16 @@ func (d *decoder) value(p *plan, v reflect.Value) error {
 	return p.decode(d, v)
 }
 
+// part is value of a field, whose type may have no nil: then a nil of a Go program leaves it as it
+// is, since package gob sends nothing for a nil pointer.
+func (d *decoder) part(p *plan, v reflect.Value) error {
+	if d.b[0] == nilByte && d.goPeer && !p.nilable {
+		d.b = d.b[1:]
+		return nil
+	}
+	return d.value(p, v)
+}
+
 // headOrNil reads the head of a value of the given kind, or a nil, which it sets v to.
 func (d *decoder) headOrNil(v reflect.Value, kind mpack.Kind) (h mpack.Head, isNil bool, err error) {
 	if d.skipNil() {

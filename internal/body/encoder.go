@@ -13,6 +13,7 @@ import (
 type encoder struct {
 	b      []byte
 	goPeer bool // the other side is Go, and reads ext values with gob in them
+	zones  bool // it reads times with their offsets
 	arrays bool // structs go as arrays
 	depth  int  // of pointers, maps, slices and structs around the value
 }
@@ -42,7 +43,7 @@ var encoders = sync.Pool{New: func() any { return new(encoder) }}
 // appendValue appends v, which is not nil, by the plan of its type.
 func appendValue(b []byte, v any, c *Codec) (out []byte, err error) {
 	e := encoders.Get().(*encoder)
-	*e = encoder{b: b, goPeer: c.goPeer(), arrays: c.arrays()}
+	*e = encoder{b: b, goPeer: c.goPeer(), zones: c.zones(), arrays: c.arrays()}
 	defer func() {
 		*e = encoder{}
 		encoders.Put(e)
@@ -53,7 +54,10 @@ func appendValue(b []byte, v any, c *Codec) (out []byte, err error) {
 			out, err = b, fmt.Errorf("panic while encoding (is the value being changed meanwhile?): %v", r)
 		}
 	}()
-	rv := reflect.ValueOf(v)
+	rv, err := e.target(reflect.ValueOf(v))
+	if err != nil {
+		return b, err
+	}
 	if err := planOf(rv.Type()).encode(e, rv); err != nil {
 		return b, err
 	}

@@ -46,7 +46,7 @@ func (d *decoder) behindLabel(p *plan, v reflect.Value) error {
 		return p.decode(d, v)
 	}
 	d.whole = len(d.b)
-	if err := d.value(p, v); err != nil {
+	if err := d.part(p, v); err != nil {
 		return fmt.Errorf("type mismatch: %s in an interface into Go type %v: %w", gobwire.NameOf(label), p.typ, err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 func (m *planner) fillSlice(p *plan) {
 	elem := m.part(p, p.typ.Elem(), "[]")
+	p.byKind = true
 	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeElems(e, v, elem) })
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeSlice(d, v, elem) }
 }

@@ -10,6 +10,7 @@ import (
 
 func (m *planner) fillMap(p *plan) {
 	key, elem := m.part(p, p.typ.Key(), "[key]"), m.part(p, p.typ.Elem(), "[]")
+	p.byKind = true
 	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeMap(e, v, key, elem) })
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeMap(d, v, key, elem) }
 }
@@ -71,6 +72,9 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 			return atPath(keyStep(k), err)
 		}
 		v.SetMapIndex(k, e)
+	}
+	if uint64(v.Len()) != n { // for instance times of one instant, whose offsets did not come along
+		return fmt.Errorf("type mismatch: of the keys that came, some are equal in Go type %v", t)
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func checkExponent(t, number reflect.Type, text []byte) error {
 // gets the text, or if there is none, the bytes.
 func fillMarshaler(p *plan) {
 	t := p.typ
+	p.byKind, p.nilable = false, false
 	byGob := gobwire.Has(t, gobEncoder) && gobwire.Has(t, gobDecoder)
 	byBin := gobwire.Has(t, binMarshaler) && gobwire.Has(t, binDecoder)
 	byTxt := gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder)
@@ -100,7 +101,7 @@ func fillMarshaler(p *plan) {
 			e.b = mpack.AppendBin(e.b, b)
 			return err
 		}
-		return fmt.Errorf("type %v can be sent to a Go program only: it has GobEncode, and neither MarshalText nor MarshalBinary", t)
+		return fmt.Errorf("type %v can be sent to a Go program only (see Options.Dialect): it has GobEncode, and neither MarshalText nor MarshalBinary", t)
 	}
 	p.decode = func(d *decoder, v reflect.Value) error {
 		if d.skipNil() {
@@ -116,6 +117,8 @@ func fillMarshaler(p *plan) {
 		switch {
 		case h.Kind == mpack.Ext && code == extGobEncoded && byGob:
 			return ptr.(gob.GobDecoder).GobDecode(d.payload(h))
+		case h.Kind == mpack.Ext && code == mpack.ExtTime && byGob: // the type embeds a time.Time, most likely
+			return timeInto(d, h, ptr.(gob.GobDecoder))
 		case h.Kind == mpack.Ext && code == extBinary && byBin, h.Kind == mpack.Bin && byBin:
 			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
 		case h.Kind == mpack.Str && byTxt:
@@ -193,6 +196,9 @@ func decodeMsg(d *decoder, v reflect.Value) error {
 		return err
 	}
 	rest, err := v.Addr().Interface().(msgUnmarshaler).UnmarshalMsg(d.b[:n:n])
+	if err != nil && d.b[0] == nilByte && d.goPeer { // it has no nil of its own: see part
+		rest, err = nil, nil
+	}
 	if err != nil {
 		return fmt.Errorf("type mismatch: %v: %w", v.Type(), err)
 	}
