@@ -73,6 +73,11 @@ type Options struct {
 	// connect (on a bare connection it is up to you). Default: [viaduct.MessagePack].
 	Encoding viaduct.Encoding
 
+	// Dialect says for [NewBare] what becomes of values that MessagePack alone would damage.
+	// Default: plain MessagePack. Other Peers do not look at it: they say hello, and use Go's
+	// dialect with every Go program.
+	Dialect viaduct.Dialect
+
 	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides
 	// must then have the same fields in the same order. Either form is always understood.
 	StructsAsArrays bool
