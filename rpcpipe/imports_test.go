@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	inner + "logwire":  {inner + "message", inner + "link", inner + "fault", inner + "mpack"},
 	inner + "message":  {inner + "body", inner + "fault", inner + "mpack"},
 	inner + "link":     {inner + "fault", inner + "handles", inner + "mpack"},
-	inner + "body":     {inner + "gobwire", inner + "mpack", msgpackModule},
+	inner + "body":     {inner + "gobwire", inner + "fault", inner + "mpack", msgpackModule},
 	inner + "fault":    {},
 	inner + "gobwire":  {},
 	inner + "mpack":    {},

@@ -303,7 +303,7 @@ func TestCheckNamesWhatIsLeftOut(t *testing.T) {
 	)
 	for want, v := range map[string]any{
 		"field C: type chan int cannot be sent, and the field is left out": withChan{},
-		"field [].C: type chan int": []withChan{},
+		"field [].C: type chan int":                                        []withChan{},
 		"field F: type *func()": struct {
 			A int
 			F *func()

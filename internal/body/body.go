@@ -13,6 +13,7 @@ import (
 	"math"
 	"reflect"
 
+	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
@@ -60,19 +61,29 @@ func (c *Codec) Plain() *Codec {
 	return &plain
 }
 
-// Append appends v to b.
-func (c *Codec) Append(b []byte, v any) ([]byte, error) {
+// NoLimit is for values that may be of any size.
+const NoLimit = math.MaxInt
+
+// Append appends v to b, of any size.
+func (c *Codec) Append(b []byte, v any) ([]byte, error) { return c.AppendWithin(b, v, NoLimit) }
+
+// AppendWithin appends v to b. If b would have more than limit bytes then it returns a
+// *fault.SizeError, as soon as it knows, so that the size in it is a lower bound.
+func (c *Codec) AppendWithin(b []byte, v any, limit int) ([]byte, error) {
 	if v == nil {
 		return mpack.AppendNil(b), nil
 	}
 	if enc := c.encoding(); enc != nil {
-		return appendEncoded(b, v, enc)
+		return appendEncoded(b, v, enc, limit)
 	}
 	switch v := v.(type) {
 	case []byte: // no copy but the one into b, and no reflection
+		if n := len(b) + mpack.SizeOfBin(len(v)); n > limit {
+			return b, &fault.SizeError{Size: n, Limit: limit}
+		}
 		return appendBytes(b, v)
 	}
-	return appendValue(b, v, c)
+	return appendValue(b, v, c, limit)
 }
 
 // Decode decodes the one value in b into what v points to. A nil v means that nobody wants it. A

@@ -33,6 +33,9 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 	}
 	e.b = mpack.AppendArray(e.b, n)
 	for i := range n {
+		if err := e.room(n - i); err != nil { // each has a byte at least
+			return err
+		}
 		if err := elem.encode(e, v.Index(i)); err != nil {
 			return atPath(fmt.Sprintf("[%d]", i), err)
 		}

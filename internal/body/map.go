@@ -23,6 +23,9 @@ func encodeMap(e *encoder, v reflect.Value, key, elem *plan) error {
 	n, count := v.Len(), 0
 	e.b = mpack.AppendMap(e.b, n)
 	for it := v.MapRange(); it.Next(); count++ {
+		if err := e.room(2); err != nil {
+			return err
+		}
 		if err := key.encode(e, it.Key()); err != nil {
 			return atPath("[key]", err)
 		}

@@ -31,28 +31,28 @@ func isPositional(t reflect.Type) bool {
 	return false
 }
 
-// AppendParams appends the params array of a call.
-func (c *Codec) AppendParams(b []byte, args any) (_ []byte, err error) {
+// AppendParams appends the params array of a call, within a limit as AppendWithin has it.
+func (c *Codec) AppendParams(b []byte, args any, limit int) (_ []byte, err error) {
 	if c.encoding() != nil { // has values alone
-		return c.Append(mpack.AppendArray(b, 1), args)
+		return c.AppendWithin(mpack.AppendArray(b, 1), args, limit)
 	}
 	if list, ok := special.ParamsOf(args); ok {
-		return c.appendList(b, list)
+		return c.appendList(b, list, limit)
 	}
 	if special.IsPositional(args) {
 		if v := reflect.ValueOf(args); v.Kind() != reflect.Pointer || !v.IsNil() {
-			return c.Append(b, args)
+			return c.AppendWithin(b, args, limit)
 		}
 		return mpack.AppendArray(b, 0), nil
 	}
-	return c.Append(mpack.AppendArray(b, 1), args)
+	return c.AppendWithin(mpack.AppendArray(b, 1), args, limit)
 }
 
-func (c *Codec) appendList(b []byte, list []any) (_ []byte, err error) {
+func (c *Codec) appendList(b []byte, list []any, limit int) (_ []byte, err error) {
 	b = mpack.AppendArray(b, len(list))
 	for i, x := range list {
 		// In an []any the type has to be told; here it may be known on the other side.
-		if b, err = c.Append(c.appendLabel(b, x), x); err != nil {
+		if b, err = c.AppendWithin(c.appendLabel(b, x), x, limit); err != nil {
 			return b, atPath(fmt.Sprintf("[%d]", i), err)
 		}
 	}

@@ -253,6 +253,7 @@ type (
 )
 
 func registerTypes() {
+	gob.Register(WebOfAny{})
 	gob.Register(Flat{})
 	gob.Register(Square{})
 	gob.Register(&Circle{})

@@ -173,7 +173,7 @@ func decodeComplex(d *decoder, v reflect.Value) error {
 
 func encodeString(e *encoder, v reflect.Value) error {
 	s := v.String()
-	if err := errTooLong(len(s), "bytes"); err != nil {
+	if err := e.fits(len(s), mpack.SizeOfString(len(s))); err != nil {
 		return err
 	}
 	e.b = mpack.AppendString(e.b, s)
@@ -203,6 +203,9 @@ func appendBytes(b, p []byte) ([]byte, error) {
 }
 
 func encodeByteSlice(e *encoder, v reflect.Value) (err error) {
+	if err := e.room(mpack.SizeOfBin(v.Len())); err != nil {
+		return err
+	}
 	e.b, err = appendBytes(e.b, v.Bytes())
 	return err
 }
@@ -224,6 +227,9 @@ func decodeByteSlice(d *decoder, v reflect.Value) error {
 }
 
 func encodeByteArray(e *encoder, v reflect.Value) (err error) {
+	if err := e.room(mpack.SizeOfBin(v.Len())); err != nil {
+		return err
+	}
 	if v.CanAddr() {
 		e.b, err = appendBytes(e.b, v.Bytes())
 		return err
@@ -250,7 +256,7 @@ func decodeByteArray(d *decoder, v reflect.Value) error {
 
 func encodeExt(e *encoder, v reflect.Value) error {
 	code, data := special.ExtOf(v.Interface())
-	if err := errTooLong(len(data), "bytes"); err != nil {
+	if err := e.fits(len(data), mpack.SizeOfBin(len(data))); err != nil {
 		return err
 	}
 	e.b = mpack.AppendExt(e.b, code, data)

@@ -86,19 +86,27 @@ func fillMarshaler(p *plan) {
 		switch {
 		case e.goPeer && byGob:
 			b, err := addressed(v, gobEncoder).(gob.GobEncoder).GobEncode()
-			e.b = mpack.AppendExt(e.b, extGobEncoded, b)
-			return err
+			return e.ext(extGobEncoded, b, err)
 		case e.goPeer && byBin:
 			b, err := addressed(v, binMarshaler).(encoding.BinaryMarshaler).MarshalBinary()
-			e.b = mpack.AppendExt(e.b, extBinary, b)
-			return err
+			return e.ext(extBinary, b, err)
 		case byTxt:
 			b, err := addressed(v, txtMarshaler).(encoding.TextMarshaler).MarshalText()
-			e.b = mpack.AppendString(e.b, string(b))
+			if err == nil {
+				err = e.fits(len(b), mpack.SizeOfString(len(b)))
+			}
+			if err == nil {
+				e.b = mpack.AppendString(e.b, string(b))
+			}
 			return err
 		case byBin:
 			b, err := addressed(v, binMarshaler).(encoding.BinaryMarshaler).MarshalBinary()
-			e.b = mpack.AppendBin(e.b, b)
+			if err == nil {
+				err = e.fits(len(b), mpack.SizeOfString(len(b)))
+			}
+			if err == nil {
+				e.b = mpack.AppendBin(e.b, b)
+			}
 			return err
 		}
 		return fmt.Errorf("type %v can be sent to a Go program only (see Options.Dialect): it has GobEncode, and neither MarshalText nor MarshalBinary", t)
@@ -151,6 +159,17 @@ func fillMarshaler(p *plan) {
 	}
 }
 
+// ext writes what a method has returned.
+func (e *encoder) ext(code int8, b []byte, err error) error {
+	if err == nil {
+		err = e.fits(len(b), mpack.SizeOfString(len(b)))
+	}
+	if err == nil {
+		e.b = mpack.AppendExt(e.b, code, b)
+	}
+	return err
+}
+
 // msgEncoder and msgUnmarshaler are the methods of types that write and read
 // themselves, the convention of code that tinylib/msgp generates.
 type msgEncoder interface {
@@ -174,7 +193,7 @@ func encodeMsg(e *encoder, v reflect.Value) error {
 		return fmt.Errorf("MarshalMsg has not written one whole value: %w", err)
 	}
 	e.b = b
-	return nil
+	return e.room(0)
 }
 
 // addressed returns v, or a pointer to it or to a copy, whichever has the methods of iface.

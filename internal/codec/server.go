@@ -121,7 +121,7 @@ func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 	if r.Error != "" {
 		*msg = message.AppendErrorText(*msg, uint32(r.Seq), r.Error)
 	} else {
-		c.cfg.Message.EncodeReply(msg, uint32(r.Seq), r.ServiceMethod, reply)
+		c.cfg.Message.EncodeReply(msg, uint32(r.Seq), r.ServiceMethod, reply, maxSend(c.conn, c.cfg.MaxMessage))
 	}
 	err := c.conn.WriteMessage(*msg)
 	if err == nil {

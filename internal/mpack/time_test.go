@@ -48,3 +48,10 @@ func TestZonedTime(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, got.String())
 }
+
+func TestSizes(t *testing.T) {
+	for _, n := range []int{0, 31, 32, 255, 256, 65535, 65536} {
+		require.Equal(t, len(mpack.AppendString(nil, string(make([]byte, n)))), mpack.SizeOfString(n))
+		require.Equal(t, len(mpack.AppendBin(nil, make([]byte, n))), mpack.SizeOfBin(n))
+	}
+}

@@ -149,11 +149,12 @@ func (c *requestCodec) answer(f *message.Failure, reply any) error {
 	}
 	msg := message.GetBuffer()
 	defer message.PutBuffer(msg)
+	limit := d.host.Link.MaxSend()
 	if f == nil {
 		// A user's encoder may end the goroutine: then nobody has claimed the call.
-		f = d.cfg.Message.EncodeReply(msg, r.ID, c.method, reply)
+		f = d.cfg.Message.EncodeReply(msg, r.ID, c.method, reply, limit)
 	} else {
-		*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f)
+		*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f, limit)
 	}
 	if f = d.shrinkToLimit(msg, r.ID, f); f != nil {
 		c.fail(f)

@@ -46,7 +46,7 @@ func (w *worker) lastAnswer(r *request, f *message.Failure) {
 	go func() { // even encoding may take its time: the process must end
 		defer close(done)
 		if r.Kind == message.Request && d.claim(r, 0) {
-			msg := d.cfg.Message.AppendFailure(nil, r.ID, f)
+			msg := d.cfg.Message.AppendFailure(nil, r.ID, f, d.host.Link.MaxSend())
 			d.shrinkToLimit(&msg, r.ID, f)
 			if d.sendAnswer(ctx, r, msg) == nil {
 				d.host.Link.Flush(ctx)
