@@ -27,8 +27,9 @@ type Options struct {
 
 	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came:
 	// once they have as many, others wait as for MaxHandlers. The answers being sent have the same
-	// bound, and so have the calls that do not count, which are refused beyond it. Default: 512
-	// MiB.
+	// bound, and so have the calls that do not count, which are refused beyond it. It also bounds
+	// what the arguments of either take in memory when they are decoded: a call whose arguments
+	// find no room fails with [viaduct.ErrOverload]. Default: 512 MiB.
 	MaxHandlerBytes int
 
 	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.

@@ -88,7 +88,9 @@ func (c *Codec) AppendWithin(b []byte, v any, limit int) ([]byte, error) {
 
 // Decode decodes the one value in b into what v points to. A nil v means that nobody wants it. A
 // nil value leaves *v as it is, but empties a slice. A []byte decoded may alias b.
-func (c *Codec) Decode(b []byte, v any) error {
+func (c *Codec) Decode(b []byte, v any) error { return c.decode(b, v, nil) }
+
+func (c *Codec) decode(b []byte, v any, account *Account) error {
 	if v == nil {
 		return nil
 	}
@@ -110,7 +112,7 @@ func (c *Codec) Decode(b []byte, v any) error {
 	if err := pointerTo(v); err != nil {
 		return err
 	}
-	return decodeValue(b, reflect.ValueOf(v), c)
+	return decodeValue(b, reflect.ValueOf(v), c, account)
 }
 
 // nilByte is MessagePack's nil.

@@ -18,6 +18,10 @@ type decoder struct {
 	goPeer bool // ext values may have gob in them
 	depth  int  // of pointers around the value; the bytes' own depth has been checked
 	budget int  // bytes of memory it may still take
+
+	digits  int      // of long texts of numbers so far
+	account *Account // charged for these, but for the first
+	paid    int      // bytes that it has been charged for, and that were not spent
 }
 
 const (
@@ -36,7 +40,17 @@ func (d *decoder) spend(n uintptr) error {
 		return fmt.Errorf("message would take more than %d times its size in memory, plus %d bytes", memoryFactor, memoryBase)
 	}
 	d.budget -= int(n)
+	if d.paid -= int(n); d.paid < 0 {
+		return d.pay()
+	}
 	return nil
+}
+
+// pay has the account charged for what was spent.
+func (d *decoder) pay() error {
+	n, err := d.account.take(int64(-d.paid))
+	d.paid += int(n)
+	return err
 }
 
 // spendEach charges n times so many bytes.
@@ -125,9 +139,12 @@ func (d *decoder) headOrNil(v reflect.Value, kind mpack.Kind) (h mpack.Head, isN
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // decodeValue decodes b, one checked value, into what dst points to.
-func decodeValue(b []byte, dst reflect.Value, c *Codec) (err error) {
+func decodeValue(b []byte, dst reflect.Value, c *Codec, account *Account) (err error) {
 	d := decoders.Get().(*decoder)
-	*d = decoder{b: b, whole: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b))}
+	*d = decoder{b: b, whole: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b)), account: account, paid: math.MaxInt}
+	if account.charged() {
+		d.paid = freeBytes
+	}
 	defer func() {
 		*d = decoder{}
 		decoders.Put(d)

@@ -60,30 +60,31 @@ func (c *Codec) appendList(b []byte, list []any, limit int) (_ []byte, err error
 }
 
 // DecodeParams decodes the params of a call into the argument of its method. A nil args means that
-// nobody wants it.
-func (c *Codec) DecodeParams(params []byte, args any) error {
-	err := c.decodeParams(params, args)
+// nobody wants it. The account, which may be nil, is charged for what they take; if it cannot be, the
+// error is ErrMemory.
+func (c *Codec) DecodeParams(params []byte, args any, account *Account) error {
+	err := c.decodeParams(params, args, account)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("truncated argument")
 	}
 	return err
 }
 
-func (c *Codec) decodeParams(params []byte, args any) error {
+func (c *Codec) decodeParams(params []byte, args any, account *Account) error {
 	if c.encoding() == nil {
 		if list := special.ParamsIn(args); list != nil {
-			return c.Decode(params, list)
+			return c.decode(params, list, account)
 		}
 		if special.IsPositional(args) {
 			if nothing(params) {
 				return nil
 			}
-			return c.Decode(params, args)
+			return c.decode(params, args, account)
 		}
 	}
 	b, err := parameter(params)
 	if err == nil && b != nil {
-		err = c.Decode(b, args)
+		err = c.decode(b, args, account)
 	}
 	return err
 }

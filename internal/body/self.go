@@ -21,31 +21,58 @@ const (
 )
 
 var (
+	typeOfInt   = reflect.TypeFor[big.Int]()
 	typeOfRat   = reflect.TypeFor[big.Rat]()
 	typeOfFloat = reflect.TypeFor[big.Float]()
 )
 
-// numberIn returns big.Rat or big.Float if t is that or embeds it, and so has
-// its methods.
-func numberIn(t reflect.Type) reflect.Type {
+// numberIn returns big.Int, big.Rat or big.Float if t is that or embeds it, and so has its methods.
+func numberIn(t reflect.Type, depth int) reflect.Type {
 	switch {
-	case t == typeOfRat, t == typeOfFloat:
+	case t == typeOfInt, t == typeOfRat, t == typeOfFloat:
 		return t
+	case depth > maxEmbedded: // types may embed pointers to each other
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if f.Type.Kind() == reflect.Pointer {
 				f.Type = f.Type.Elem()
 			}
-			if !f.Anonymous || f.Type == t {
+			if !f.Anonymous {
 				continue
 			}
-			if n := numberIn(f.Type); n != nil {
+			if n := numberIn(f.Type, depth+1); n != nil {
 				return n
 			}
 		}
 	}
 	return nil
+}
+
+const maxEmbedded = 10
+
+// Reading the text of a number takes time that grows with the square of its digits. So one number
+// has at most maxDigits, which takes 10 ms, and all those of a body that have more than fewDigits
+// have manyDigits together.
+const (
+	fewDigits  = 4 << 10
+	maxDigits  = 64 << 10
+	manyDigits = 1 << 20
+)
+
+// checkDigits refuses texts of numbers that would keep a processor busy.
+func (d *decoder) checkDigits(t, number reflect.Type, text []byte) error {
+	switch n := len(text); {
+	case number == nil || n <= fewDigits:
+		return nil
+	case n > maxDigits:
+		return fmt.Errorf("type mismatch: text of %d digits into Go type %v, limit is %d", n, t, maxDigits)
+	default:
+		if d.digits += n; d.digits > manyDigits {
+			return fmt.Errorf("type mismatch: texts of %d digits into Go type %v, limit is %d in numbers of more than %d", d.digits, t, manyDigits, fewDigits)
+		}
+		return nil
+	}
 }
 
 // maxExponent is the largest exponent of a big.Float that is read from text:
@@ -81,7 +108,7 @@ func fillMarshaler(p *plan) {
 	byGob := gobwire.Has(t, gobEncoder) && gobwire.Has(t, gobDecoder)
 	byBin := gobwire.Has(t, binMarshaler) && gobwire.Has(t, binDecoder)
 	byTxt := gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder)
-	number := numberIn(t)
+	number := numberIn(t, 0)
 	p.encode = func(e *encoder, v reflect.Value) error {
 		switch {
 		case e.goPeer && byGob:
@@ -131,6 +158,9 @@ func fillMarshaler(p *plan) {
 			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
 		case h.Kind == mpack.Str && byTxt:
 			text := d.payload(h)
+			if err := d.checkDigits(t, number, text); err != nil {
+				return err
+			}
 			if err := checkExponent(t, number, text); err != nil {
 				return err
 			}

@@ -36,7 +36,7 @@ func TestAllocs(t *testing.T) {
 	m, err := Parse(request, 100)
 	require.NoError(t, err)
 	rpctest.Allocs(t, 3, "decodeArgument", func() {
-		if err := shallow.DecodeArgument(&m, p); err != nil {
+		if err := shallow.DecodeArgument(&m, p, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

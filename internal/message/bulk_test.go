@@ -48,7 +48,7 @@ func TestBulk(t *testing.T) {
 func decodeFile(t testing.TB, request []byte, got *file) {
 	m, err := Parse(request, 100)
 	if err == nil {
-		err = plain.DecodeArgument(&m, got)
+		err = plain.DecodeArgument(&m, got, nil)
 	}
 	require.NoError(t, err)
 }

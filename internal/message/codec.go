@@ -55,17 +55,24 @@ func NotSent(method string, args any, err error) error {
 }
 
 // DecodeArgument decodes a request's argument for net/rpc, which passes nil to say that nobody
-// wants it. The error is a *fault.BodyError.
-func (c *Codec) DecodeArgument(m *Message, args any) error {
+// wants it. The account, which may be nil, is charged for it. The error is a *fault.BodyError, or
+// fault.ErrOverload where the account cannot be charged.
+func (c *Codec) DecodeArgument(m *Message, args any, account *body.Account) error {
 	if args == nil {
 		return nil
 	}
 	m.checkParams(c.Body.Depth())
-	if err := c.Body.DecodeParams(m.Body, args); err != nil {
+	err := c.Body.DecodeParams(m.Body, args, account)
+	switch {
+	case errors.Is(err, body.ErrMemory):
+		return errNoMemory
+	case err != nil:
 		return &fault.BodyError{Op: "decode", What: "arguments", Method: string(m.Method), Type: body.TypeName(args), Err: err}
 	}
 	return nil
 }
+
+var errNoMemory = Overload("viaduct: call refused: the arguments of calls that are running leave no memory for its own (MaxHandlerBytes of the side that takes it)")
 
 // DecodeReply decodes the result of a response to a call of method. The error is a
 // *fault.BodyError.

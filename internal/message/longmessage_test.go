@@ -67,7 +67,7 @@ func TestLongRequestWithoutSize(t *testing.T) {
 	m, err = Parse(append(b, 0x80), 10)
 	require.NoError(t, err)
 	var s string
-	require.NoError(t, plain.DecodeArgument(&m, &s))
+	require.NoError(t, plain.DecodeArgument(&m, &s, nil))
 	require.Len(t, s, maxLook)
 }
 

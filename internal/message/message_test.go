@@ -168,8 +168,8 @@ func TestParams(t *testing.T) {
 			require.NoError(t, err)
 			arg := 9
 			codec := Codec{Body: &body.Codec{MaxDepth: 10}}
-			require.NoError(t, codec.DecodeArgument(&m, nil), "nobody wants it")
-			err = codec.DecodeArgument(&m, &arg)
+			require.NoError(t, codec.DecodeArgument(&m, nil, nil), "nobody wants it")
+			err = codec.DecodeArgument(&m, &arg, nil)
 			require.Equal(t, tt.want, arg)
 			if tt.err == "" {
 				require.NoError(t, err)
