@@ -238,6 +238,18 @@ func TestPromotedHere(t *testing.T) {
 	got, err = into(t, asGo, places{1, 2, 3}, tagged{})
 	require.NoError(t, err)
 	require.Equal(t, tagged{Place{Y: 2}, 1}, got, "its own key wins")
+	got, err = into(t, asGo, struct {
+		Place
+		X int
+	}{Place{1, 2}, 3}, placed{})
+	require.NoError(t, err)
+	require.Equal(t, placed{Place{1, 2}}, got, "so does the key of what is embedded")
+	got, err = into(t, asGo, struct {
+		*Place
+		X int
+	}{nil, 3}, placed{})
+	require.NoError(t, err)
+	require.Equal(t, placed{Place{X: 3}}, got, "but not a nil")
 	got, err = into(t, asGo, places{1, 2, 3}, leftOutPlace{})
 	require.NoError(t, err)
 	require.Equal(t, leftOutPlace{Z: 3}, got)

@@ -171,6 +171,7 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
 	matched, next := d.whole != len(d.b)+h.Size, 0
 	start := d.b
+	seen := uint64(0) // the first of the fields that have come, but for nils
 	for range h.Elems / 2 {
 		i, err := s.field(d, next)
 		if err != nil {
@@ -184,10 +185,13 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 		}
 		matched = true
 		if i >= len(s.fields) {
-			if err := s.taken[i-len(s.fields)].decode(d, v); err != nil {
+			if err := s.taken[i-len(s.fields)].decode(d, v, seen); err != nil {
 				return err
 			}
 			continue
+		}
+		if d.b[0] != nilByte {
+			seen |= 1 << i
 		}
 		next = i + 1
 		f := &s.fields[i]

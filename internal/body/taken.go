@@ -15,6 +15,7 @@ type takenField struct {
 	index []int
 	name  string
 	plan  *plan
+	mask  uint64 // of the embedded struct's own place in structPlan.fields
 }
 
 // take makes the taken fields of s, the plan of t: never are its fields of types that cannot be
@@ -32,7 +33,13 @@ func (m *planner) take(s *structPlan, t reflect.Type, never []reflect.StructFiel
 			continue
 		}
 		s.byName[name] = len(s.fields) + len(s.taken)
-		s.taken = append(s.taken, takenField{f.Index, name, m.plan(f.Type)})
+		taken := takenField{index: f.Index, name: name, plan: m.plan(f.Type)}
+		for i := range s.fields {
+			if s.fields[i].index == f.Index[0] {
+				taken.mask = 1 << i
+			}
+		}
+		s.taken = append(s.taken, taken)
 	}
 }
 
@@ -59,7 +66,11 @@ func leftOutWithin(t reflect.Type, index []int) bool {
 	return false
 }
 
-func (f *takenField) decode(d *decoder, v reflect.Value) error {
+// decode reads the field of v, unless what it is in has come by its own key: that wins.
+func (f *takenField) decode(d *decoder, v reflect.Value, seen uint64) error {
+	if f.mask&seen != 0 {
+		return d.skip()
+	}
 	for _, i := range f.index[:len(f.index)-1] {
 		v = v.Field(i)
 		if v.Kind() != reflect.Pointer {
