@@ -9,6 +9,7 @@
 package body
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -112,7 +113,11 @@ func (c *Codec) decode(b []byte, v any, account *Account) error {
 	if err := pointerTo(v); err != nil {
 		return err
 	}
-	return decodeValue(b, reflect.ValueOf(v), c, account)
+	err := decodeValue(b, reflect.ValueOf(v), c, account)
+	if err != nil && b[0] >= 0xc4 && b[0] <= 0xc6 && !errors.Is(err, ErrMemory) { // a bin, as encodings send
+		err = fmt.Errorf("%w (has the other side the same Options.Encoding?)", err)
+	}
+	return err
 }
 
 // nilByte is MessagePack's nil.

@@ -236,7 +236,7 @@ func (s *structPlan) field(d *decoder, next int) (int, error) {
 // a mismatch: nothing says which is which.
 func (s *structPlan) decodeArray(d *decoder, h mpack.Head, v reflect.Value) error {
 	if h.Elems != uint64(len(s.fields)) {
-		return fmt.Errorf("type mismatch: array of %d elements into the %d fields of %v", h.Elems, len(s.fields), v.Type())
+		return fmt.Errorf("type mismatch: array of %d elements into the %d fields of %v (with Options.StructsAsArrays both sides must have the same)", h.Elems, len(s.fields), v.Type())
 	}
 	for i := range s.fields {
 		f := &s.fields[i]
