@@ -103,13 +103,14 @@ func (d *decoder) skip() error {
 	return err
 }
 
+// odd are the first bytes of what is not left to plans: of nil, and of maps that may have one pair,
+// and so a label.
+var odd = [256]bool{nilByte: true, 0x81: true, 0xde: true, 0xdf: true}
+
 // value reads the next value into v, by the plan of its type.
 func (d *decoder) value(p *plan, v reflect.Value) error {
-	if !p.labelled {
-		switch d.b[0] {
-		case 0x81, 0xde, 0xdf: // maps that may have one pair
-			return d.behindLabel(p, v)
-		}
+	if odd[d.b[0]] && d.b[0] != nilByte && !p.labelled {
+		return d.behindLabel(p, v)
 	}
 	return p.decode(d, v)
 }
@@ -117,6 +118,13 @@ func (d *decoder) value(p *plan, v reflect.Value) error {
 // part is value of a field, whose type may have no nil: then a nil of a Go program leaves it as it
 // is, since package gob sends nothing for a nil pointer.
 func (d *decoder) part(p *plan, v reflect.Value) error {
+	if odd[d.b[0]] {
+		return d.oddPart(p, v)
+	}
+	return p.decode(d, v)
+}
+
+func (d *decoder) oddPart(p *plan, v reflect.Value) error {
 	if d.b[0] == nilByte && d.goPeer && !p.nilable {
 		d.b = d.b[1:]
 		return nil

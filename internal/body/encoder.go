@@ -32,9 +32,13 @@ func (e *encoder) enter() error {
 // message may.
 func (e *encoder) room(n int) error {
 	if n > e.limit-len(e.b) {
-		return &fault.SizeError{Size: len(e.b) + n, Limit: e.limit}
+		return e.tooLarge(n)
 	}
 	return nil
+}
+
+func (e *encoder) tooLarge(n int) error {
+	return &fault.SizeError{Size: len(e.b) + n, Limit: e.limit}
 }
 
 func (e *encoder) leave() { e.depth-- }
