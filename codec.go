@@ -7,6 +7,9 @@
 //	client, err := viaduct.Dial("tcp", address) // an *rpc.Client
 //	go viaduct.ServeConn(conn)                  // serves rpc.DefaultServer
 //
+// Between Go programs that is all there is to change. Programs in other languages want
+// [PlainDialect].
+//
 // It assumes a connection that carries bytes in order, any [io.ReadWriteCloser]. It promises:
 //
 //   - A message is encoded whole before a byte of it leaves. What cannot be encoded or decoded costs
@@ -52,9 +55,9 @@ type Options struct {
 	// interface, between Go programs, its type takes one level more. Default: 1,000.
 	MaxDepth int
 
-	// GoPeer says that the other side is a Go program with viaduct and has this set, too. Then
-	// types that MessagePack would damage, and values in interfaces, cross in gob's way.
-	GoPeer bool
+	// Dialect says what becomes of values that MessagePack alone would damage. Both sides must
+	// choose the same. Default: [AutoDialect], which here is Go's.
+	Dialect Dialect
 
 	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides
 	// must then have the same fields in the same order. Either form is always understood.
@@ -73,6 +76,31 @@ type Options struct {
 	// for any more. Default: nobody is told.
 	Logger *slog.Logger
 }
+
+// A Dialect says what becomes of values that MessagePack alone would damage: types that write
+// themselves in gob's manner, what is in an interface, the offsets of times. docs/TYPES.md shows,
+// case by case, what comes back in each.
+//
+// Where two sides of a bare connection differ nothing is lost in silence, but calls fail: a side
+// that takes plain MessagePack says so of the types that come with values, and one of another
+// language, or of viaduct before there were dialects, of ext values that it does not know. (The
+// latter takes plain MessagePack unless its Options.GoPeer is set, and then all of Go's but times
+// that are not in UTC.)
+type Dialect uint8
+
+const (
+	// AutoDialect: Go's for the codec of this package, whose other side most likely is a Go
+	// program, too; plain MessagePack for rpcpipe.NewBare. Peers that say hello, all others of
+	// package rpcpipe, agree by that, and need no Dialect.
+	AutoDialect Dialect = iota
+
+	// GoDialect: the other side is a Go program with viaduct. Values cross as with gob.
+	GoDialect
+
+	// PlainDialect: the other side is any program that speaks MessagePack-RPC. Types that write
+	// themselves go as their text, what is in an interface goes without its type, times go in UTC.
+	PlainDialect
+)
 
 // NewClientCodec returns a codec for [rpc.NewClientWithCodec] that speaks MessagePack-RPC on conn.
 func NewClientCodec(conn io.ReadWriteCloser) rpc.ClientCodec {
@@ -145,7 +173,8 @@ func (o *Options) config() codec.Config {
 	}
 	cfg := codec.Config{
 		Message: message.Codec{Body: &body.Codec{
-			GoPeer:   o.GoPeer,
+			GoPeer:   o.Dialect != PlainDialect,
+			Zones:    o.Dialect != PlainDialect,
 			Arrays:   o.StructsAsArrays,
 			MaxDepth: o.MaxDepth,
 		}},

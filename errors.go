@@ -55,7 +55,8 @@ type PanicError = fault.PanicError
 //	Err    error  // what was wrong
 type BodyError = fault.BodyError
 
-// A SizeError reports a message over the limit of the link. No byte of it has been sent.
+// A SizeError reports a message over the limit of the link. No byte of it has been sent. Its size is
+// a lower bound: encoding ends at the limit.
 //
 //	Size, Limit int // bytes
 type SizeError = fault.SizeError

@@ -67,7 +67,10 @@ func paramsOf(args any) (list []any, ok bool) {
 }
 
 // Check reports whether values of v's type can cross whole, between Go programs; v may be nil only
-// as a typed pointer. It returns nil, or an error that names the field which nothing can carry.
+// as a typed pointer. It returns nil, or an error that names the first field which nothing can
+// carry, or which is left out though the program may not mean it: one of a chan or func, and an
+// embedded struct that is not exported and has exported fields. Calls work without these, as with
+// gob; the tag `msgpack:"-"` says that it is meant. Fields that are not exported are never named.
 // What is in an interface is checked when it is sent. Use it in tests of your own:
 //
 //	if err := viaduct.Check(Args{}); err != nil {

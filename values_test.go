@@ -35,11 +35,11 @@ func TestParamsOnTheWire(t *testing.T) {
 		{viaduct.Positional{}, "90"},
 		{[]Located{{X: 2}}, "91 91 93 02 a0 c0"},
 	} {
-		b, err := new(body.Codec).AppendParams(nil, tt.args)
+		b, err := new(body.Codec).AppendParams(nil, tt.args, body.NoLimit)
 		require.NoError(t, err)
 		require.Equal(t, rpctest.Unhex(t, tt.hex), b)
 	}
-	_, err := new(body.Codec).AppendParams(nil, viaduct.Params{1, make(chan int)})
+	_, err := new(body.Codec).AppendParams(nil, viaduct.Params{1, make(chan int)}, body.NoLimit)
 	require.ErrorContains(t, err, "[1]")
 }
 
@@ -140,7 +140,7 @@ type (
 func TestPositionalMisused(t *testing.T) {
 	for _, v := range []any{byPointer{}, byAnother{}, byTag{}, bySelf{}} {
 		require.ErrorContains(t, viaduct.Check(v), "it would not be sent as the params array")
-		_, err := new(body.Codec).AppendParams(nil, v)
+		_, err := new(body.Codec).AppendParams(nil, v, body.NoLimit)
 		require.Error(t, err, "%T", v)
 	}
 }
@@ -171,7 +171,10 @@ func TestParamsKeepTypes(t *testing.T) {
 	require.NoError(t, server.RegisterName("P", ParamsService{}))
 	for _, goPeer := range []bool{true, false} {
 		x, y := net.Pipe()
-		opts := &viaduct.Options{Server: server, GoPeer: goPeer}
+		opts := &viaduct.Options{Server: server}
+		if !goPeer {
+			opts.Dialect = viaduct.PlainDialect
+		}
 		go opts.ServeConn(y)
 		a := opts.NewClient(x)
 		want := []string{"int8", "*viaduct_test.labelIn", "string"}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
 	"github.com/viaduct-go/viaduct/internal/handles"
@@ -15,7 +16,7 @@ import (
 // answers its calls. The Peer owns conn.
 //
 // There is no hello, so nothing is agreed upon: types that are particular to Go go as plain
-// MessagePack, metadata cannot be attached, deadlines do not cross, and errors cross as text. There
+// MessagePack unless Options.Dialect says otherwise, metadata cannot be attached, deadlines do not cross, and errors cross as text. There
 // are no frames, so a large message holds up those behind it, and there are no streams: Open,
 // Accept and what Offer returns fail with [duplex.ErrNoStreams], and Ping with
 // [errors.ErrUnsupported]. [Peer.Shutdown] waits for what this side knows of: its own calls, and
@@ -29,6 +30,8 @@ import (
 // that has ended, with an error that names the option: see [Peer.Err].
 func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
+	isGo := c.opts.Dialect == viaduct.GoDialect
+	c.endpoint.Message.Body.GoPeer, c.endpoint.Message.Body.Zones = isGo, isGo
 	p := preparePeer(conn, c)
 	p.endpoint = endpoint.NewBare(conn, nil, c.opts.MaxMessage, c.withPeer(p))
 	if err := c.opts.checkBare(); err != nil {

@@ -26,6 +26,7 @@ const (
 	featureShutdown = "shutdown"
 	featureCalls    = "calls" // what goes with a call, and errors with parts
 	featureLog      = "log"   // it has a LogHandler
+	featureZones    = "zones" // it takes times with their offsets
 )
 
 // config is Options as the layers below want them.
@@ -108,7 +109,7 @@ func newConfig(opts *Options) *config {
 }
 
 func (o *Options) features() []string {
-	features := []string{featureStreams, featureShutdown, featureCalls}
+	features := []string{featureStreams, featureShutdown, featureCalls, featureZones}
 	if o.LogHandler != nil {
 		features = append(features, featureLog)
 	}
@@ -132,6 +133,7 @@ func (c *config) agree(remote procspawn.Hello) {
 		c.link.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}
 	c.endpoint.Message.Body.GoPeer = slices.Contains(remote.Bodies, bodyGob)
+	c.endpoint.Message.Body.Zones = slices.Contains(remote.Features, featureZones)
 	c.endpoint.Message.Extended = slices.Contains(remote.Features, featureCalls)
 	c.endpoint.LogPeer = slices.Contains(remote.Features, featureLog)
 	handles.SetFrames(&c.link, handles.Frames{

@@ -27,8 +27,9 @@ type Options struct {
 
 	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came:
 	// once they have as many, others wait as for MaxHandlers. The answers being sent have the same
-	// bound, and so have the calls that do not count, which are refused beyond it. Default: 512
-	// MiB.
+	// bound, and so have the calls that do not count, which are refused beyond it. It also bounds
+	// what the arguments of either take in memory when they are decoded: a call whose arguments
+	// find no room fails with [viaduct.ErrOverload]. Default: 512 MiB.
 	MaxHandlerBytes int
 
 	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.
@@ -72,6 +73,11 @@ type Options struct {
 	// Encoding encodes arguments and replies. Both sides must choose the same, or they do not
 	// connect (on a bare connection it is up to you). Default: [viaduct.MessagePack].
 	Encoding viaduct.Encoding
+
+	// Dialect says for [NewBare] what becomes of values that MessagePack alone would damage.
+	// Default: plain MessagePack. Other Peers do not look at it: they say hello, and use Go's
+	// dialect with every Go program.
+	Dialect viaduct.Dialect
 
 	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides
 	// must then have the same fields in the same order. Either form is always understood.

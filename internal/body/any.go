@@ -1,6 +1,7 @@
 package body
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -57,21 +58,17 @@ func (c *Codec) appendLabel(b []byte, x any) []byte {
 	return appendLabel(b, label)
 }
 
-// skipLabel goes on behind a label in front of a value whose type is known.
-func (d *decoder) skipLabel(t reflect.Type) {
-	if t.Kind() != reflect.Interface && d.goPeer {
-		if h, err := mpack.ReadHead(d.b); err == nil {
-			d.label(h)
-		}
-	}
-}
-
 func encodeConcrete(e *encoder, v reflect.Value) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
-	defer e.leave()
-	return planOf(v.Type()).encode(e, v)
+	depth := e.depth
+	v, err := e.target(v)
+	if err == nil {
+		err = planOf(v.Type()).encode(e, v)
+	}
+	e.depth = depth - 1
+	return err
 }
 
 func decodeInterface(d *decoder, v reflect.Value) error {
@@ -84,7 +81,11 @@ func decodeInterface(d *decoder, v reflect.Value) error {
 		d.b = d.b[1:]
 		return nil
 	}
-	if label := d.label(h); label != nil {
+	label, err := d.label(h)
+	switch {
+	case err != nil:
+		return err
+	case label != nil:
 		x, err := d.labelled(label)
 		switch {
 		case err != nil:
@@ -98,29 +99,15 @@ func decodeInterface(d *decoder, v reflect.Value) error {
 	if v.NumMethod() > 0 {
 		err := fmt.Errorf("type mismatch: MessagePack %v does not say which type of %v it is", h.Kind, v.Type())
 		if d.goPeer {
-			err = fmt.Errorf("%w: pass a pointer to a variable of the interface's type", err)
+			return fmt.Errorf("%w: pass a pointer to a variable of the interface's type", err)
 		}
-		return err
+		return fmt.Errorf("%w (see Options.Dialect)", err)
 	}
 	x, err := d.any()
 	if err == nil && x != nil {
 		v.Set(reflect.ValueOf(x))
 	}
 	return err
-}
-
-// label returns the label of the value that begins with h, if it has one, and
-// goes on behind it: a map of one pair, whose key is the label.
-func (d *decoder) label(h mpack.Head) []byte {
-	if !d.goPeer || h.Kind != mpack.Map || h.Elems != 2 {
-		return nil
-	}
-	key, err := mpack.ReadHead(d.b[h.Size:])
-	if err != nil || key.Kind != mpack.Ext || int8(key.Num) != gobwire.ExtType {
-		return nil
-	}
-	d.b = d.b[h.Size+key.Size:]
-	return d.payload(key)
 }
 
 // labelled reads a value of the type that label tells.
@@ -132,6 +119,7 @@ func (d *decoder) labelled(label []byte) (reflect.Value, error) {
 	if err := d.spend(2 * t.Size()); err != nil { // reflect copies what goes into an interface
 		return reflect.Value{}, err
 	}
+	d.whole = len(d.b)
 	x := reflect.New(t).Elem()
 	if t.Kind() == reflect.Pointer && d.skipNil() { // as with gob, never a nil pointer in an interface
 		return gobwire.ZeroOf(t), d.spend(t.Elem().Size())
@@ -152,7 +140,11 @@ func (d *decoder) any() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if label := d.label(h); label != nil {
+	label, err := d.label(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case label != nil:
 		x, err := d.labelled(label)
 		if err != nil {
 			return nil, err
@@ -249,6 +241,9 @@ func (d *decoder) anyMap(h mpack.Head) (any, error) {
 		default:
 			others[key] = value
 		}
+	}
+	if n := max(len(names), len(others)); uint64(n) != h.Elems/2 {
+		return nil, errors.New("type mismatch: of the keys of a map, some are equal in Go")
 	}
 	if others != nil {
 		return others, nil

@@ -9,10 +9,12 @@
 package body
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 
+	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
@@ -21,6 +23,7 @@ import (
 type Codec struct {
 	Encoding Encoding // nil: MessagePack
 	GoPeer   bool     // the other side is a Go program: types that MessagePack would damage go as with gob
+	Zones    bool     // the other side takes times with their offsets
 	Arrays   bool     // structs are written as arrays of their fields; either form is read
 	MaxDepth int      // how deep arrays and maps of a body may nest that is read; 0: DefaultMaxDepth
 }
@@ -36,6 +39,8 @@ func (c *Codec) encoding() Encoding {
 }
 
 func (c *Codec) goPeer() bool { return c != nil && c.GoPeer }
+
+func (c *Codec) zones() bool { return c != nil && c.Zones }
 
 func (c *Codec) arrays() bool { return c != nil && c.Arrays }
 
@@ -57,24 +62,36 @@ func (c *Codec) Plain() *Codec {
 	return &plain
 }
 
-// Append appends v to b.
-func (c *Codec) Append(b []byte, v any) ([]byte, error) {
+// NoLimit is for values that may be of any size.
+const NoLimit = math.MaxInt
+
+// Append appends v to b, of any size.
+func (c *Codec) Append(b []byte, v any) ([]byte, error) { return c.AppendWithin(b, v, NoLimit) }
+
+// AppendWithin appends v to b. If b would have more than limit bytes then it returns a
+// *fault.SizeError, as soon as it knows, so that the size in it is a lower bound.
+func (c *Codec) AppendWithin(b []byte, v any, limit int) ([]byte, error) {
 	if v == nil {
 		return mpack.AppendNil(b), nil
 	}
 	if enc := c.encoding(); enc != nil {
-		return appendEncoded(b, v, enc)
+		return appendEncoded(b, v, enc, limit)
 	}
 	switch v := v.(type) {
 	case []byte: // no copy but the one into b, and no reflection
+		if n := len(b) + mpack.SizeOfBin(len(v)); n > limit {
+			return b, &fault.SizeError{Size: n, Limit: limit}
+		}
 		return appendBytes(b, v)
 	}
-	return appendValue(b, v, c)
+	return appendValue(b, v, c, limit)
 }
 
 // Decode decodes the one value in b into what v points to. A nil v means that nobody wants it. A
 // nil value leaves *v as it is, but empties a slice. A []byte decoded may alias b.
-func (c *Codec) Decode(b []byte, v any) error {
+func (c *Codec) Decode(b []byte, v any) error { return c.decode(b, v, nil) }
+
+func (c *Codec) decode(b []byte, v any, account *Account) error {
 	if v == nil {
 		return nil
 	}
@@ -96,7 +113,11 @@ func (c *Codec) Decode(b []byte, v any) error {
 	if err := pointerTo(v); err != nil {
 		return err
 	}
-	return decodeValue(b, reflect.ValueOf(v), c)
+	err := decodeValue(b, reflect.ValueOf(v), c, account)
+	if err != nil && b[0] >= 0xc4 && b[0] <= 0xc6 && !errors.Is(err, ErrMemory) { // a bin, as encodings send
+		err = fmt.Errorf("%w (has the other side the same Options.Encoding?)", err)
+	}
+	return err
 }
 
 // nilByte is MessagePack's nil.

@@ -146,7 +146,7 @@ func TestEncodeRefuses(t *testing.T) {
 		b, err := new(body.Codec).Append([]byte{1, 2}, v)
 		require.Error(t, err, "%T", v)
 		require.Len(t, b, 2, "nothing of it may be left behind")
-		_, err = plain.EncodeRequest("M", v)
+		_, err = plain.EncodeRequest("M", v, body.NoLimit)
 		var berr *viaduct.BodyError
 		require.ErrorAs(t, err, &berr)
 		require.ErrorContains(t, err, "viaduct: cannot encode arguments of M, type "+body.TypeName(v))

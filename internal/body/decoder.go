@@ -14,10 +14,14 @@ import (
 // limited depth. Every method leaves b behind what it has read.
 type decoder struct {
 	b      []byte
-	size   int  // of b at first
+	whole  int  // len(b) where a value stands that must not be of another struct: see decodeMap
 	goPeer bool // ext values may have gob in them
 	depth  int  // of pointers around the value; the bytes' own depth has been checked
 	budget int  // bytes of memory it may still take
+
+	digits  int      // of long texts of numbers so far
+	account *Account // charged for these, but for the first
+	paid    int      // bytes that it has been charged for, and that were not spent
 }
 
 const (
@@ -36,7 +40,17 @@ func (d *decoder) spend(n uintptr) error {
 		return fmt.Errorf("message would take more than %d times its size in memory, plus %d bytes", memoryFactor, memoryBase)
 	}
 	d.budget -= int(n)
+	if d.paid -= int(n); d.paid < 0 {
+		return d.pay()
+	}
 	return nil
+}
+
+// pay has the account charged for what was spent.
+func (d *decoder) pay() error {
+	n, err := d.account.take(int64(-d.paid))
+	d.paid += int(n)
+	return err
 }
 
 // spendEach charges n times so many bytes.
@@ -89,6 +103,35 @@ func (d *decoder) skip() error {
 	return err
 }
 
+// odd are the first bytes of what is not left to plans: of nil, and of maps that may have one pair,
+// and so a label.
+var odd = [256]bool{nilByte: true, 0x81: true, 0xde: true, 0xdf: true}
+
+// value reads the next value into v, by the plan of its type.
+func (d *decoder) value(p *plan, v reflect.Value) error {
+	if odd[d.b[0]] && d.b[0] != nilByte && !p.labelled {
+		return d.behindLabel(p, v)
+	}
+	return p.decode(d, v)
+}
+
+// part is value of a field, whose type may have no nil: then a nil of a Go program leaves it as it
+// is, since package gob sends nothing for a nil pointer.
+func (d *decoder) part(p *plan, v reflect.Value) error {
+	if odd[d.b[0]] {
+		return d.oddPart(p, v)
+	}
+	return p.decode(d, v)
+}
+
+func (d *decoder) oddPart(p *plan, v reflect.Value) error {
+	if d.b[0] == nilByte && d.goPeer && !p.nilable {
+		d.b = d.b[1:]
+		return nil
+	}
+	return d.value(p, v)
+}
+
 // headOrNil reads the head of a value of the given kind, or a nil, which it sets v to.
 func (d *decoder) headOrNil(v reflect.Value, kind mpack.Kind) (h mpack.Head, isNil bool, err error) {
 	if d.skipNil() {
@@ -104,9 +147,12 @@ func (d *decoder) headOrNil(v reflect.Value, kind mpack.Kind) (h mpack.Head, isN
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // decodeValue decodes b, one checked value, into what dst points to.
-func decodeValue(b []byte, dst reflect.Value, c *Codec) (err error) {
+func decodeValue(b []byte, dst reflect.Value, c *Codec, account *Account) (err error) {
 	d := decoders.Get().(*decoder)
-	*d = decoder{b: b, size: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b))}
+	*d = decoder{b: b, whole: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b)), account: account, paid: math.MaxInt}
+	if account.charged() {
+		d.paid = freeBytes
+	}
 	defer func() {
 		*d = decoder{}
 		decoders.Put(d)
@@ -117,8 +163,7 @@ func decodeValue(b []byte, dst reflect.Value, c *Codec) (err error) {
 			err = fmt.Errorf("panic while decoding into %v: %v", dst.Type(), r)
 		}
 	}()
-	d.skipLabel(dst.Type().Elem())
-	return planOf(dst.Type().Elem()).decode(d, dst.Elem())
+	return d.value(planOf(dst.Type().Elem()), dst.Elem())
 }
 
 func memoryBudget(n int) int {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 
+	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/gobwire"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -45,7 +46,7 @@ func (JSON) Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
 const binHead = 1 + 4
 
 // appendEncoded appends v as a bin with v in it, encoded by enc. A nil pointer goes as nil.
-func appendEncoded(b []byte, v any, enc Encoding) (_ []byte, err error) {
+func appendEncoded(b []byte, v any, enc Encoding, limit int) (_ []byte, err error) {
 	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
 		return mpack.AppendNil(b), nil
 	}
@@ -58,6 +59,9 @@ func appendEncoded(b []byte, v any, enc Encoding) (_ []byte, err error) {
 	n := len(out) - start - binHead
 	if n < 0 || out[start] != 0xc6 || !bytes.Equal(out[:start], b[:start]) {
 		return b, fmt.Errorf("encoding %s did not append to what it was given", enc.Name())
+	}
+	if len(out) > limit {
+		return b, &fault.SizeError{Size: len(out), Limit: limit}
 	}
 	if uint64(n) > math.MaxUint32 {
 		return b, fmt.Errorf("%d bytes are more than MessagePack can carry", n)

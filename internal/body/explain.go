@@ -1,6 +1,7 @@
 package body
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -13,7 +14,8 @@ func Check(v any) error {
 	if t == nil {
 		return fmt.Errorf("viaduct: Check of a nil interface: pass a value of the type")
 	}
-	if err := planOf(t).err; err != nil {
+	p := planOf(t)
+	if err := cmp.Or(p.err, p.lost); err != nil {
 		return fmt.Errorf("viaduct: type %v: %w", t, err)
 	}
 	return nil

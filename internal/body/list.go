@@ -11,6 +11,7 @@ import (
 
 func (m *planner) fillSlice(p *plan) {
 	elem := m.part(p, p.typ.Elem(), "[]")
+	p.byKind = true
 	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeElems(e, v, elem) })
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeSlice(d, v, elem) }
 }
@@ -32,6 +33,9 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 	}
 	e.b = mpack.AppendArray(e.b, n)
 	for i := range n {
+		if err := e.room(n - i); err != nil { // each has a byte at least
+			return err
+		}
 		if err := elem.encode(e, v.Index(i)); err != nil {
 			return atPath(fmt.Sprintf("[%d]", i), err)
 		}
@@ -75,7 +79,7 @@ func decodeArray(d *decoder, v reflect.Value, elem *plan) error {
 
 func decodeElems(d *decoder, v reflect.Value, elem *plan) error {
 	for i := range v.Len() {
-		if err := elem.decode(d, v.Index(i)); err != nil {
+		if err := d.value(elem, v.Index(i)); err != nil {
 			return atPath(fmt.Sprintf("[%d]", i), err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 func (m *planner) fillMap(p *plan) {
 	key, elem := m.part(p, p.typ.Key(), "[key]"), m.part(p, p.typ.Elem(), "[]")
+	p.byKind = true
 	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeMap(e, v, key, elem) })
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeMap(d, v, key, elem) }
 }
@@ -22,6 +23,9 @@ func encodeMap(e *encoder, v reflect.Value, key, elem *plan) error {
 	n, count := v.Len(), 0
 	e.b = mpack.AppendMap(e.b, n)
 	for it := v.MapRange(); it.Next(); count++ {
+		if err := e.room(2); err != nil {
+			return err
+		}
 		if err := key.encode(e, it.Key()); err != nil {
 			return atPath("[key]", err)
 		}
@@ -61,16 +65,19 @@ func decodeMap(d *decoder, v reflect.Value, key, elem *plan) error {
 		}
 		k.SetZero()
 		e.SetZero()
-		if err := key.decode(d, k); err != nil {
+		if err := d.value(key, k); err != nil {
 			return atPath("[key]", err)
 		}
 		if !k.Comparable() {
 			return fmt.Errorf("type mismatch: %v cannot be a key of %v", k.Type(), t)
 		}
-		if err := elem.decode(d, e); err != nil {
+		if err := d.value(elem, e); err != nil {
 			return atPath(keyStep(k), err)
 		}
 		v.SetMapIndex(k, e)
+	}
+	if uint64(v.Len()) != n { // for instance times of one instant, whose offsets did not come along
+		return fmt.Errorf("type mismatch: of the keys that came, some are equal in Go type %v", t)
 	}
 	return nil
 }

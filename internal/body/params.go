@@ -31,28 +31,28 @@ func isPositional(t reflect.Type) bool {
 	return false
 }
 
-// AppendParams appends the params array of a call.
-func (c *Codec) AppendParams(b []byte, args any) (_ []byte, err error) {
+// AppendParams appends the params array of a call, within a limit as AppendWithin has it.
+func (c *Codec) AppendParams(b []byte, args any, limit int) (_ []byte, err error) {
 	if c.encoding() != nil { // has values alone
-		return c.Append(mpack.AppendArray(b, 1), args)
+		return c.AppendWithin(mpack.AppendArray(b, 1), args, limit)
 	}
 	if list, ok := special.ParamsOf(args); ok {
-		return c.appendList(b, list)
+		return c.appendList(b, list, limit)
 	}
 	if special.IsPositional(args) {
 		if v := reflect.ValueOf(args); v.Kind() != reflect.Pointer || !v.IsNil() {
-			return c.Append(b, args)
+			return c.AppendWithin(b, args, limit)
 		}
 		return mpack.AppendArray(b, 0), nil
 	}
-	return c.Append(mpack.AppendArray(b, 1), args)
+	return c.AppendWithin(mpack.AppendArray(b, 1), args, limit)
 }
 
-func (c *Codec) appendList(b []byte, list []any) (_ []byte, err error) {
+func (c *Codec) appendList(b []byte, list []any, limit int) (_ []byte, err error) {
 	b = mpack.AppendArray(b, len(list))
 	for i, x := range list {
 		// In an []any the type has to be told; here it may be known on the other side.
-		if b, err = c.Append(c.appendLabel(b, x), x); err != nil {
+		if b, err = c.AppendWithin(c.appendLabel(b, x), x, limit); err != nil {
 			return b, atPath(fmt.Sprintf("[%d]", i), err)
 		}
 	}
@@ -60,30 +60,31 @@ func (c *Codec) appendList(b []byte, list []any) (_ []byte, err error) {
 }
 
 // DecodeParams decodes the params of a call into the argument of its method. A nil args means that
-// nobody wants it.
-func (c *Codec) DecodeParams(params []byte, args any) error {
-	err := c.decodeParams(params, args)
+// nobody wants it. The account, which may be nil, is charged for what they take; if it cannot be, the
+// error is ErrMemory.
+func (c *Codec) DecodeParams(params []byte, args any, account *Account) error {
+	err := c.decodeParams(params, args, account)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("truncated argument")
 	}
 	return err
 }
 
-func (c *Codec) decodeParams(params []byte, args any) error {
+func (c *Codec) decodeParams(params []byte, args any, account *Account) error {
 	if c.encoding() == nil {
 		if list := special.ParamsIn(args); list != nil {
-			return c.Decode(params, list)
+			return c.decode(params, list, account)
 		}
 		if special.IsPositional(args) {
 			if nothing(params) {
 				return nil
 			}
-			return c.Decode(params, args)
+			return c.decode(params, args, account)
 		}
 	}
 	b, err := parameter(params)
 	if err == nil && b != nil {
-		err = c.Decode(b, args)
+		err = c.decode(b, args, account)
 	}
 	return err
 }

@@ -20,7 +20,15 @@ type plan struct {
 	decode func(d *decoder, v reflect.Value) error // v can be set
 	notes  []string                                // what a user should know: see Explain
 	err    error                                   // why nothing can carry the type; then encode and decode return it
+	lost   error                                   // what is left out, though whoever looks at the type would not think so: see Check
 	fields *structPlan                             // of a struct without a way of its own
+
+	// labelled says that decode takes labels itself: the type is an interface, or a pointer to one.
+	labelled bool
+	// byKind says that a nil slice or map is written as nil, as its kind is.
+	byKind bool
+	// nilable says that decode takes a nil itself: the type has one.
+	nilable bool
 }
 
 var plans sync.Map // reflect.Type -> *plan
@@ -59,7 +67,7 @@ func (m *planner) plan(t reflect.Type) *plan {
 	if p := m.made[t]; p != nil {
 		return p
 	}
-	p := &plan{typ: t}
+	p := &plan{typ: t, labelled: holdsAny(t), nilable: hasNil(t)}
 	m.made[t] = p // before its parts: a type may contain itself
 	m.fill(p)
 	return p
@@ -72,13 +80,24 @@ func (m *planner) part(p *plan, t reflect.Type, path string) *plan {
 	return child
 }
 
-// propagateErrors makes plans with parts that nothing can carry errors themselves.
+// propagateErrors makes plans with parts that nothing can carry errors themselves, or, if they have
+// a text, that.
 func (m *planner) propagateErrors() {
+	byText := make(map[*plan]bool)
 	for changed := true; changed; {
 		changed = false
 		for _, x := range m.parts {
-			if x.part.err != nil && x.whole.err == nil {
-				x.whole.fail(x.path, x.part.err)
+			switch {
+			case byText[x.whole] || x.whole.err != nil:
+			case x.part.err != nil && x.whole.typ.Kind() != reflect.Pointer && hasText(x.whole.typ):
+				x.whole.fields, x.whole.lost, x.whole.notes = nil, nil, nil
+				fillMarshaler(x.whole)
+				byText[x.whole], changed = true, true
+			case x.part.err != nil:
+				x.whole.fail(x.path, wayOut(x))
+				changed = true
+			case x.part.lost != nil && x.whole.lost == nil:
+				x.whole.lose(x.path, x.part.lost)
 				changed = true
 			}
 		}
@@ -90,6 +109,31 @@ func (p *plan) fail(path string, err error) {
 	p.err = atPath(path, err)
 	p.encode = func(*encoder, reflect.Value) error { return p.err }
 	p.decode = func(*decoder, reflect.Value) error { return p.err }
+}
+
+// wayOut is the error of a part, which for an element says what to do: it has no field to be left
+// out as.
+func wayOut(x part) error {
+	if k := x.part.typ.Kind(); x.path != "" && x.path[0] == '[' && (k == reflect.Chan || k == reflect.Func) {
+		return fmt.Errorf("%w: put it into a field of a struct, which is left out, or give its type MarshalText and UnmarshalText", x.part.err)
+	}
+	return x.part.err
+}
+
+// lose says that what is at path is left out.
+func (p *plan) lose(path string, err error) {
+	if p.lost == nil {
+		p.lost = atPath(path, err)
+	}
+}
+
+// hasNil reports whether the kind of t has a nil that its plan writes and reads.
+func hasNil(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+		return true
+	}
+	return false
 }
 
 // Types are those of the root package that have ways of their own here. It hands them down when it
@@ -138,7 +182,7 @@ func (m *planner) fill(p *plan) {
 		return
 	case t == typeOfTime:
 		p.encode, p.decode = encodeTime, decodeTime
-		p.notes = append(p.notes, "time.Time keeps the instant, and comes back in UTC")
+		p.notes = append(p.notes, "time.Time keeps the instant, and between Go programs its offset; otherwise it comes back in UTC")
 		return
 	case t == special.Ext:
 		p.encode, p.decode = encodeExt, decodeExt
@@ -147,7 +191,7 @@ func (m *planner) fill(p *plan) {
 		m.fillPointer(p)
 		return
 	case gobwire.Has(t, msgMarshaler) && gobwire.Has(t, msgDecoder):
-		p.encode, p.decode = encodeMsg, decodeMsg
+		p.encode, p.decode, p.nilable = encodeMsg, decodeMsg, true
 		p.notes = append(p.notes, fmt.Sprintf("%v writes and reads itself, with MarshalMsg and UnmarshalMsg", t))
 		return
 	case gobwire.Has(t, gobEncoder) && gobwire.Has(t, gobDecoder),
@@ -158,8 +202,8 @@ func (m *planner) fill(p *plan) {
 	m.fillKind(p)
 	// gob does not heed MarshalText. It may leave something out, so it is only
 	// for a type that would lose all there is in it otherwise.
-	if p.err != nil && gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder) {
-		p.err = nil
+	if p.err != nil && hasText(t) {
+		p.err, p.lost, p.notes = nil, nil, nil
 		fillMarshaler(p)
 	}
 }
@@ -171,7 +215,7 @@ func (m *planner) fillKind(p *plan) {
 		p.encode, p.decode = encodeBool, decodeBool
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		p.encode, p.decode = encodeInt, decodeInt
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		p.encode, p.decode = encodeUint, decodeUint
 	case reflect.Float32, reflect.Float64:
 		p.encode, p.decode = encodeFloat, decodeFloat
@@ -181,7 +225,7 @@ func (m *planner) fillKind(p *plan) {
 		p.encode, p.decode = encodeString, decodeString
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 && !selfMade(t.Elem()) {
-			p.encode, p.decode = encodeByteSlice, decodeByteSlice
+			p.encode, p.decode, p.byKind = encodeByteSlice, decodeByteSlice, true
 			return
 		}
 		m.fillSlice(p)
@@ -197,8 +241,8 @@ func (m *planner) fillKind(p *plan) {
 		m.fillStruct(p)
 	case reflect.Interface:
 		p.encode, p.decode = encodeInterface, decodeInterface
-		p.notes = append(p.notes, fmt.Sprintf("%v holds any type: what is no basic type has to be registered with gob.Register, and crosses with its type between Go programs alone", t))
-	default: // chan, func, uintptr, unsafe.Pointer
+		p.notes = append(p.notes, fmt.Sprintf("%v holds any type: what is no basic type has to be registered with gob.Register, and crosses with its type between Go programs alone; pass a pointer to an interface variable to keep the type", t))
+	default: // chan, func, unsafe.Pointer
 		p.fail("", fmt.Errorf("type %v cannot be sent", t))
 	}
 }

@@ -137,6 +137,8 @@ type (
 		A int
 		F func()
 	}
+	OnlyChan  struct{ C chan int }
+	TextChan  struct{ C chan int }
 	WithUptr  struct{ U uintptr }
 	WithMutex struct {
 		A  int
@@ -202,6 +204,8 @@ func (x TextVal) MarshalText() ([]byte, error)   { return []byte("<" + x.V + ">"
 func (x *TextVal) UnmarshalText(p []byte) error  { x.V = strings.Trim(string(p), "<>"); return nil }
 func (x TextHid) MarshalText() ([]byte, error)   { return []byte(x.v), nil }
 func (x *TextHid) UnmarshalText(p []byte) error  { x.v = string(p); return nil }
+func (x TextChan) MarshalText() ([]byte, error)  { return []byte("chan"), nil }
+func (x *TextChan) UnmarshalText([]byte) error   { return nil }
 func (x Level) MarshalText() ([]byte, error)     { return []byte(fmt.Sprint("level ", int(x))), nil }
 func (x *Level) UnmarshalText(p []byte) error {
 	_, err := fmt.Sscanf(string(p), "level %d", (*int)(x))
@@ -249,6 +253,7 @@ type (
 )
 
 func registerTypes() {
+	gob.Register(WebOfAny{})
 	gob.Register(Flat{})
 	gob.Register(Square{})
 	gob.Register(&Circle{})

@@ -2,7 +2,8 @@ package body
 
 import "reflect"
 
-// A pointer goes as what it points to, or as nil.
+// A pointer goes as what it points to, or as nil. At the top of a body, and of what is in an
+// interface, pointers go unseen: see target.
 
 func (m *planner) fillPointer(p *plan) {
 	elem := m.part(p, p.typ.Elem(), "")
@@ -11,7 +12,11 @@ func (m *planner) fillPointer(p *plan) {
 			return err
 		}
 		defer e.leave()
-		return elem.encode(e, v.Elem())
+		v = v.Elem()
+		if elem.byKind && v.IsNil() { // as with gob, the pointer is no nil
+			v = empty(elem.typ)
+		}
+		return elem.encode(e, v)
 	})
 	p.decode = func(d *decoder, v reflect.Value) error {
 		if d.skipNil() {
@@ -30,4 +35,24 @@ func (m *planner) fillPointer(p *plan) {
 		}
 		return elem.decode(d, v.Elem())
 	}
+}
+
+// empty returns an empty slice or map.
+func empty(t reflect.Type) reflect.Value {
+	if t.Kind() == reflect.Map {
+		return reflect.MakeMap(t)
+	}
+	return reflect.MakeSlice(t, 0, 0)
+}
+
+// target returns what v points to in the end, or the last pointer that is nil. The pointers count
+// as being around it.
+func (e *encoder) target(v reflect.Value) (reflect.Value, error) {
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
+		if err := e.enter(); err != nil {
+			return v, err
+		}
+		v = v.Elem()
+	}
+	return v, nil
 }

@@ -18,6 +18,19 @@ func outOfRange(v reflect.Value, number any) error {
 	return fmt.Errorf("type mismatch: %v is out of the range of %v", number, v.Type())
 }
 
+// inexact is the error for a number that the type of v comes close to, and does not have.
+func inexact(v reflect.Value, number any) error {
+	return fmt.Errorf("type mismatch: %v is not exactly representable as %v", number, v.Type())
+}
+
+// wholeError says why f is no integer of v's type.
+func wholeError(v reflect.Value, f float64) error {
+	if f != math.Trunc(f) && math.Abs(f) < 1<<63 {
+		return inexact(v, f)
+	}
+	return outOfRange(v, f)
+}
+
 func encodeBool(e *encoder, v reflect.Value) error {
 	e.b = mpack.AppendBool(e.b, v.Bool())
 	return nil
@@ -55,7 +68,7 @@ func decodeInt(d *decoder, v reflect.Value) error {
 	case mpack.Float: // of languages that have no other numbers
 		f := h.Float()
 		if n = int64(f); float64(n) != f || f >= 1<<63 {
-			return outOfRange(v, f)
+			return wholeError(v, f)
 		}
 	default:
 		return mismatch(h, v)
@@ -86,8 +99,8 @@ func decodeUint(d *decoder, v reflect.Value) error {
 		}
 	case mpack.Float:
 		f := h.Float()
-		if f < 0 || f >= 1<<64 || float64(uint64(f)) != f {
-			return outOfRange(v, f)
+		if !(f >= 0 && f < 1<<64 && float64(uint64(f)) == f) {
+			return wholeError(v, f)
 		}
 		n = uint64(f)
 	default:
@@ -121,17 +134,20 @@ func decodeFloat(d *decoder, v reflect.Value) error {
 		f, whole = h.Float(), false
 	case mpack.Int:
 		if f = float64(int64(h.Num)); f >= 1<<63 || int64(f) != int64(h.Num) {
-			return outOfRange(v, int64(h.Num))
+			return inexact(v, int64(h.Num))
 		}
 	case mpack.Uint:
 		if f = float64(h.Num); f >= 1<<64 || uint64(f) != h.Num {
-			return outOfRange(v, h.Num)
+			return inexact(v, h.Num)
 		}
 	default:
 		return mismatch(h, v)
 	}
-	if v.OverflowFloat(f) || whole && v.Kind() == reflect.Float32 && float64(float32(f)) != f {
+	switch {
+	case v.OverflowFloat(f):
 		return outOfRange(v, f)
+	case whole && v.Kind() == reflect.Float32 && float64(float32(f)) != f:
+		return inexact(v, int64(f))
 	}
 	v.SetFloat(f)
 	return nil
@@ -173,7 +189,7 @@ func decodeComplex(d *decoder, v reflect.Value) error {
 
 func encodeString(e *encoder, v reflect.Value) error {
 	s := v.String()
-	if err := errTooLong(len(s), "bytes"); err != nil {
+	if err := e.fits(len(s), mpack.SizeOfString(len(s))); err != nil {
 		return err
 	}
 	e.b = mpack.AppendString(e.b, s)
@@ -203,6 +219,9 @@ func appendBytes(b, p []byte) ([]byte, error) {
 }
 
 func encodeByteSlice(e *encoder, v reflect.Value) (err error) {
+	if err := e.room(mpack.SizeOfBin(v.Len())); err != nil {
+		return err
+	}
 	e.b, err = appendBytes(e.b, v.Bytes())
 	return err
 }
@@ -224,6 +243,9 @@ func decodeByteSlice(d *decoder, v reflect.Value) error {
 }
 
 func encodeByteArray(e *encoder, v reflect.Value) (err error) {
+	if err := e.room(mpack.SizeOfBin(v.Len())); err != nil {
+		return err
+	}
 	if v.CanAddr() {
 		e.b, err = appendBytes(e.b, v.Bytes())
 		return err
@@ -250,7 +272,7 @@ func decodeByteArray(d *decoder, v reflect.Value) error {
 
 func encodeExt(e *encoder, v reflect.Value) error {
 	code, data := special.ExtOf(v.Interface())
-	if err := errTooLong(len(data), "bytes"); err != nil {
+	if err := e.fits(len(data), mpack.SizeOfBin(len(data))); err != nil {
 		return err
 	}
 	e.b = mpack.AppendExt(e.b, code, data)

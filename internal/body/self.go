@@ -21,31 +21,58 @@ const (
 )
 
 var (
+	typeOfInt   = reflect.TypeFor[big.Int]()
 	typeOfRat   = reflect.TypeFor[big.Rat]()
 	typeOfFloat = reflect.TypeFor[big.Float]()
 )
 
-// numberIn returns big.Rat or big.Float if t is that or embeds it, and so has
-// its methods.
-func numberIn(t reflect.Type) reflect.Type {
+// numberIn returns big.Int, big.Rat or big.Float if t is that or embeds it, and so has its methods.
+func numberIn(t reflect.Type, depth int) reflect.Type {
 	switch {
-	case t == typeOfRat, t == typeOfFloat:
+	case t == typeOfInt, t == typeOfRat, t == typeOfFloat:
 		return t
+	case depth > maxEmbedded: // types may embed pointers to each other
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if f.Type.Kind() == reflect.Pointer {
 				f.Type = f.Type.Elem()
 			}
-			if !f.Anonymous || f.Type == t {
+			if !f.Anonymous {
 				continue
 			}
-			if n := numberIn(f.Type); n != nil {
+			if n := numberIn(f.Type, depth+1); n != nil {
 				return n
 			}
 		}
 	}
 	return nil
+}
+
+const maxEmbedded = 10
+
+// Reading the text of a number takes time that grows with the square of its digits. So one number
+// has at most maxDigits, which takes 10 ms, and all those of a body that have more than fewDigits
+// have manyDigits together.
+const (
+	fewDigits  = 4 << 10
+	maxDigits  = 64 << 10
+	manyDigits = 1 << 20
+)
+
+// checkDigits refuses texts of numbers that would keep a processor busy.
+func (d *decoder) checkDigits(t, number reflect.Type, text []byte) error {
+	switch n := len(text); {
+	case number == nil || n <= fewDigits:
+		return nil
+	case n > maxDigits:
+		return fmt.Errorf("type mismatch: text of %d digits into Go type %v, limit is %d", n, t, maxDigits)
+	default:
+		if d.digits += n; d.digits > manyDigits {
+			return fmt.Errorf("type mismatch: texts of %d digits into Go type %v, limit is %d in numbers of more than %d", d.digits, t, manyDigits, fewDigits)
+		}
+		return nil
+	}
 }
 
 // maxExponent is the largest exponent of a big.Float that is read from text:
@@ -77,30 +104,39 @@ func checkExponent(t, number reflect.Type, text []byte) error {
 // gets the text, or if there is none, the bytes.
 func fillMarshaler(p *plan) {
 	t := p.typ
+	p.byKind, p.nilable = false, false
 	byGob := gobwire.Has(t, gobEncoder) && gobwire.Has(t, gobDecoder)
 	byBin := gobwire.Has(t, binMarshaler) && gobwire.Has(t, binDecoder)
 	byTxt := gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder)
-	number := numberIn(t)
+	number := numberIn(t, 0)
 	p.encode = func(e *encoder, v reflect.Value) error {
 		switch {
 		case e.goPeer && byGob:
 			b, err := addressed(v, gobEncoder).(gob.GobEncoder).GobEncode()
-			e.b = mpack.AppendExt(e.b, extGobEncoded, b)
-			return err
+			return e.ext(extGobEncoded, b, err)
 		case e.goPeer && byBin:
 			b, err := addressed(v, binMarshaler).(encoding.BinaryMarshaler).MarshalBinary()
-			e.b = mpack.AppendExt(e.b, extBinary, b)
-			return err
+			return e.ext(extBinary, b, err)
 		case byTxt:
 			b, err := addressed(v, txtMarshaler).(encoding.TextMarshaler).MarshalText()
-			e.b = mpack.AppendString(e.b, string(b))
+			if err == nil {
+				err = e.fits(len(b), mpack.SizeOfString(len(b)))
+			}
+			if err == nil {
+				e.b = mpack.AppendString(e.b, string(b))
+			}
 			return err
 		case byBin:
 			b, err := addressed(v, binMarshaler).(encoding.BinaryMarshaler).MarshalBinary()
-			e.b = mpack.AppendBin(e.b, b)
+			if err == nil {
+				err = e.fits(len(b), mpack.SizeOfString(len(b)))
+			}
+			if err == nil {
+				e.b = mpack.AppendBin(e.b, b)
+			}
 			return err
 		}
-		return fmt.Errorf("type %v can be sent to a Go program only: it has GobEncode, and neither MarshalText nor MarshalBinary", t)
+		return fmt.Errorf("type %v can be sent to a Go program only (see Options.Dialect): it has GobEncode, and neither MarshalText nor MarshalBinary", t)
 	}
 	p.decode = func(d *decoder, v reflect.Value) error {
 		if d.skipNil() {
@@ -116,10 +152,15 @@ func fillMarshaler(p *plan) {
 		switch {
 		case h.Kind == mpack.Ext && code == extGobEncoded && byGob:
 			return ptr.(gob.GobDecoder).GobDecode(d.payload(h))
+		case h.Kind == mpack.Ext && code == mpack.ExtTime && byGob: // the type embeds a time.Time, most likely
+			return timeInto(d, h, ptr.(gob.GobDecoder))
 		case h.Kind == mpack.Ext && code == extBinary && byBin, h.Kind == mpack.Bin && byBin:
 			return ptr.(encoding.BinaryUnmarshaler).UnmarshalBinary(d.payload(h))
 		case h.Kind == mpack.Str && byTxt:
 			text := d.payload(h)
+			if err := d.checkDigits(t, number, text); err != nil {
+				return err
+			}
 			if err := checkExponent(t, number, text); err != nil {
 				return err
 			}
@@ -148,6 +189,17 @@ func fillMarshaler(p *plan) {
 	}
 }
 
+// ext writes what a method has returned.
+func (e *encoder) ext(code int8, b []byte, err error) error {
+	if err == nil {
+		err = e.fits(len(b), mpack.SizeOfString(len(b)))
+	}
+	if err == nil {
+		e.b = mpack.AppendExt(e.b, code, b)
+	}
+	return err
+}
+
 // msgEncoder and msgUnmarshaler are the methods of types that write and read
 // themselves, the convention of code that tinylib/msgp generates.
 type msgEncoder interface {
@@ -171,7 +223,7 @@ func encodeMsg(e *encoder, v reflect.Value) error {
 		return fmt.Errorf("MarshalMsg has not written one whole value: %w", err)
 	}
 	e.b = b
-	return nil
+	return e.room(0)
 }
 
 // addressed returns v, or a pointer to it or to a copy, whichever has the methods of iface.
@@ -193,6 +245,9 @@ func decodeMsg(d *decoder, v reflect.Value) error {
 		return err
 	}
 	rest, err := v.Addr().Interface().(msgUnmarshaler).UnmarshalMsg(d.b[:n:n])
+	if err != nil && d.b[0] == nilByte && d.goPeer { // it has no nil of its own: see part
+		rest, err = nil, nil
+	}
 	if err != nil {
 		return fmt.Errorf("type mismatch: %v: %w", v.Type(), err)
 	}

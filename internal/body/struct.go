@@ -14,9 +14,10 @@ import (
 // structPlan is what is particular to a struct.
 type structPlan struct {
 	fields []structField
-	byName map[string]int
-	omits  bool // one of them is left out when it is empty
-	array  bool // it goes as an array: see Positional
+	taken  []takenField   // are read where their key is there, and never written
+	byName map[string]int // the place in fields, or behind those in taken
+	omits  bool           // one of them is left out when it is empty
+	array  bool           // it goes as an array: see Positional
 }
 
 type structField struct {
@@ -34,6 +35,7 @@ func (m *planner) fillStruct(p *plan) {
 	s := &structPlan{byName: make(map[string]int), array: t == special.Positional}
 	hidden := ""
 	var left []string // fields that are not sent
+	var never []reflect.StructField
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
@@ -54,10 +56,19 @@ func (m *planner) fillStruct(p *plan) {
 				hidden = cmp.Or(hidden, f.Name)
 				left = append(left, f.Name)
 			}
+			if names := exportedIn(f); names != nil {
+				p.lose(f.Name, fmt.Errorf("%v is embedded and not exported, so what is in it (%s) is not sent", f.Type, strings.Join(names, ", ")))
+			}
 			continue
 		}
 		if name == "" {
 			name = f.Name
+		}
+		if neverSent(f.Type) {
+			never = append(never, f)
+			p.lose(f.Name, fmt.Errorf("type %v cannot be sent, and the field is left out: give it the tag `msgpack:\"-\"` if that is meant", f.Type))
+			p.notes = append(p.notes, fmt.Sprintf("%v is sent without %s: type %v cannot be sent", t, f.Name, f.Type))
+			continue
 		}
 		if _, taken := s.byName[name]; taken {
 			p.fail("", fmt.Errorf("type %v has two fields named %q", t, name))
@@ -71,10 +82,15 @@ func (m *planner) fillStruct(p *plan) {
 			plan: m.part(p, f.Type, f.Name),
 		})
 	}
+	if len(s.fields) == 0 && never != nil {
+		p.fail(never[0].Name, fmt.Errorf("type %v cannot be sent, and there is nothing else to send in %v", never[0].Type, t))
+		return
+	}
 	if len(s.fields) == 0 && hidden != "" && !gobwire.Has(t, contextSetter) {
 		p.fail("", fmt.Errorf("type %v has no exported field: what is in it (%s, ...) would be lost", t, hidden))
 		return
 	}
+	m.take(s, t, never)
 	if left != nil && t != special.Caller {
 		p.notes = append(p.notes, fmt.Sprintf("%v is sent without %s", t, strings.Join(left, ", ")))
 	}
@@ -150,10 +166,12 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 }
 
 // decodeMap sets the fields whose keys are there. If there are keys, and none is a field's, then a
-// value of another type was sent: gob refuses that, too, if the struct is the whole body.
+// value of another type was sent: gob refuses that, too, if the struct is the whole body or was in
+// an interface.
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
-	matched, next := d.size != len(d.b)+h.Size, 0
+	matched, next := d.whole != len(d.b)+h.Size, 0
 	start := d.b
+	seen := uint64(0) // the first of the fields that have come, but for nils
 	for range h.Elems / 2 {
 		i, err := s.field(d, next)
 		if err != nil {
@@ -165,9 +183,19 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 			}
 			continue
 		}
-		matched, next = true, i+1
+		matched = true
+		if i >= len(s.fields) {
+			if err := s.taken[i-len(s.fields)].decode(d, v, seen); err != nil {
+				return err
+			}
+			continue
+		}
+		if d.b[0] != nilByte {
+			seen |= 1 << i
+		}
+		next = i + 1
 		f := &s.fields[i]
-		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
+		if err := d.part(f.plan, v.Field(f.index)); err != nil {
 			return atPath(f.name, err)
 		}
 	}
@@ -177,8 +205,8 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 	return nil
 }
 
-// field reads a key and returns the field's place, -1 if there is none. Fields mostly come
-// in order, so next is tried first.
+// field reads a key and returns the place of the field, in fields and taken, -1 if there is none.
+// Fields mostly come in order, so next is tried first.
 func (s *structPlan) field(d *decoder, next int) (int, error) {
 	h, err := d.head()
 	if err != nil {
@@ -208,14 +236,11 @@ func (s *structPlan) field(d *decoder, next int) (int, error) {
 // a mismatch: nothing says which is which.
 func (s *structPlan) decodeArray(d *decoder, h mpack.Head, v reflect.Value) error {
 	if h.Elems != uint64(len(s.fields)) {
-		return fmt.Errorf("type mismatch: array of %d elements into the %d fields of %v", h.Elems, len(s.fields), v.Type())
+		return fmt.Errorf("type mismatch: array of %d elements into the %d fields of %v (with Options.StructsAsArrays both sides must have the same)", h.Elems, len(s.fields), v.Type())
 	}
 	for i := range s.fields {
 		f := &s.fields[i]
-		if s.array { // these may be Params
-			d.skipLabel(f.plan.typ)
-		}
-		if err := f.plan.decode(d, v.Field(f.index)); err != nil {
+		if err := d.part(f.plan, v.Field(f.index)); err != nil {
 			return atPath(f.name, err)
 		}
 	}

@@ -57,7 +57,7 @@ type sentCall struct {
 // WriteRequest is called by one goroutine at a time, and may be waiting in the
 // kernel when the others of this type are called.
 func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
-	msg, err := c.cfg.Message.EncodeRequest(r.ServiceMethod, args)
+	msg, err := c.cfg.Message.EncodeRequest(r.ServiceMethod, args, maxSend(c.conn, c.cfg.MaxMessage))
 	if err != nil {
 		return err
 	}
@@ -75,6 +75,14 @@ func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
 		return err
 	}
 	return nil
+}
+
+// maxSend is the size of the largest message that may be sent on conn, which a lane knows itself.
+func maxSend(conn link.Messages, max int) int {
+	if lane, ok := conn.(interface{ MaxSend() int }); ok {
+		return lane.MaxSend()
+	}
+	return max
 }
 
 func (c *clientCodec) add(call sentCall) (id uint32, err error) {

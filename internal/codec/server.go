@@ -6,6 +6,7 @@ import (
 	"net/rpc"
 	"sync"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
@@ -22,18 +23,22 @@ type serverCodec struct {
 	current       message.Message
 	seq           uint64
 	notifications uint64
+	account       body.Account // of the latest argument
 
-	up    context.Context // until the connection ends
-	endUp context.CancelFunc
-	mu    sync.Mutex                    // guards stops
-	stops map[uint64]context.CancelFunc // of requests whose argument asked for a context
+	up     context.Context // until the connection ends
+	endUp  context.CancelFunc
+	memory body.Memory                   // what the arguments of requests take
+	mu     sync.Mutex                    // guards what follows
+	taken  map[uint64]*body.Account      // of requests whose argument takes much
+	stops  map[uint64]context.CancelFunc // of requests whose argument asked for a context
 
 	closing sync.Once
 }
 
 // NewServer returns a codec for rpc.ServeCodec.
 func NewServer(conn io.ReadWriteCloser, cfg Config) rpc.ServerCodec {
-	c := &serverCodec{conn: link.Of(conn, cfg.MaxMessage), cfg: cfg, stops: make(map[uint64]context.CancelFunc)}
+	c := &serverCodec{conn: link.Of(conn, cfg.MaxMessage), cfg: cfg, stops: make(map[uint64]context.CancelFunc), taken: make(map[uint64]*body.Account)}
+	c.memory.Limit = maxMemory
 	c.up, c.endUp = context.WithCancel(context.Background())
 	return c
 }
@@ -80,6 +85,26 @@ func (c *serverCodec) readRequest() (m message.Message, err error) {
 	}
 }
 
+// maxMemory bounds what the arguments of all requests take that are being handled.
+const maxMemory = 512 << 20
+
+func (c *serverCodec) keep(seq uint64, memory body.Account) {
+	c.free(seq) // a msgid used again while it is in use
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.taken[seq] = &memory
+}
+
+// free gives back what the argument of a request has taken.
+func (c *serverCodec) free(seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if memory := c.taken[seq]; memory != nil {
+		memory.Free()
+		delete(c.taken, seq)
+	}
+}
+
 // stop ends the context of a request, if it has one.
 func (c *serverCodec) stop(seq uint64) {
 	c.mu.Lock()
@@ -92,8 +117,13 @@ func (c *serverCodec) stop(seq uint64) {
 }
 
 func (c *serverCodec) ReadRequestBody(args any) error {
-	if err := c.cfg.Message.DecodeArgument(&c.current, args); err != nil {
+	c.account = body.Account{Of: &c.memory}
+	if err := c.cfg.Message.DecodeArgument(&c.current, args, &c.account); err != nil {
+		c.account.Free()
 		return err
+	}
+	if c.account.Taken() > 0 {
+		c.keep(c.seq, c.account)
 	}
 	t, ok := args.(serve.ContextTaker)
 	if !ok {
@@ -110,6 +140,7 @@ func (c *serverCodec) ReadRequestBody(args any) error {
 // WriteResponse is called by one goroutine at a time. net/rpc ignores its error.
 func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 	defer c.stop(r.Seq)
+	c.free(r.Seq)
 	if r.Seq > serve.NotificationSeq {
 		if r.Error != "" {
 			c.cfg.Logger.Warn(serve.FailedNotification, "method", message.Brief(r.ServiceMethod), "error", message.Brief(r.Error))
@@ -121,7 +152,7 @@ func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 	if r.Error != "" {
 		*msg = message.AppendErrorText(*msg, uint32(r.Seq), r.Error)
 	} else {
-		c.cfg.Message.EncodeReply(msg, uint32(r.Seq), r.ServiceMethod, reply)
+		c.cfg.Message.EncodeReply(msg, uint32(r.Seq), r.ServiceMethod, reply, maxSend(c.conn, c.cfg.MaxMessage))
 	}
 	err := c.conn.WriteMessage(*msg)
 	if err == nil {

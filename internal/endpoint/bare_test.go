@@ -51,9 +51,9 @@ func TestBareNoteLimit(t *testing.T) {
 			x, y := net.Pipe()
 			e := NewEndpoint(x, nil, &Options{Server: server})
 			codec := message.Codec{Body: new(body.Codec)}
-			note, err := codec.EncodeNotification("Gate.Pass", make([]byte, size))
+			note, err := codec.EncodeNotification("Gate.Pass", make([]byte, size), body.NoLimit)
 			require.NoError(t, err)
-			first, err := codec.EncodeNotification("Gate.Pass", 1)
+			first, err := codec.EncodeNotification("Gate.Pass", 1, body.NoLimit)
 			require.NoError(t, err)
 			_, err = y.Write(*first)
 			require.NoError(t, err)
@@ -77,7 +77,7 @@ func TestBareRefusalsBound(t *testing.T) {
 	g, server := newGate()
 	x, y := net.Pipe()
 	e := NewEndpoint(x, nil, &Options{Server: server})
-	msg, err := (&message.Codec{Body: new(body.Codec)}).EncodeRequest("Gate.Pass", 1)
+	msg, err := (&message.Codec{Body: new(body.Codec)}).EncodeRequest("Gate.Pass", 1, body.NoLimit)
 	require.NoError(t, err)
 	batch := []byte(strings.Repeat(string(*msg), 1000))
 	for err == nil {

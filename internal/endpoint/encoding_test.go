@@ -135,7 +135,7 @@ func TestEncodings(t *testing.T) {
 				require.NoError(t, a.Call("Post.Nothing", parcel, &reply))
 				require.NoError(t, a.Err())
 			})
-			alone := &viaduct.Options{Server: postServer(), Encoding: enc, GoPeer: true}
+			alone := &viaduct.Options{Server: postServer(), Encoding: enc}
 			x, y := net.Pipe()
 			go alone.ServeConn(y)
 			client := alone.NewClient(x)

@@ -236,7 +236,7 @@ func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any) (
 	if err := message.OwnName(serviceMethod); err != nil {
 		return 0, message.NotSent(serviceMethod, args, err)
 	}
-	msg, err := e.cfg.Message.EncodeNotification(serviceMethod, args)
+	msg, err := e.cfg.Message.EncodeNotification(serviceMethod, args, e.out.MaxSend())
 	if err != nil {
 		return 0, err
 	}
@@ -271,7 +271,7 @@ func (e *Endpoint) mayBegin(ctx context.Context) error {
 
 // begin sends a call. If it returns nil then c completes; otherwise it does not.
 func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint32, err error) {
-	msg, err := e.cfg.Message.EncodeRequest(c.method, args)
+	msg, err := e.cfg.Message.EncodeRequest(c.method, args, e.out.MaxSend())
 	if err != nil {
 		return 0, err
 	}

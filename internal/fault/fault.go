@@ -33,7 +33,7 @@ func (e *BodyError) Is(target error) bool { return target == ErrNotBegun && e.Wh
 // A SizeError reports a message over the limit of the link. No byte of it has been
 // sent. (A standard client or server on a lane of its own gets the lane's error instead.)
 type SizeError struct {
-	Size, Limit int // bytes
+	Size, Limit int // bytes; the size is a lower bound: no more than the limit was encoded
 }
 
 func (e *SizeError) Error() string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 )
 
@@ -56,15 +57,23 @@ func LabelOf(v reflect.Value) ([]byte, error) {
 			labels.Store(t, label)
 			return label, nil
 		case !opaque:
-			return nil, fmt.Errorf("%v in an interface: %w", t, err)
+			return nil, notWritten(t, err)
 		}
 		labels.Store(t, []byte(nil)) // its zero is nothing that it can write and read
 	}
 	label, err := writeLabel(v)
 	if err != nil {
-		return nil, fmt.Errorf("%v in an interface: %w", t, err)
+		return nil, notWritten(t, err)
 	}
 	return label, nil
+}
+
+// notWritten is the error for what package gob does not write in an interface.
+func notWritten(t reflect.Type, err error) error {
+	if strings.Contains(err.Error(), "not registered") { // there is no other way to tell, and it is for people
+		return fmt.Errorf("%v in an interface: %w: both sides have to call gob.Register", t, err)
+	}
+	return fmt.Errorf("%v in an interface: %w", t, err)
 }
 
 // ZeroOf returns a zero value of t, or, of pointers, a pointer to one. Arrays of
@@ -110,6 +119,16 @@ func writeLabel(v reflect.Value) (_ []byte, err error) {
 		return nil, err
 	}
 	return buf.Bytes(), nil
+}
+
+// NameOf returns the name of the type that label tells, for errors.
+func NameOf(label []byte) string {
+	if len(label) <= MaxLabel {
+		if name, err := nameInLabel(label); err == nil {
+			return fmt.Sprintf("%.200s", name)
+		}
+	}
+	return "a value of unreadable type"
 }
 
 // TypeOf returns the type that is registered here for what the other side sent.

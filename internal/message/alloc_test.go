@@ -18,7 +18,7 @@ func TestAllocs(t *testing.T) {
 	small := goldenArgs{1, 2}
 	p := &small
 	rpctest.Allocs(t, 2, "encodeRequest: those of msgpack", func() {
-		msg, err := plain.EncodeRequest("Arith.Add", p)
+		msg, err := plain.EncodeRequest("Arith.Add", p, body.NoLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +26,7 @@ func TestAllocs(t *testing.T) {
 	})
 	data := make([]byte, 100)
 	rpctest.Allocs(t, 1, "encodeRequest of bytes: the interface", func() {
-		msg, _ := plain.EncodeRequest("Arith.Add", data)
+		msg, _ := plain.EncodeRequest("Arith.Add", data, body.NoLimit)
 		PutBuffer(msg)
 	})
 	request := rpctest.Unhex(t, "94 00 05 a9 41 72 69 74 68 2e 41 64 64 91 82 a1 41 01 a1 42 02")
@@ -36,7 +36,7 @@ func TestAllocs(t *testing.T) {
 	m, err := Parse(request, 100)
 	require.NoError(t, err)
 	rpctest.Allocs(t, 3, "decodeArgument", func() {
-		if err := shallow.DecodeArgument(&m, p); err != nil {
+		if err := shallow.DecodeArgument(&m, p, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

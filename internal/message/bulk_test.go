@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
 
@@ -21,7 +22,7 @@ func largeFile() (sent *file, request []byte) {
 	for i := range sent.Data { // pages that have been written to, not one page of zeros
 		sent.Data[i] = byte(i)
 	}
-	msg, err := plain.EncodeRequest("Raw.Put", sent)
+	msg, err := plain.EncodeRequest("Raw.Put", sent, body.NoLimit)
 	if err != nil {
 		panic(err)
 	}
@@ -37,7 +38,7 @@ func TestBulk(t *testing.T) {
 	sent, request := largeFile()
 	var got file
 	require.Less(t, allocatedBy(20, func() {
-		msg, _ := plain.EncodeRequest("Raw.Put", sent)
+		msg, _ := plain.EncodeRequest("Raw.Put", sent, body.NoLimit)
 		PutBuffer(msg)
 	}), 20*len(sent.Data)/4, "encoding into a buffer of the pool takes no memory for the bytes")
 	require.Less(t, allocatedBy(20, func() { decodeFile(t, request, &got) }), 1000*20, "what is decoded aliases the message")
@@ -47,7 +48,7 @@ func TestBulk(t *testing.T) {
 func decodeFile(t testing.TB, request []byte, got *file) {
 	m, err := Parse(request, 100)
 	if err == nil {
-		err = plain.DecodeArgument(&m, got)
+		err = plain.DecodeArgument(&m, got, nil)
 	}
 	require.NoError(t, err)
 }
@@ -75,13 +76,13 @@ func BenchmarkBulk(b *testing.B) {
 	})
 	b.Run("encode into a buffer of the pool", func(b *testing.B) {
 		for b.Loop() {
-			msg, _ := plain.EncodeRequest("Raw.Put", sent)
+			msg, _ := plain.EncodeRequest("Raw.Put", sent, body.NoLimit)
 			PutBuffer(msg)
 		}
 	})
 	b.Run("encode into a fresh buffer", func(b *testing.B) {
 		for b.Loop() {
-			sink, _ = plain.Body.AppendParams(AppendRequest(nil, "Raw.Put"), sent)
+			sink, _ = plain.Body.AppendParams(AppendRequest(nil, "Raw.Put"), sent, body.NoLimit)
 		}
 	})
 	b.Run("decode", func(b *testing.B) {

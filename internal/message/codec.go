@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/viaduct-go/viaduct/internal/body"
@@ -16,26 +17,36 @@ type Codec struct {
 	Extended bool
 }
 
-// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer of the pool. The
-// error is a *fault.BodyError.
-func (c *Codec) EncodeRequest(method string, args any) (*[]byte, error) {
-	return c.encode(AppendRequest, method, args)
+// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer of the pool. It has at
+// most limit bytes. The error is a *fault.BodyError or *fault.SizeError.
+func (c *Codec) EncodeRequest(method string, args any, limit int) (*[]byte, error) {
+	return c.encode(AppendRequest, method, args, limit)
 }
 
 // EncodeNotification is EncodeRequest of a notification, which has no msgid.
-func (c *Codec) EncodeNotification(method string, args any) (*[]byte, error) {
-	return c.encode(AppendNotification, method, args)
+func (c *Codec) EncodeNotification(method string, args any, limit int) (*[]byte, error) {
+	return c.encode(AppendNotification, method, args, limit)
 }
 
-func (c *Codec) encode(head func([]byte, string) []byte, method string, args any) (*[]byte, error) {
+func (c *Codec) encode(head func([]byte, string) []byte, method string, args any, limit int) (*[]byte, error) {
 	msg := GetBuffer()
-	b, err := c.Body.AppendParams(head(*msg, method), args)
+	b, err := c.Body.AppendParams(head(*msg, method), args, limit)
 	if err != nil {
 		PutBuffer(msg)
+		if size := sizeError(err); size != nil {
+			return nil, size
+		}
 		return nil, NotSent(method, args, err)
 	}
 	*msg = b
 	return msg, nil
+}
+
+// sizeError returns the *fault.SizeError that err is about, nil if it is about something else: it is
+// the whole message that is too large, wherever that was seen.
+func sizeError(err error) (size *fault.SizeError) {
+	errors.As(err, &size)
+	return size
 }
 
 // NotSent is the error of a call whose arguments cannot be sent, err says why.
@@ -44,17 +55,24 @@ func NotSent(method string, args any, err error) error {
 }
 
 // DecodeArgument decodes a request's argument for net/rpc, which passes nil to say that nobody
-// wants it. The error is a *fault.BodyError.
-func (c *Codec) DecodeArgument(m *Message, args any) error {
+// wants it. The account, which may be nil, is charged for it. The error is a *fault.BodyError, or
+// fault.ErrOverload where the account cannot be charged.
+func (c *Codec) DecodeArgument(m *Message, args any, account *body.Account) error {
 	if args == nil {
 		return nil
 	}
 	m.checkParams(c.Body.Depth())
-	if err := c.Body.DecodeParams(m.Body, args); err != nil {
+	err := c.Body.DecodeParams(m.Body, args, account)
+	switch {
+	case errors.Is(err, body.ErrMemory):
+		return errNoMemory
+	case err != nil:
 		return &fault.BodyError{Op: "decode", What: "arguments", Method: string(m.Method), Type: body.TypeName(args), Err: err}
 	}
 	return nil
 }
+
+var errNoMemory = Overload("viaduct: call refused: the arguments of calls that are running leave no memory for its own (MaxHandlerBytes of the side that takes it)")
 
 // DecodeReply decodes the result of a response to a call of method. The error is a
 // *fault.BodyError.
@@ -65,16 +83,19 @@ func (c *Codec) DecodeReply(m *Message, method string, reply any) error {
 	return nil
 }
 
-// EncodeReply encodes the answer to a call into msg. A reply that cannot be encoded becomes an
-// error, which it returns: the caller waits for an answer.
-func (c *Codec) EncodeReply(msg *[]byte, id uint32, method string, reply any) *Failure {
-	b, err := c.Body.Append(appendReply(*msg, id), reply)
+// EncodeReply encodes the answer to a call into msg, in at most limit bytes. A reply that cannot be
+// encoded so becomes an error, which it returns: the caller waits for an answer.
+func (c *Codec) EncodeReply(msg *[]byte, id uint32, method string, reply any, limit int) *Failure {
+	b, err := c.Body.AppendWithin(appendReply(*msg, id), reply, limit)
 	if err == nil {
 		*msg = b
 		return nil
 	}
 	f := OwnFailure(&fault.BodyError{Op: "encode", What: "reply", Method: method, Type: body.TypeName(reply), Err: err})
-	*msg = c.AppendFailure((*msg)[:0], id, f)
+	if size := sizeError(err); size != nil {
+		f = OwnFailure(size)
+	}
+	*msg = c.AppendFailure((*msg)[:0], id, f, limit)
 	return f
 }
 

@@ -7,16 +7,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
 
 // TestBufferReuse: what has been in a buffer of the pool does not come back.
 func TestBufferReuse(t *testing.T) {
 	for range 100 {
-		msg, err := plain.EncodeRequest("Some.Method", strings.Repeat("x", 100))
+		msg, err := plain.EncodeRequest("Some.Method", strings.Repeat("x", 100), body.NoLimit)
 		require.NoError(t, err)
 		PutBuffer(msg)
-		msg, err = plain.EncodeRequest("M", 1)
+		msg, err = plain.EncodeRequest("M", 1, body.NoLimit)
 		require.NoError(t, err)
 		require.Equal(t, rpctest.Unhex(t, "94 00 ce 00 00 00 00 a1 4d 91 01"), *msg)
 		PutBuffer(msg)

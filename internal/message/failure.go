@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -65,8 +66,8 @@ const (
 )
 
 // AppendFailure appends a response that is f, or its text where that is all there is to it, or all
-// that the other side understands.
-func (c *Codec) AppendFailure(b []byte, id uint32, f *Failure) []byte {
+// that the other side understands. Data that does not fit into limit bytes is left out.
+func (c *Codec) AppendFailure(b []byte, id uint32, f *Failure, limit int) []byte {
 	if !c.Extended {
 		return AppendErrorText(b, id, f.Text)
 	}
@@ -76,10 +77,10 @@ func (c *Codec) AppendFailure(b []byte, id uint32, f *Failure) []byte {
 	}
 	start := len(b)
 	b = appendHead(b, Response, id)
-	b, err := c.appendParts(b, p)
+	b, err := c.appendParts(b, p, start+limit)
 	if err != nil {
 		p.note = dataLost(err)
-		b, _ = c.appendParts(appendHead(b[:start], Response, id), p)
+		b, _ = c.appendParts(appendHead(b[:start], Response, id), p, body.NoLimit)
 	}
 	return mpack.AppendNil(b)
 }
@@ -94,14 +95,14 @@ func (c *Codec) AppendShort(b []byte, id uint32, f *Failure, size *fault.SizeErr
 	start := len(b)
 	if p.err != nil && p.err.Data != nil {
 		p.note = dataLost(size)
-		b, _ = c.appendParts(appendHead(b, Response, id), p)
+		b, _ = c.appendParts(appendHead(b, Response, id), p, body.NoLimit)
 		if b = mpack.AppendNil(b); len(b)-start <= size.Limit {
 			return b
 		}
 	}
 	p.shorten()
 	p.note += tooLong(size)
-	b, _ = c.appendParts(appendHead(b[:start], Response, id), p)
+	b, _ = c.appendParts(appendHead(b[:start], Response, id), p, body.NoLimit)
 	return mpack.AppendNil(b)
 }
 
@@ -168,7 +169,7 @@ func (p *failureParts) pairs() int {
 	return n
 }
 
-func (c *Codec) appendParts(b []byte, p *failureParts) (_ []byte, err error) {
+func (c *Codec) appendParts(b []byte, p *failureParts, limit int) (_ []byte, err error) {
 	b = mpack.AppendMap(b, p.pairs())
 	b = mpack.AppendStrings(b, keyText, p.text+p.note)
 	if p.is != nil {
@@ -196,7 +197,7 @@ func (c *Codec) appendParts(b []byte, p *failureParts) (_ []byte, err error) {
 	if p.err.Data == nil || p.note != "" {
 		return mpack.AppendNil(b), nil
 	}
-	return c.Body.Plain().Append(b, &p.err.Data) // by way of the interface, so that its type crosses, too
+	return c.Body.Plain().AppendWithin(b, &p.err.Data, limit) // by way of the interface, so that its type crosses, too
 }
 
 // Brief cuts off what a peer, or a user, has made long.

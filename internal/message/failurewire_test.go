@@ -35,8 +35,8 @@ func TestFailureGolden(t *testing.T) {
 			" a5 65 72 72 6f 72  93 f9 a3 62 61 64 05  c0"}, // "error": [-7, "bad", 5]
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, hex.EncodeToString(rpctest.Unhex(t, tt.hex)), hex.EncodeToString(extended.AppendFailure(nil, 5, tt.f)))
-			require.Equal(t, AppendErrorText(nil, 5, tt.f.Text), plain.AppendFailure(nil, 5, tt.f), "to others")
+			require.Equal(t, hex.EncodeToString(rpctest.Unhex(t, tt.hex)), hex.EncodeToString(extended.AppendFailure(nil, 5, tt.f, body.NoLimit)))
+			require.Equal(t, AppendErrorText(nil, 5, tt.f.Text), plain.AppendFailure(nil, 5, tt.f, body.NoLimit), "to others")
 		})
 	}
 }
@@ -49,7 +49,7 @@ func TestFailureKeys(t *testing.T) {
 		&fault.BodyError{Op: "decode", What: "arguments", Method: "A.B", Type: "int", Err: errors.New("why")},
 		fault.ErrOverload, fault.ErrGoexit, context.Canceled,
 	} {
-		b := extended.AppendFailure(nil, 5, &Failure{err, err.Error(), true})
+		b := extended.AppendFailure(nil, 5, &Failure{err, err.Error(), true}, body.NoLimit)
 		m, perr := Parse(b, 10)
 		require.NoError(t, perr)
 		got := extended.Error(&m)

@@ -44,8 +44,8 @@ func FuzzParseMessage(f *testing.F) {
 			return
 		}
 		var v any
-		_ = (&Codec{Body: &body.Codec{MaxDepth: 100, Encoding: body.JSON{}}}).DecodeArgument(&m, &v)
-		if shallow.DecodeArgument(&m, &v) == nil {
+		_ = (&Codec{Body: &body.Codec{MaxDepth: 100, Encoding: body.JSON{}}}).DecodeArgument(&m, &v, nil)
+		if shallow.DecodeArgument(&m, &v, nil) == nil {
 			again := mpack.AppendString([]byte{0x94, 0, 0xce, 0, 0, 0, 0}, string(m.Method))
 			if m.Kind == Notification {
 				again = mpack.AppendString([]byte{0x93, 2}, string(m.Method))

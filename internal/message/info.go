@@ -170,6 +170,13 @@ func (i *CallInfo) Late() bool {
 	return i != nil && !i.Deadline.IsZero() && !time.Now().Before(i.Deadline)
 }
 
+// Forget lets go of the message that i came in.
+func (i *CallInfo) Forget() {
+	if i != nil {
+		i.meta = nil
+	}
+}
+
 // Metadata decodes the pairs that the caller has attached, nil if there are none.
 func (i *CallInfo) Metadata() (map[string]string, error) {
 	if i == nil || i.meta == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
@@ -66,7 +67,7 @@ func TestLongRequestWithoutSize(t *testing.T) {
 	m, err = Parse(append(b, 0x80), 10)
 	require.NoError(t, err)
 	var s string
-	require.NoError(t, plain.DecodeArgument(&m, &s))
+	require.NoError(t, plain.DecodeArgument(&m, &s, nil))
 	require.Len(t, s, maxLook)
 }
 
@@ -78,7 +79,7 @@ func TestLongError(t *testing.T) {
 	require.EqualError(t, extended.Error(&m), text)
 
 	f := &Failure{&fault.Error{Code: 7, Message: text}, text, false}
-	m, err = Parse(extended.AppendFailure(nil, 5, f), 10)
+	m, err = Parse(extended.AppendFailure(nil, 5, f, body.NoLimit), 10)
 	require.NoError(t, err)
 	var got *fault.Error
 	require.ErrorAs(t, extended.Error(&m), &got)

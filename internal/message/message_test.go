@@ -17,13 +17,13 @@ type goldenArgs struct{ A, B int }
 // TestGoldenSent: what is sent, byte for byte.
 func TestGoldenSent(t *testing.T) {
 	request := func(method string, args any, id uint32) []byte {
-		msg, err := plain.EncodeRequest(method, args)
+		msg, err := plain.EncodeRequest(method, args, body.NoLimit)
 		require.NoError(t, err)
 		SetID(*msg, id)
 		return *msg
 	}
 	notification := func(method string, args any) []byte {
-		msg, err := plain.EncodeNotification(method, args)
+		msg, err := plain.EncodeNotification(method, args, body.NoLimit)
 		require.NoError(t, err)
 		return *msg
 	}
@@ -32,7 +32,7 @@ func TestGoldenSent(t *testing.T) {
 			return AppendErrorText(nil, uint32(id), errText)
 		}
 		var b []byte
-		plain.EncodeReply(&b, uint32(id), "S.M", v)
+		plain.EncodeReply(&b, uint32(id), "S.M", v, body.NoLimit)
 		return b
 	}
 	seven := 7
@@ -168,8 +168,8 @@ func TestParams(t *testing.T) {
 			require.NoError(t, err)
 			arg := 9
 			codec := Codec{Body: &body.Codec{MaxDepth: 10}}
-			require.NoError(t, codec.DecodeArgument(&m, nil), "nobody wants it")
-			err = codec.DecodeArgument(&m, &arg)
+			require.NoError(t, codec.DecodeArgument(&m, nil, nil), "nobody wants it")
+			err = codec.DecodeArgument(&m, &arg, nil)
 			require.Equal(t, tt.want, arg)
 			if tt.err == "" {
 				require.NoError(t, err)

@@ -23,7 +23,17 @@ func AppendTime(b []byte, t time.Time) []byte {
 	return binary.BigEndian.AppendUint32(append(b, 0xd6, 0xff), uint32(secs))
 }
 
-// ParseTime reads the payload of a timestamp. The time is in UTC.
+// AppendZonedTime appends t to b as a timestamp of 96 bits with its offset behind it: seconds east
+// of UTC, 32 bits. MessagePack knows no such format.
+func AppendZonedTime(b []byte, t time.Time) []byte {
+	_, offset := t.Zone()
+	b = binary.BigEndian.AppendUint32(append(b, 0xd8, 0xff), uint32(t.Nanosecond()))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Unix()))
+	return binary.BigEndian.AppendUint32(b, uint32(int32(offset)))
+}
+
+// ParseTime reads the payload of a timestamp. The time is in UTC, or at the offset that came with
+// it.
 func ParseTime(p []byte) (time.Time, error) {
 	var secs int64
 	var nano uint32
@@ -35,11 +45,24 @@ func ParseTime(p []byte) (time.Time, error) {
 		nano, secs = uint32(n>>34), int64(n&(1<<34-1))
 	case 12:
 		nano, secs = binary.BigEndian.Uint32(p), int64(binary.BigEndian.Uint64(p[4:]))
+	case 16:
+		t, err := ParseTime(p[:12])
+		return at(t, int32(binary.BigEndian.Uint32(p[12:]))), err
 	default:
-		return time.Time{}, fmt.Errorf("timestamp of %d bytes, expected 4, 8 or 12", len(p))
+		return time.Time{}, fmt.Errorf("timestamp of %d bytes, expected 4, 8, 12 or 16", len(p))
 	}
 	if nano > 999999999 {
 		return time.Time{}, fmt.Errorf("timestamp with %d nanoseconds", nano)
 	}
 	return time.Unix(secs, int64(nano)).UTC(), nil
+}
+
+// at returns t at an offset: in the local zone if that has it then, as package time does when it
+// reads a time.
+func at(t time.Time, offset int32) time.Time {
+	local := t.Local()
+	if _, there := local.Zone(); there == int(offset) {
+		return local
+	}
+	return t.In(time.FixedZone("", int(offset)))
 }

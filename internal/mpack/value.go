@@ -61,6 +61,25 @@ func AppendBin(b, p []byte) []byte {
 	return append(b, p...)
 }
 
+// SizeOfBin is how many bytes AppendBin appends for n.
+func SizeOfBin(n int) int {
+	switch {
+	case n <= math.MaxUint8:
+		return 2 + n
+	case n <= math.MaxUint16:
+		return 3 + n
+	}
+	return 5 + n
+}
+
+// SizeOfString is how many bytes AppendString appends for n.
+func SizeOfString(n int) int {
+	if n <= 31 {
+		return 1 + n
+	}
+	return SizeOfBin(n)
+}
+
 // AppendArray appends the head of an array of n values to b.
 func AppendArray(b []byte, n int) []byte {
 	switch {

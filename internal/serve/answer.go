@@ -17,7 +17,7 @@ func (d *Dispatcher) shrinkToLimit(msg *[]byte, id uint32, f *message.Failure) *
 	size := &fault.SizeError{Size: len(*msg), Limit: limit}
 	if f == nil {
 		f = message.OwnFailure(size)
-		*msg = d.cfg.Message.AppendFailure((*msg)[:0], id, f)
+		*msg = d.cfg.Message.AppendFailure((*msg)[:0], id, f, limit)
 	} else {
 		*msg = d.cfg.Message.AppendShort((*msg)[:0], id, f, size)
 	}
@@ -44,6 +44,6 @@ func (d *Dispatcher) send(ctx context.Context, msg []byte) error {
 func (d *Dispatcher) answerFailure(r *request, f *message.Failure) {
 	msg := message.GetBuffer()
 	defer message.PutBuffer(msg)
-	*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f)
+	*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f, d.host.Link.MaxSend())
 	d.sendAnswer(context.Background(), r, *msg)
 }

@@ -93,7 +93,7 @@ func (c *requestCodec) readBody(args any) error {
 	if s.info != nil && s.info.Malformed != nil {
 		return c.badInfo(args, s.info.Malformed)
 	}
-	if err := c.d.cfg.Message.DecodeArgument(&s.Message, args); err != nil {
+	if err := c.d.cfg.Message.DecodeArgument(&s.Message, args, &s.memory); err != nil {
 		return err
 	}
 	t, ok := args.(ContextTaker)
@@ -162,11 +162,12 @@ func (c *requestCodec) answer(f *message.Failure, reply any) error {
 	}
 	msg := message.GetBuffer()
 	defer message.PutBuffer(msg)
+	limit := d.host.Link.MaxSend()
 	if f == nil {
 		// A user's encoder may end the goroutine: then nobody has claimed the call.
-		f = d.cfg.Message.EncodeReply(msg, r.ID, c.method, reply)
+		f = d.cfg.Message.EncodeReply(msg, r.ID, c.method, reply, limit)
 	} else {
-		*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f)
+		*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f, limit)
 	}
 	if f = d.shrinkToLimit(msg, r.ID, f); f != nil {
 		c.fail(f)
@@ -174,7 +175,7 @@ func (c *requestCodec) answer(f *message.Failure, reply any) error {
 	if !d.claim(r, len(*msg)) {
 		return nil
 	}
-	r.Body, r.Extra = nil, nil // sending may take its time
+	r.forget() // sending may take its time
 	c.result.Reply = len(*msg)
 	return d.sendAnswer(context.Background(), r, *msg)
 }
@@ -190,9 +191,12 @@ func (d *Dispatcher) nameOf(method []byte) string {
 }
 
 // Name returns what f makes of a method's name, which may be anything: a panic costs one call. A
-// nil f makes nothing of it.
+// nil f makes nothing of it. Of a name that is too long it returns the beginning.
 func Name(f func(string) string, method []byte) (name string) {
-	if f == nil {
+	switch {
+	case len(method) > maxName: // of no method, and not worth keeping
+		return string(method[:maxName])
+	case f == nil:
 		return string(method)
 	}
 	defer func() {

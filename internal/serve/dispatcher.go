@@ -21,6 +21,7 @@ import (
 	"net/rpc"
 	"sync"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
@@ -80,9 +81,11 @@ type Dispatcher struct {
 	runningBytes int            // their size
 	nested       map[uint32]int // those that do not, by the call of this side that they serve
 	nestedBytes  int
-	answering    int       // calls that have returned, or were cancelled, whose answer is being sent
-	answerBytes  int       // size of those answers
-	waiting      list.List // of *request, calls
+	memory       body.Memory // what the arguments of those that count take, not guarded by mu
+	nestedMemory body.Memory // and of those that do not
+	answering    int         // calls that have returned, or were cancelled, whose answer is being sent
+	answerBytes  int         // size of those answers
+	waiting      list.List   // of *request, calls
 	waitingBytes int
 	refused      []*request
 	refusing     bool // a worker answers them
@@ -102,6 +105,7 @@ func New(cfg Config, host Host) *Dispatcher {
 	}
 	d.open = make(map[uint32]*request)
 	d.nested = make(map[uint32]int)
+	d.memory.Limit, d.nestedMemory.Limit = int64(d.limits.HandlerBytes), int64(d.limits.HandlerBytes)
 	d.workers.d = d
 	return d
 }
@@ -142,6 +146,7 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 		d.nested[r.info.Within]++
 		d.nestedBytes += r.Size
 		r.counts = countsNested
+		r.memory.Of = &d.nestedMemory
 		d.openLocked(r)
 		d.workers.runLocked(r)
 	case d.waiting.Len() == 0 && d.mayRunLocked():
@@ -192,6 +197,7 @@ func (d *Dispatcher) startLocked(r *request) {
 	d.running++
 	d.runningBytes += r.Size
 	r.counts = countsRunning
+	r.memory.Of = &d.memory
 	d.workers.runLocked(r)
 }
 
@@ -228,6 +234,7 @@ func (d *Dispatcher) leaveLocked(r *request) {
 		d.answerBytes -= r.answer
 	}
 	r.counts = countsNot
+	r.memory.Free()
 }
 
 // startWaitingLocked runs what waits for others to end, as far as there is room.

@@ -8,6 +8,9 @@ const (
 	// maxWaitingBytes bounds the calls that wait, but for one.
 	maxWaitingBytes = 64 << 20
 
+	// maxName is the length of the longest name of a method.
+	maxName = 4 << 10
+
 	// maxNested is how many calls that serve one call of this side go ahead of the limits.
 	maxNested = 16
 

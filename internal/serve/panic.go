@@ -50,7 +50,7 @@ func (w *worker) lastAnswer(r *request, f *message.Failure) {
 		defer close(done)
 		d.host.Dying() // before the answer: what its caller does next would be lost
 		if r.Kind == message.Request && d.claim(r, 0) {
-			msg := d.cfg.Message.AppendFailure(nil, r.ID, f)
+			msg := d.cfg.Message.AppendFailure(nil, r.ID, f, d.host.Link.MaxSend())
 			d.shrinkToLimit(&msg, r.ID, f)
 			if d.sendAnswer(ctx, r, msg) == nil {
 				d.host.Link.Flush(ctx)

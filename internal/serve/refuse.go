@@ -13,7 +13,7 @@ import (
 func (d *Dispatcher) refuseLocked(r *request) (roomFree, stuck bool) {
 	d.stats.Refused++
 	if d.bare != nil {
-		msg := d.cfg.Message.AppendFailure(nil, r.ID, d.overloadLocked())
+		msg := d.cfg.Message.AppendFailure(nil, r.ID, d.overloadLocked(), d.host.Link.MaxSend())
 		return true, !d.bare.SendNow(msg)
 	}
 	d.refused = append(d.refused, r)
@@ -40,7 +40,7 @@ func (answerRefused) do(w *worker) {
 		if r == nil {
 			return
 		}
-		d.send(context.Background(), d.cfg.Message.AppendFailure(nil, r.ID, why))
+		d.send(context.Background(), d.cfg.Message.AppendFailure(nil, r.ID, why, d.host.Link.MaxSend()))
 		d.host.Link.Release(r.Size, false)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/message"
 )
 
@@ -14,6 +15,7 @@ import (
 type request struct {
 	message.Message
 	info      *message.CallInfo // nil: the caller has said nothing
+	memory    body.Account      // what its argument takes
 	cancelled atomic.Bool
 	failed    atomic.Pointer[message.Failure] // what Fail was last called with
 
@@ -41,6 +43,12 @@ const (
 	countsNested
 	countsAnswering
 )
+
+// forget lets go of the message that r came in.
+func (r *request) forget() {
+	r.Method, r.Body, r.Extra = nil, nil, nil
+	r.info.Forget()
+}
 
 // claim makes the caller, the worker whose method has returned, the one who answers r. It reports
 // false if somebody else is.
