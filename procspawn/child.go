@@ -53,6 +53,7 @@ type inherited struct {
 	pipe    *pipes.Conn
 	err     error     // why there is no pipe
 	claimed time.Time // when this process first knew of its parent
+	starter int       // the process that has started this one: the parent, or one in between
 	shield  *shield
 
 	mu        sync.Mutex    // guards what follows
@@ -79,6 +80,7 @@ func claim() *inherited {
 	c := &inherited{
 		err:     sentinel.Err,
 		claimed: time.Now(),
+		starter: os.Getppid(),
 		parent:  &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
 		limit:   (*Options)(nil).exitTimeout(),
 	}
@@ -167,6 +169,20 @@ func (c *inherited) linkEnded() *Exit {
 		c.setTimerLocked()
 	}
 	return c.parent
+}
+
+// linkState is handles.LinkState. Of a link that has ended although the parent lives it says that
+// the child is being stopped: the parent has closed the link, and a signal is its next step. A
+// parent that is gone may have died of the signal that has come here as well, and then there is
+// the time that ExitTimeout gives.
+func (c *inherited) linkState(link any) (stopped, outlived bool) {
+	if _, ok := link.(*Link); !ok || c == nil {
+		return false, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	outlived = c.limit < 0
+	return c.pipe.HungUp() && (outlived || os.Getppid() == c.starter), outlived
 }
 
 // setLimit is called by Inherited, when the options are known. The link may have ended by then.

@@ -55,6 +55,7 @@
 //   - SIGINT and SIGHUP, which a terminal sends to the parent as well, are caught while the link
 //     is up, so that the parent can end the child in order. The program's own signal.Notify works
 //     as ever, and programs that the child starts are not affected.
+//   - SIGTERM is left alone: it is package rpcpipe that catches it while a child is linked.
 //   - What the runtime prints in a crash goes to the parent besides stderr. (A program that calls
 //     debug.SetCrashOutput takes that over.)
 //   - Start refuses to work until the child has connected. A program that starts itself, and does

@@ -43,14 +43,22 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 // Connect connects a child to the parent that started it. ctx bounds the handshake, in addition to
 // Options.HandshakeTimeout. In a process that was not started by Start it returns
 // [procspawn.ErrNotChild], and the program can go on as an ordinary one.
+//
+// In a child it catches SIGTERM until the link has ended: see Options.HandlesSIGTERM. If the signal
+// comes while Connect is at work and no link comes about, it ends the process then.
 func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
+	term := catchTermination(&c.opts)
 	link, err := procspawn.Inherited(ctx, &c.process)
 	if err != nil {
+		term.abandon()
 		return nil, err
 	}
 	c.agree(link.Remote())
 	p := newPeer(link, nil, c)
+	if term != nil {
+		p.shutdowns.start(func() { term.run(p) })
+	}
 	p.awaitReady(ctx)
 	return p, nil
 }
