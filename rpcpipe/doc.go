@@ -132,6 +132,10 @@
 // A child that does not is ended within 1 s of the link's end, after its OnExit was called, unless
 // it has closed the link itself. See package procspawn for the limits and how to change them.
 //
+// The context of [exec.CommandContext] is for a child that may be killed: it is, without any of
+// these steps, when the context ends. One of [signal.NotifyContext] is not for it, but for main to
+// wait for before it calls Shutdown: see the example of [Start].
+//
 // SIGTERM is often sent to parent and child at the same time: by a service manager, or to a process
 // group. A child that is linked does not die of it at once. It goes on serving for 2 s, in which
 // its parent can finish what it needs the child for, and call Shutdown or Close. Then the child

@@ -14,7 +14,13 @@ import (
 )
 
 // Start starts cmd as a child and connects to it. ctx bounds the start, in addition to
-// Options.HandshakeTimeout, not the life of the child; for that use [exec.CommandContext].
+// Options.HandshakeTimeout, not the life of the child; for that use [exec.CommandContext], which
+// kills it, at once, when its context ends. So a child that is to end in order, when Ctrl-C or
+// SIGTERM comes, must not have the context of [signal.NotifyContext] there: start it by
+// [exec.Command], wait for that context, and call Shutdown. See the example.
+//
+// A Cmd that was refused before the system was asked to start it, because of ctx or opts, is as it
+// was and can be used again. Otherwise another attempt needs a new Cmd.
 //
 // If the program cannot be started, the error is that of cmd.Start. If it does not connect or is
 // refused, it is a [*procspawn.StartError], and no process is left. cmd.Stderr nil means that the
