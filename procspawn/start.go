@@ -220,17 +220,3 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 	}
 	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path), stdio: p.opts.Stdio}
 }
-
-// isSelf reports whether path is this very program.
-func isSelf(path string) bool {
-	self, err := os.Executable()
-	if err != nil {
-		return false
-	}
-	a, err := os.Stat(self)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(path)
-	return err == nil && os.SameFile(a, b)
-}
