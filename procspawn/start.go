@@ -64,6 +64,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) 
 	if err := exchangeHellos(ctx, p.link, opts, inParent); err != nil {
 		return nil, p.giveUp(ctx, err)
 	}
+	p.processTree.WhileOwn(p.memory.Settle)
 	return p, nil
 }
 
@@ -94,6 +95,7 @@ func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 	if err := p.start(); err != nil {
 		return nil, err
 	}
+	p.memory.Begin(p.Pid())
 	p.streams.Run()
 	go p.reap()
 	return p, nil
@@ -142,6 +144,7 @@ func (p *Process) start() (err error) {
 	}
 	p.link = newLink(p.pipe)
 	p.link.explainEnd = p.explainEnd
+	p.link.onClose = p.sampleMemory
 	if p.opts.Stdio {
 		p.link.beforeHello = p.streams.KeepStdout()
 	}
