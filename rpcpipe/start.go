@@ -114,6 +114,7 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, c *config) *Pe
 func preparePeer(link io.ReadWriteCloser, c *config) *Peer {
 	return &Peer{
 		opts:   c.opts,
+		remote: c.remote,
 		link:   link,
 		up:     make(chan struct{}),
 		reaped: make(chan struct{}),
