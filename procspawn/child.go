@@ -62,7 +62,9 @@ type inherited struct {
 	parent    *Exit         // what is told of the parent once it is gone
 	limit     time.Duration // Options.ExitTimeout: the default until Inherited is called
 	endedAt   time.Time     // when the link ended; zero before
-	timer     *time.Timer   // ends the process; nil before endedAt, and if limit is negative
+	closed    bool          // it was closed on this side
+	lookout   lookout
+	timer     *time.Timer // ends the process; nil before endedAt, and if limit is negative
 }
 
 // claim runs while the package is initialised, so that a child whose main takes its time, or never
@@ -90,6 +92,7 @@ func claim() *inherited {
 	if c.err == nil {
 		c.shield = newShield()
 		c.pipe.Watch(func() { c.linkEnded() }) // until Inherited takes over
+		c.watch()
 	}
 	return c
 }
@@ -114,7 +117,7 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	l := newLink(c.pipe)
 	l.explainEnd = func(err error, _ bool) error { return c.explainEnd(l, err) }
 	l.onLose = func() { c.linkEnded() }
-	l.onClose = c.shield.drop
+	l.onClose = c.linkClosed
 	if err := exchangeHellos(ctx, l, opts, inChild); err != nil {
 		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
 	}
@@ -154,6 +157,14 @@ func (c *inherited) explainEnd(l *Link, err error) error {
 	return c.linkEnded()
 }
 
+// linkClosed is called when the link is closed on this side.
+func (c *inherited) linkClosed() {
+	c.shield.drop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}
+
 // exitShare is how much of ExitTimeout passes before the process begins to exit. At the limit it is
 // gone.
 const exitShare = 0.75
@@ -164,11 +175,16 @@ func (c *inherited) linkEnded() *Exit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.endedAt.IsZero() {
-		c.endedAt = time.Now()
-		c.parent.Lifetime = c.endedAt.Sub(c.claimed)
-		c.setTimerLocked()
+		c.endLocked(time.Now())
 	}
 	return c.parent
+}
+
+// endLocked notes when the link has ended.
+func (c *inherited) endLocked(at time.Time) {
+	c.endedAt = at
+	c.parent.Lifetime = at.Sub(c.claimed)
+	c.setTimerLocked()
 }
 
 // linkState is handles.LinkState. Of a link that has ended although the parent lives it says that

@@ -37,4 +37,6 @@ func awaitHangup(*Conn) bool                     { return false }
 func stopWaiting(_ *Conn, ended <-chan struct{}) { <-ended }
 func closePipe(f *os.File) error                 { return f.Close() }
 
+const TellsHangup = false
+
 func (*Conn) HungUp() bool { return false }

@@ -108,6 +108,9 @@ func awaitHangup(c *Conn) (hung bool) {
 	return err == nil && hung
 }
 
+// TellsHangup says that HungUp can tell.
+const TellsHangup = true
+
 // hungUp reports whether nobody has the other end of a pipe open that is read here.
 func hungUp(fd uintptr) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | pollHalfClosed}}

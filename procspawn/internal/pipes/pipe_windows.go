@@ -169,7 +169,10 @@ func awaitHangup(c *Conn) bool {
 	return false
 }
 
-// HungUp would report whether nobody has the other end of the pipe open. Nobody asks here.
+// TellsHangup says that HungUp cannot tell: there is no way to ask without reading.
+const TellsHangup = false
+
+// HungUp would report whether nobody has the other end of the pipe open.
 func (*Conn) HungUp() bool { return false }
 
 // stopWaiting ends awaitHangup of c, and returns when ended is closed.
