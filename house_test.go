@@ -145,7 +145,7 @@ func TestAliases(t *testing.T) {
 		reflect.TypeFor[viaduct.SizeError](), reflect.TypeFor[viaduct.ProtocolError](),
 		reflect.TypeFor[viaduct.DownError](), reflect.TypeFor[viaduct.ShutdownError](),
 	} {
-		comment := regexp.MustCompile(`(?m)((?:^//.*\n)+)type `+typ.Name()+` = `).FindStringSubmatch(string(text))
+		comment := regexp.MustCompile(`(?m)((?:^//.*\n)+)type ` + typ.Name() + ` = `).FindStringSubmatch(string(text))
 		require.NotNil(t, comment, "%s is no alias of errors.go", typ.Name())
 		shown := map[string]string{}
 		for line := range strings.Lines(comment[1]) {

@@ -3,7 +3,6 @@ package procspawn
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -19,19 +18,6 @@ import (
 // Without it the words go first. The child does not see them. The NUL in Here cannot occur in a
 // real argument.
 const Here = "\x00viaduct:here"
-
-// Self returns a Cmd for this very program, to be started as its own child. Its main, or TestMain
-// in a test binary, needs a branch for the child:
-//
-//	if procspawn.IsChild() { ... }
-func Self(args ...string) *exec.Cmd {
-	path, err := os.Executable()
-	cmd := exec.Command(path, args...)
-	if err != nil {
-		cmd.Err = fmt.Errorf("procspawn: the path of this program is not known: %w", err)
-	}
-	return cmd
-}
 
 // placeSentinel returns a copy of args with words put first behind the program's name, or in the
 // place of Here.

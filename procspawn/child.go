@@ -53,6 +53,7 @@ type inherited struct {
 	pipe    *pipes.Conn
 	err     error     // why there is no pipe
 	claimed time.Time // when this process first knew of its parent
+	starter int       // the process that has started this one: the parent, or one in between
 	shield  *shield
 
 	mu        sync.Mutex    // guards what follows
@@ -61,7 +62,9 @@ type inherited struct {
 	parent    *Exit         // what is told of the parent once it is gone
 	limit     time.Duration // Options.ExitTimeout: the default until Inherited is called
 	endedAt   time.Time     // when the link ended; zero before
-	timer     *time.Timer   // ends the process; nil before endedAt, and if limit is negative
+	closed    bool          // it was closed on this side
+	lookout   lookout
+	timer     *time.Timer // ends the process; nil before endedAt, and if limit is negative
 }
 
 // claim runs while the package is initialised, so that a child whose main takes its time, or never
@@ -79,6 +82,7 @@ func claim() *inherited {
 	c := &inherited{
 		err:     sentinel.Err,
 		claimed: time.Now(),
+		starter: os.Getppid(),
 		parent:  &Exit{Parent: true, Pid: os.Getppid(), Code: -1},
 		limit:   (*Options)(nil).exitTimeout(),
 	}
@@ -88,6 +92,7 @@ func claim() *inherited {
 	if c.err == nil {
 		c.shield = newShield()
 		c.pipe.Watch(func() { c.linkEnded() }) // until Inherited takes over
+		c.watch()
 	}
 	return c
 }
@@ -112,7 +117,7 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 	l := newLink(c.pipe)
 	l.explainEnd = func(err error, _ bool) error { return c.explainEnd(l, err) }
 	l.onLose = func() { c.linkEnded() }
-	l.onClose = c.shield.drop
+	l.onClose = c.linkClosed
 	if err := exchangeHellos(ctx, l, opts, inChild); err != nil {
 		return nil, fmt.Errorf("procspawn: handshake with the parent: %w", err)
 	}
@@ -152,6 +157,14 @@ func (c *inherited) explainEnd(l *Link, err error) error {
 	return c.linkEnded()
 }
 
+// linkClosed is called when the link is closed on this side.
+func (c *inherited) linkClosed() {
+	c.shield.drop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}
+
 // exitShare is how much of ExitTimeout passes before the process begins to exit. At the limit it is
 // gone.
 const exitShare = 0.75
@@ -162,11 +175,30 @@ func (c *inherited) linkEnded() *Exit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.endedAt.IsZero() {
-		c.endedAt = time.Now()
-		c.parent.Lifetime = c.endedAt.Sub(c.claimed)
-		c.setTimerLocked()
+		c.endLocked(time.Now())
 	}
 	return c.parent
+}
+
+// endLocked notes when the link has ended.
+func (c *inherited) endLocked(at time.Time) {
+	c.endedAt = at
+	c.parent.Lifetime = at.Sub(c.claimed)
+	c.setTimerLocked()
+}
+
+// linkState is handles.LinkState. Of a link that has ended although the parent lives it says that
+// the child is being stopped: the parent has closed the link, and a signal is its next step. A
+// parent that is gone may have died of the signal that has come here as well, and then there is
+// the time that ExitTimeout gives.
+func (c *inherited) linkState(link any) (stopped, outlived bool) {
+	if _, ok := link.(*Link); !ok || c == nil {
+		return false, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	outlived = c.limit < 0
+	return c.pipe.HungUp() && (outlived || os.Getppid() == c.starter), outlived
 }
 
 // setLimit is called by Inherited, when the options are known. The link may have ended by then.

@@ -47,6 +47,17 @@ var (
 		}
 		l := connect(opts)
 		out := os.NewFile(3, "out")
+		end := make(chan error, 1)
+		go func() {
+			_, err := readLink(l)
+			end <- err
+		}()
+		if args[0] == "starves" {
+			for reads := false; !reads; _, reads = child.pipe.Reading() {
+				runtime.Gosched()
+			}
+			starve()
+		}
 		fmt.Fprintln(out, os.Getpid())
 		switch args[0] {
 		case "spins":
@@ -61,11 +72,22 @@ var (
 			// Nothing in it runs: every signal is blocked, it is stopped, and wakes no more.
 			signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
 		}
-		_, err := readLink(l)
-		fmt.Fprintln(out, "saw:", err)
+		fmt.Fprintln(out, "saw:", <-end)
 		select {}
 	})
 )
+
+// starve has so much to compute, on one processor, that each goroutine waits for 2 s for its turn.
+func starve() {
+	runtime.GOMAXPROCS(1)
+	for range 200 {
+		go func() {
+			for i := 0; ; i++ {
+				runtime.KeepAlive(i)
+			}
+		}()
+	}
+}
 
 // startOrphan starts a child whose parent is p, which the test can kill; out ends when both have
 // ended.
@@ -128,6 +150,59 @@ func TestParentDies(t *testing.T) {
 			assert.Less(t, gone, time.Second+load)
 		})
 	}
+}
+
+// TestParentDiesStarved: the child computes with 200 goroutines on one processor, and is gone within
+// a second all the same. In most cases it has even seen why.
+func TestParentDiesStarved(t *testing.T) {
+	noLeaks(t)
+	const times = 5
+	saw := 0
+	for range times {
+		p, _, out := startOrphan(t, EndWithParent, "starves")
+		busy := watchLoad()
+		begin := time.Now()
+		require.NoError(t, p.cmd.Process.Kill())
+		rest, err := io.ReadAll(out)
+		took, load := time.Since(begin), busy()
+		require.NoError(t, err)
+		assert.Less(t, took, time.Second+load)
+		if string(rest) == fmt.Sprintf("saw: parent %d is gone\n", p.Pid()) {
+			saw++
+		} else {
+			assert.Empty(t, rest)
+		}
+	}
+	assert.Greater(t, saw, times/2)
+}
+
+// The starves early helper does so before it connects.
+var _ = helper("starves early", func([]string) {
+	out := os.NewFile(3, "out")
+	starve()
+	fmt.Fprintln(out, os.Getpid())
+	select {}
+})
+
+// TestParentDiesStarvedEarly: so is one that has not connected.
+func TestParentDiesStarvedEarly(t *testing.T) {
+	noLeaks(t)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	cmd := selfCmd("middle", strconv.Itoa(int(EndWithParent)), "starves early")
+	cmd.ExtraFiles = []*os.File{w}
+	p := startChild(t, cmd, nil)
+	w.Close()
+	out := bufio.NewReader(r)
+	_, err = out.ReadString('\n')
+	require.NoError(t, err)
+	busy := watchLoad()
+	begin := time.Now()
+	require.NoError(t, p.cmd.Process.Kill())
+	_, err = io.ReadAll(out)
+	require.NoError(t, err)
+	assert.Less(t, time.Since(begin), time.Second+busy())
 }
 
 // TestKillWithParent: the child is stopped, and ignores what it can.

@@ -50,11 +50,17 @@
 //     this side first, or if an option says so (Options.ParentDeath of the parent, ExitTimeout of
 //     the child). Once Inherited has returned, it is a Read or Write of the link that notices:
 //     keep a Read going.
+//   - That holds for a program that computes with many more goroutines than processors, too, in
+//     which a reader that is ready waits for seconds for its turn. On Unix four looks a second see
+//     to it. If the turn of what is to be called then does not come in time, the process exits
+//     without. On Windows such a child is late by as much as its scheduler is, some 10 ms for each
+//     goroutine that computes: have the parent set KillWithParent.
 //   - SIGPIPE is caught by signal.Notify, so printing to a broken stdout or stderr fails with an
 //     error instead of killing the process while it cleans up.
 //   - SIGINT and SIGHUP, which a terminal sends to the parent as well, are caught while the link
 //     is up, so that the parent can end the child in order. The program's own signal.Notify works
 //     as ever, and programs that the child starts are not affected.
+//   - SIGTERM is left alone: it is package rpcpipe that catches it while a child is linked.
 //   - What the runtime prints in a crash goes to the parent besides stderr. (A program that calls
 //     debug.SetCrashOutput takes that over.)
 //   - Start refuses to work until the child has connected. A program that starts itself, and does
@@ -83,6 +89,13 @@
 // The signals come when the process dies that called Start. A program in between that starts the
 // child by fork (most exec instead) gets them itself. One that changes its user (sudo) loses them.
 //
+// A child of viaduct must not execute itself, or another program, in its own place (syscall.Exec)
+// before it has connected: the link does not survive that, and the program that follows would take
+// itself for a parent, and might start itself for ever. On Linux, with EndWithParent, the signal
+// for the parent's death tells that program what it is, if it was the first thread that executed
+// it: IsChild is true then, and Inherited and Start fail. Elsewhere nothing tells. (env, sh and
+// other programs that do not use this package hand the link on.)
+//
 // # What differs on Windows
 //
 //	                        Unix                         Windows
@@ -107,6 +120,8 @@
 //	terminal signals        SIGINT, SIGHUP               Ctrl-C and Ctrl-Break (os.Interrupt); the
 //	                                                     end of the console or session (SIGTERM),
 //	                                                     after which 5 s are left
+//	a child that computes   is gone in time              is late by its scheduler, if that has
+//	                                                     many more goroutines than processors
 //	printing to a broken    SIGPIPE, which is caught     an error
 //	stdout
 //	before Inherited        the link is watched for      the parent's hello is read ahead, and the

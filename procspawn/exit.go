@@ -67,6 +67,28 @@ type Exit struct {
 	Step     Step          // the last step of stopping that was taken before its end
 	Lifetime time.Duration // from its start to its end; of a parent: how long this child knew it
 
+	// UserTime and SystemTime are how long it has computed, itself and in the kernel, all its
+	// threads together. On Unix what it has started and waited for counts with it.
+	UserTime, SystemTime time.Duration
+
+	// PeakMemory is the most memory that the process has held at one time (resident, not swapped
+	// out), in bytes, without that of processes it has started; 0 if it is not known. Only Linux
+	// tells, and only of a process that lives. So it is what was read when the child had started,
+	// and again when the link was closed on either side and before each step of stopping: of a
+	// child that has exited by itself or was killed by others, what it has held later is missing.
+	// In such a case the figure that the system has at the end is taken, which counts what the
+	// child has waited for with it, but only if it is well above the peak of this process, with
+	// which it begins.
+	PeakMemory int64
+
+	// OutOfMemory says that the system has killed the process for lack of memory. It is known on
+	// Linux, where the memory of control groups is accounted for: a process of the group in which
+	// the child was started was killed so meanwhile, and that was none of our other children. If
+	// it was another process of the group, while somebody killed the child in other ways, nobody
+	// can tell. False if it is not known: elsewhere, in the root group, and if the child was moved
+	// to another group.
+	OutOfMemory bool
+
 	// Stderr and Stdout hold the last 64 KiB of what the process wrote there, if that was captured.
 	// Stderr is, unless Cmd.Stderr was an *os.File. Stdout is if Cmd.Stdout was nil. With
 	// Options.Stdio Stdout holds what came before the hello.
@@ -120,7 +142,11 @@ func (e *Exit) outcome(when string) string {
 		if when != "" {
 			when = " ended" + when
 		}
-		return fmt.Sprintf("%s: signal: %v", when, e.Signal)
+		text := fmt.Sprintf("%s: signal: %v", when, e.Signal)
+		if e.OutOfMemory {
+			text += " (out of memory)"
+		}
+		return text
 	}
 	if e.alive {
 		return fmt.Sprintf(" has not ended%s", when)

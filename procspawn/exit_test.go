@@ -19,6 +19,7 @@ func TestExitError(t *testing.T) {
 		{Exit{Pid: 123, Code: 2, Stderr: []byte("one\ntwo\n\n")}, "child 123 exited: exit status 2; stderr: one / two"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill}, "child 123: signal: killed"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Step: StepKill, By: ByStop}, "child 123: signal: killed (stopped by: kill)"},
+		{Exit{Pid: 123, Code: -1, Signal: os.Kill, OutOfMemory: true, By: BySignal, Stderr: []byte("x")}, "child 123: signal: killed (out of memory); stderr: x"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, Cause: context.Canceled}, "child 123: signal: killed (context canceled)"},
 		{Exit{Pid: 123, Code: -1, Signal: os.Kill, By: ByContext}, "child 123: signal: killed (the context of its command ended)"},
 		{Exit{Pid: 123, Code: 1, Step: StepShutdown, By: ByStop}, "child 123 exited: exit status 1 (stopped by: shutdown)"},

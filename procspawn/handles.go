@@ -7,5 +7,6 @@ func init() {
 	handles.SetHello = func(opts any, h handles.Hello) { opts.(*Options).hello = h }
 	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
 	handles.Lost = func(link any) { link.(*Link).lose() }
+	handles.LinkState = func(link any) (stopped, outlived bool) { return child.linkState(link) }
 	handles.Stopping = func(process, step any) { process.(*Process).noteStep(step.(Step)) }
 }

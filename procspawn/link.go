@@ -25,8 +25,8 @@ type Link struct {
 	// beforeHello keeps what comes before the hello of the other side; nil if nothing may.
 	beforeHello *capture.Tail
 
-	// In a child, nil elsewhere: called by Close, once, and by lose.
-	onClose, onLose func()
+	onClose func() // called by Close, once; may be nil
+	onLose  func() // in a child, nil elsewhere: called by lose
 
 	// Written before the Link is handed out.
 	remote  Hello

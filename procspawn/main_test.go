@@ -92,8 +92,14 @@ func echo(t testing.TB, p *Process, text string) {
 	t.Helper()
 	_, err := io.WriteString(p.Link(), text)
 	require.NoError(t, err)
+	expect(t, p, text)
+}
+
+// expect verifies that p's child says text next.
+func expect(t testing.TB, p *Process, text string) {
+	t.Helper()
 	got := make([]byte, len(text))
-	_, err = io.ReadFull(p.Link(), got)
+	_, err := io.ReadFull(p.Link(), got)
 	require.NoError(t, err)
 	require.Equal(t, text, string(got))
 }

@@ -96,8 +96,9 @@ type ParentDeath uint8
 
 const (
 	// EndWithParent: the child sees the end of its link, runs its callback and exits, within its
-	// Options.ExitTimeout. On Linux and FreeBSD a SIGCONT from the kernel wakes it if it is
-	// stopped.
+	// Options.ExitTimeout, also if it computes with hundreds of goroutines on one processor (not on
+	// Windows). On Linux and FreeBSD a SIGCONT from the kernel wakes it if it is stopped. What must
+	// be gone at once, whatever it does, is for KillWithParent.
 	EndWithParent ParentDeath = iota
 
 	// KillWithParent: the system kills the child at once. Only on Linux, FreeBSD and Windows:

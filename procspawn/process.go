@@ -3,12 +3,14 @@ package procspawn
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"sync"
 	"time"
 
 	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 	"github.com/viaduct-go/viaduct/procspawn/internal/family"
+	"github.com/viaduct-go/viaduct/procspawn/internal/memory"
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
 
@@ -25,6 +27,7 @@ type Process struct {
 	streams     capture.Streams
 	processTree family.Tree
 	cancel      cancelling
+	memory      memory.Record
 	started     time.Time
 
 	// Closed by reap, in this order.
@@ -38,6 +41,7 @@ type Process struct {
 
 	mu      sync.Mutex // guards what follows
 	step    Step       // the last step of stopping that was taken before the end
+	before  Step       // the one before that
 	over    bool       // the process has exited: step stays as it is
 	killErr error      // why it could not be killed
 }
@@ -69,10 +73,10 @@ const grace = 50 * time.Millisecond
 // reap is the goroutine that waits for the child and reports its end.
 func (p *Process) reap() {
 	var end time.Time
-	var step Step
+	var step, before Step
 	err := p.processTree.Wait(func() {
 		end = time.Now()
-		step = p.lastStep()
+		step, before = p.lastSteps()
 		close(p.exited)
 	})
 	p.pipe.Expire(end.Add(grace))
@@ -86,6 +90,10 @@ func (p *Process) reap() {
 	}
 	if p.cmd.ProcessState != nil {
 		exit.Code, exit.Signal = p.processTree.Status()
+		exit.UserTime, exit.SystemTime = p.cmd.ProcessState.UserTime(), p.cmd.ProcessState.SystemTime()
+		if step == StepKill && exit.Signal != os.Kill {
+			exit.Step = before // it had ended before the kill could end it
+		}
 	}
 	cancelled, failed := p.cancel.outcome(end)
 	var status *exec.ExitError
@@ -97,6 +105,8 @@ func (p *Process) reap() {
 	}
 	exit.keep(p.streams.Report(exit.Code, exit.Signal))
 	exit.By = endedBy(exit, cancelled)
+	killed := exit.By == BySignal && exit.Signal == os.Kill
+	exit.PeakMemory, exit.OutOfMemory = p.memory.End(p.cmd.ProcessState, killed)
 	if p.opts.pending != nil {
 		for _, call := range p.opts.pending() {
 			exit.Pending = append(exit.Pending, PendingCall(call))
@@ -122,25 +132,36 @@ func endedBy(e *Exit, cancelled bool) By {
 	return ByItself
 }
 
-// lastStep returns the step that has ended the child. From now on noteStep changes nothing.
-func (p *Process) lastStep() Step {
+// lastSteps returns the step that has ended the child, and the one before it. From now on noteStep
+// changes nothing.
+func (p *Process) lastSteps() (last, before Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
-	if p.step == StepNone && p.link.ended.Load() == endedHere {
-		return StepCloseLink // by Stop, or by whoever has the Link
+	last, before = p.step, p.before
+	if p.link.ended.Load() == endedHere { // by Stop, or by whoever has the Link
+		switch {
+		case last == StepNone:
+			last = StepCloseLink
+		case before == StepNone && last > StepCloseLink:
+			before = StepCloseLink
+		}
 	}
-	return p.step
+	return last, before
 }
 
 // noteStep notes, for the Exit, a step of stopping that is about to be taken.
 func (p *Process) noteStep(s Step) {
+	p.sampleMemory()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.over {
-		p.step = max(p.step, s)
+	if !p.over && s > p.step {
+		p.step, p.before = s, p.step
 	}
 }
+
+// sampleMemory takes note of the child's memory, unless it has ended.
+func (p *Process) sampleMemory() { p.processTree.WhileOwn(p.memory.Sample) }
 
 // errExited is for a Write, which does not wait until the Exit is complete.
 var errExited = errors.New("procspawn: the child has exited")
@@ -149,7 +170,9 @@ var errExited = errors.New("procspawn: the child has exited")
 // from two places, in either order. A reader of the link waits for the other one, as everybody
 // above wants to know how the child has ended.
 func (p *Process) explainEnd(err error, mayWait bool) error {
-	p.link.ended.CompareAndSwap(endedNot, endedThere)
+	if p.link.ended.CompareAndSwap(endedNot, endedThere) {
+		p.sampleMemory() // it may have closed the link and live on
+	}
 	if mayWait {
 		t := time.NewTimer(grace)
 		defer t.Stop()

@@ -55,14 +55,6 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { select {} }
 
-func expect(t *testing.T, p *Process, text string) {
-	t.Helper()
-	got := make([]byte, len(text))
-	_, err := io.ReadFull(p.Link(), got)
-	require.NoError(t, err)
-	require.Equal(t, text, string(got))
-}
-
 func TestTerminalSignals(t *testing.T) {
 	t.Run("linked", func(t *testing.T) {
 		noLeaks(t)

@@ -13,6 +13,8 @@ import (
 // slack is how long d may take: the race detector is slow to start and exit.
 func slack(d time.Duration) time.Duration { return 2 * d }
 
+const raceDetector = true
+
 // manyChildren is how many are started at the same time: the race detector makes each ten times as
 // dear.
 const manyChildren = 40

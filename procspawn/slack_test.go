@@ -11,6 +11,8 @@ import (
 // slack is how long d may take.
 func slack(d time.Duration) time.Duration { return d }
 
+const raceDetector = false
+
 // manyChildren is how many are started at the same time.
 const manyChildren = 200
 

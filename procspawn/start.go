@@ -28,7 +28,11 @@ import (
 // with it. A child that leaves something behind, or is to live on itself, needs files there, such
 // as os.DevNull.
 //
-// A Cmd.Cancel that sends SIGINT does not end a child that is linked: see Options.DieOnInterrupt.
+// The context of exec.CommandContext kills the child when it ends, at once, whatever is in flight.
+// It is not the place for a context of signal.NotifyContext: Ctrl-C, or SIGTERM, would then kill
+// every child before main has had a chance to end it in order. Start such children by exec.Command,
+// wait for that context in main, and then call Stop, or Shutdown of rpcpipe. A Cmd.Cancel that
+// sends SIGINT does not end a child that is linked: see Options.DieOnInterrupt.
 //
 // On Linux and FreeBSD, unless Options.ParentDeath is Detach, the system sends the child a signal
 // when its parent dies. For that the child is forked in a thread that is kept as long. What is
@@ -37,11 +41,20 @@ import (
 // SysProcAttr.Ptrace is refused: it would stop the child for a tracer that is not there yet.
 //
 // If the program cannot be started the error is that of Cmd.Start. If it was started and does not
-// become a child with a link, it is a *StartError. In a process that was itself started as a child
-// and has not connected to its parent it is ErrUnconnected.
+// become a child with a link, it is a *StartError. Either needs a new Cmd to try again, as with
+// package os/exec: the pipes of this one are closed. What Start refuses before that, because of the
+// context, the options, or a field of cmd that does not go with them, leaves cmd untouched, its
+// pipes included: it can be used again, or its pipes are to be closed.
+//
+// A program that this process has just written can be refused as syscall.ETXTBSY ("text file
+// busy"): another goroutine has started a process meanwhile, which has the file open for writing
+// until it executes its program. That is over in some milliseconds: make a new Cmd and try again.
+// It does not happen where the file was written by another program, such as go build or cp.
+//
+// In a process that was itself started as a child and has not connected to its parent the error is
+// ErrUnconnected.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) {
 	if err := mayStart(ctx, opts); err != nil {
-		closePipesOf(cmd)
 		return nil, err
 	}
 	p, err := launch(cmd, opts)
@@ -51,6 +64,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Process, error) 
 	if err := exchangeHellos(ctx, p.link, opts, inParent); err != nil {
 		return nil, p.giveUp(ctx, err)
 	}
+	p.processTree.WhileOwn(p.memory.Settle)
 	return p, nil
 }
 
@@ -67,18 +81,6 @@ func mayStart(ctx context.Context, opts *Options) error {
 	return nil
 }
 
-// closePipesOf closes what Cmd.StdinPipe and the like have made for a command that is not started.
-// Only a Cmd.Start that fails does so.
-func closePipesOf(cmd *exec.Cmd) {
-	if cmd.Process != nil { // somebody has started it
-		return
-	}
-	err := cmd.Err
-	cmd.Err = errors.New("procspawn: not started")
-	cmd.Start()
-	cmd.Err = err
-}
-
 func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 	p := &Process{
 		cmd:      cmd,
@@ -93,12 +95,15 @@ func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 	if err := p.start(); err != nil {
 		return nil, err
 	}
+	p.memory.Begin(p.Pid())
 	p.streams.Run()
 	go p.reap()
 	return p, nil
 }
 
-// start starts the process with its link and its streams. If it fails nothing is left of these.
+// start starts the process with its link and its streams. If it fails nothing is left of these, and
+// cmd is as it was: what Cmd.StdinPipe and the like have made for it is closed by Cmd.Start alone,
+// where that fails.
 func (p *Process) start() (err error) {
 	cmd := p.cmd
 	defer restore(cmd)()
@@ -106,7 +111,6 @@ func (p *Process) start() (err error) {
 	defer func() {
 		if err != nil {
 			cmd.Cancel = cancel
-			closePipesOf(cmd)
 			p.streams.Abandon()
 			if p.pipe != nil {
 				p.pipe.Close()
@@ -140,6 +144,7 @@ func (p *Process) start() (err error) {
 	}
 	p.link = newLink(p.pipe)
 	p.link.explainEnd = p.explainEnd
+	p.link.onClose = p.sampleMemory
 	if p.opts.Stdio {
 		p.link.beforeHello = p.streams.KeepStdout()
 	}
@@ -217,18 +222,4 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 		exit.Stdout, _ = p.link.beforeHello.Bytes()
 	}
 	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path), stdio: p.opts.Stdio}
-}
-
-// isSelf reports whether path is this very program.
-func isSelf(path string) bool {
-	self, err := os.Executable()
-	if err != nil {
-		return false
-	}
-	a, err := os.Stat(self)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(path)
-	return err == nil && os.SameFile(a, b)
 }

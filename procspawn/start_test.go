@@ -232,31 +232,3 @@ func TestExtraFilesKeepTheirNumbers(t *testing.T) {
 	assert.Equal(t, "3 three <nil>\n5 five <nil>\n", string(b))
 	p.Stop()
 }
-
-// TestRefusedStartClosesPipes: those that the caller has made by the Cmd's own methods.
-func TestRefusedStartClosesPipes(t *testing.T) {
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	for name, start := range map[string]func(*exec.Cmd) error{
-		"options": func(c *exec.Cmd) error { _, err := Start(t.Context(), c, &Options{Env: []string{"="}}); return err },
-		"versions": func(c *exec.Cmd) error {
-			_, err := Start(t.Context(), c, &Options{MinVersion: "2", MaxVersion: "1"})
-			return err
-		},
-		"context":     func(c *exec.Cmd) error { _, err := Start(over, c, nil); return err },
-		"standard io": func(c *exec.Cmd) error { _, err := Start(t.Context(), c, &Options{Stdio: true}); return err },
-		"directory":   func(c *exec.Cmd) error { c.Dir = "/no/such"; _, err := Start(t.Context(), c, nil); return err },
-		"program":     func(c *exec.Cmd) error { c.Path = "/no/such"; _, err := Start(t.Context(), c, nil); return err },
-	} {
-		t.Run(name, func(t *testing.T) {
-			noLeaks(t)
-			cmd := selfCmd("echo")
-			_, err := cmd.StderrPipe()
-			require.NoError(t, err)
-			_, err = cmd.StdinPipe()
-			require.NoError(t, err)
-			require.Error(t, start(cmd))
-			require.NoError(t, cmd.Err)
-		})
-	}
-}

@@ -38,14 +38,28 @@ func (p *Process) Stop() *Exit {
 	return p.wait()
 }
 
-// kill kills the child at once.
-func (p *Process) kill() {
+// Kill kills the child at once, and with Options.Group all that it has started, without the steps
+// of Stop before that. Its Exit then has By ByStop and Step StepKill, unless it had ended already.
+// Kill does not wait for the end: Done tells of it, and Stop is needed in any case. The error is
+// os.ErrProcessDone if the child is known to have ended, or says why it cannot be killed.
+func (p *Process) Kill() error {
+	select {
+	case <-p.exited:
+		return os.ErrProcessDone
+	default:
+		return p.kill()
+	}
+}
+
+func (p *Process) kill() error {
 	p.noteStep(StepKill)
-	if err := p.processTree.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	err := p.processTree.Kill()
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.killErr = err
 	}
+	return err
 }
 
 // waitExit waits for the child's end, and says whether it came in time.

@@ -32,6 +32,7 @@ const (
 // config is Options as the layers below want them.
 type config struct {
 	opts     Options
+	remote   Remote // what the other side is, once that is known
 	endpoint endpoint.Config
 	link     duplex.Options
 	process  procspawn.Options
@@ -129,6 +130,7 @@ func encodingName(e viaduct.Encoding) string {
 
 // agree takes over what the other side has said of itself.
 func (c *config) agree(remote procspawn.Hello) {
+	c.remote = remoteOf(remote)
 	if remote.MaxMessage > 0 {
 		c.link.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}

@@ -133,6 +133,18 @@
 // A child that does not is ended within 1 s of the link's end, after its OnExit was called, unless
 // it has closed the link itself. See package procspawn for the limits and how to change them.
 //
+// The context of [exec.CommandContext] is for a child that may be killed: it is, without any of
+// these steps, when the context ends. One of [signal.NotifyContext] is not for it, but for main to
+// wait for before it calls Shutdown: see the example of [Start].
+//
+// SIGTERM is often sent to parent and child at the same time: by a service manager, or to a process
+// group. A child that is linked does not die of it at once. It goes on serving for 2 s, in which
+// its parent can finish what it needs the child for, and call Shutdown or Close. Then the child
+// calls Shutdown itself, for 5 s at most, and dies of the signal. When the link has ended the
+// signal works at once again. A program with a handler of its own, by [signal.Notify] or
+// [signal.NotifyContext], which would be undone, sets Options.HandlesSIGTERM. Programs that the
+// child starts are not affected. On Windows there is no such signal.
+//
 // # Who runs
 //
 //	goroutine            started by   ends with                  does
@@ -142,6 +154,7 @@
 //	supervisor           Start, ...   Wait                       the order of the end, below
 //	waiter (parent)      Start        the child                  waits for the process
 //	drains (parent)      Start        the child                  read its stderr, stdout and crash output
+//	SIGTERM (child)      Connect      the link                   waits for the signal
 //	starter (parent)     Start        the last child             a thread that forks: parent-death signals follow it
 //	reporter             Logger       a moment later             tells the Logger, which may be slow
 //

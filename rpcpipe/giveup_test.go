@@ -14,19 +14,19 @@ import (
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
-// Slow is a service whose method takes a millisecond.
-type Slow struct{ handled atomic.Int64 }
+// Lagging is a service whose method takes a millisecond.
+type Lagging struct{ handled atomic.Int64 }
 
-func (s *Slow) Note(int, *int) error { s.work(); return nil }
+func (s *Lagging) Note(int, *int) error { s.work(); return nil }
 
-func (s *Slow) work() {
+func (s *Lagging) work() {
 	<-time.After(time.Millisecond)
 	s.handled.Add(1)
 }
 
 // requireEnds ends the link, waits for a, whose handlers are s, and checks that hardly anything is
 // handled from then on.
-func (s *Slow) requireEnds(t *testing.T, a, b *rpcpipe.Peer) {
+func (s *Lagging) requireEnds(t *testing.T, a, b *rpcpipe.Peer) {
 	t.Helper()
 	synctest.Wait() // until all has arrived
 	begin := time.Now()
@@ -43,7 +43,7 @@ func (s *Slow) requireEnds(t *testing.T, a, b *rpcpipe.Peer) {
 // TestGiveUpLog: log records that a handler has not got when Wait gives up are dropped, and counted.
 func TestGiveUpLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := new(Slow)
+		s := new(Lagging)
 		a, b := rpcpipe.Pair(&rpcpipe.Options{LogHandler: handlerFunc(func(context.Context, slog.Record) { s.work() })}, nil)
 		const n = 5000
 		logMany(slog.New(b.LogHandler(nil)), n)
@@ -57,12 +57,12 @@ func TestGiveUpLog(t *testing.T) {
 func TestGiveUpNotes(t *testing.T) {
 	for _, concurrent := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			s, server := new(Slow), rpc.NewServer()
+			s, server := new(Lagging), rpc.NewServer()
 			require.NoError(t, server.Register(s))
 			a, b := rpcpipe.Pair(&rpcpipe.Options{Server: server, ConcurrentNotify: concurrent, MaxHandlers: 1}, nil)
 			const n = 1000
 			for i := range n {
-				require.NoError(t, b.Notify(t.Context(), "Slow.Note", i))
+				require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
 			}
 			s.requireEnds(t, a, b)
 			stats := a.Stats().Served
@@ -77,13 +77,13 @@ func TestGiveUpNotes(t *testing.T) {
 // TestGiveUpNothing: what is handled in time is not dropped.
 func TestGiveUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, server := new(Slow), rpc.NewServer()
+		s, server := new(Lagging), rpc.NewServer()
 		require.NoError(t, server.Register(s))
 		a, b := rpcpipe.Pair(&rpcpipe.Options{Server: server, LogHandler: handlerFunc(func(context.Context, slog.Record) { s.work() })}, nil)
 		const n = 200
 		logMany(slog.New(b.LogHandler(nil)), n)
 		for i := range n {
-			require.NoError(t, b.Notify(t.Context(), "Slow.Note", i))
+			require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
 		}
 		require.NoError(t, b.Close())
 		require.NoError(t, a.Wait())

@@ -39,7 +39,8 @@ var mayImport = map[string][]string{
 	modulePath + "/duplex": {inner + "handles"},
 	modulePath + "/procspawn": {
 		inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
-		modulePath + "/procspawn/internal/pipes", modulePath + "/procspawn/internal/sentinel",
+		modulePath + "/procspawn/internal/memory", modulePath + "/procspawn/internal/pipes",
+		modulePath + "/procspawn/internal/sentinel",
 	},
 
 	inner + "endpoint": {inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
@@ -56,6 +57,7 @@ var mayImport = map[string][]string{
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
 	modulePath + "/procspawn/internal/family":   {sysModule},
+	modulePath + "/procspawn/internal/memory":   {},
 	modulePath + "/procspawn/internal/pipes":    {sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},
 	modulePath + "/duplex/model":                {}, // tests only

@@ -192,6 +192,12 @@ type Options struct {
 	// own.
 	ExitTimeout time.Duration
 
+	// HandlesSIGTERM says that this program handles SIGTERM itself, by [signal.Notify] or
+	// [signal.NotifyContext]: it is left alone. Default: from Connect to the end of the link the
+	// signal has the child serve for up to 2 s more, until the parent shuts the link down, then
+	// call Shutdown, for up to 5 s, and then die of it, whatever handlers the program has.
+	HandlesSIGTERM bool
+
 	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the
 	// parent, which they reach as well, is to end it in order.
 	DieOnInterrupt bool

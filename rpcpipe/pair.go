@@ -2,6 +2,7 @@ package rpcpipe
 
 import (
 	"net"
+	"os"
 
 	"github.com/viaduct-go/viaduct/procspawn"
 )
@@ -20,9 +21,13 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	return newPeer(one, nil, x), newPeer(other, nil, y)
 }
 
-// hello is what the other side is told, as far as agree needs it.
+// hello is what the other side is told, as far as agree, and users, need it.
 func (c *config) hello() procspawn.Hello {
 	return procspawn.Hello{
+		Name:       c.opts.Name,
+		AppVersion: c.opts.Version,
+		Lang:       "go",
+		Pid:        os.Getpid(),
 		MaxMessage: uint64(c.opts.MaxMessage),
 		Bodies:     []string{bodyGob},
 		Features:   c.opts.features(),

@@ -20,7 +20,8 @@ type Peer struct {
 	conn     *duplex.Conn       // nil on a bare connection
 	link     io.ReadWriteCloser // below
 	process  *procspawn.Process // nil in the child and without a process
-	up       chan struct{}      // closed when endpoint is set
+	remote   Remote
+	up       chan struct{} // closed when endpoint is set
 
 	reaped chan struct{} // closed when exit is set
 	exit   *procspawn.Exit
@@ -69,11 +70,12 @@ func (p *Peer) Notify(ctx context.Context, serviceMethod string, args any) error
 func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
-// link. It has net/rpc's own limits: a reply that cannot be decoded ends that client, and all its
+// link: see OwnedClient. It has net/rpc's own limits: a reply that cannot be decoded ends that client, and all its
 // calls, though nobody else's.
 func (p *Peer) Client() *rpc.Client { return p.endpoint.Client() }
 
-// Process returns the child, nil in the child itself and for a Peer without a process.
+// Process returns the child, nil in the child itself and for a Peer without a process. It has its
+// number, a Kill without the steps of Close, and, when it has ended, its [procspawn.Exit].
 func (p *Peer) Process() *procspawn.Process { return p.process }
 
 // Ping asks the other side for an answer and returns how long that took, however busy its handlers

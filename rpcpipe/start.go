@@ -14,7 +14,13 @@ import (
 )
 
 // Start starts cmd as a child and connects to it. ctx bounds the start, in addition to
-// Options.HandshakeTimeout, not the life of the child; for that use [exec.CommandContext].
+// Options.HandshakeTimeout, not the life of the child; for that use [exec.CommandContext], which
+// kills it, at once, when its context ends. So a child that is to end in order, when Ctrl-C or
+// SIGTERM comes, must not have the context of [signal.NotifyContext] there: start it by
+// [exec.Command], wait for that context, and call Shutdown. See the example.
+//
+// A Cmd that was refused before the system was asked to start it, because of ctx or opts, is as it
+// was and can be used again. Otherwise another attempt needs a new Cmd.
 //
 // If the program cannot be started, the error is that of cmd.Start. If it does not connect or is
 // refused, it is a [*procspawn.StartError], and no process is left. cmd.Stderr nil means that the
@@ -43,14 +49,22 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 // Connect connects a child to the parent that started it. ctx bounds the handshake, in addition to
 // Options.HandshakeTimeout. In a process that was not started by Start it returns
 // [procspawn.ErrNotChild], and the program can go on as an ordinary one.
+//
+// In a child it catches SIGTERM until the link has ended: see Options.HandlesSIGTERM. If the signal
+// comes while Connect is at work and no link comes about, it ends the process then.
 func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
+	term := catchTermination(&c.opts)
 	link, err := procspawn.Inherited(ctx, &c.process)
 	if err != nil {
+		term.abandon()
 		return nil, err
 	}
 	c.agree(link.Remote())
 	p := newPeer(link, nil, c)
+	if term != nil {
+		p.shutdowns.start(func() { term.run(p) })
+	}
 	p.awaitReady(ctx)
 	return p, nil
 }
@@ -101,6 +115,7 @@ func newPeer(link io.ReadWriteCloser, process *procspawn.Process, c *config) *Pe
 func preparePeer(link io.ReadWriteCloser, c *config) *Peer {
 	return &Peer{
 		opts:   c.opts,
+		remote: c.remote,
 		link:   link,
 		up:     make(chan struct{}),
 		reaped: make(chan struct{}),

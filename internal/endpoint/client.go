@@ -12,10 +12,13 @@ import (
 )
 
 // Client is rpcpipe.Peer.Client.
-func (e *Endpoint) Client() *rpc.Client {
+func (e *Endpoint) Client() *rpc.Client { return rpc.NewClientWithCodec(e.ClientCodec()) }
+
+// ClientCodec returns what a client calls through. Closing it ends the calls of that client alone.
+func (e *Endpoint) ClientCodec() rpc.ClientCodec {
 	c := &clientCodec{e: e, more: make(chan struct{}, 1)}
 	c.open, c.close = context.WithCancel(context.Background())
-	return rpc.NewClientWithCodec(c)
+	return c
 }
 
 // clientCodec is an rpc.ClientCodec that makes its calls through an Endpoint.

@@ -21,5 +21,6 @@ var (
 	SetHello   func(opts any, h Hello)                      // in a *procspawn.Options, before Start, Inherited or Handshake
 	SetPending func(opts any, pending func() []PendingCall) // in a *procspawn.Options: asked when a child has ended
 	Lost       func(link any)                               // closes a *procspawn.Link that is of no more use although neither side has closed it
+	LinkState  func(link any) (stopped, outlived bool)      // of a child's *procspawn.Link: it has ended and nothing but a signal ends the process; the process goes on without it
 	Stopping   func(process, step any)                      // notes in a *procspawn.Process the procspawn.Step about to be taken
 )

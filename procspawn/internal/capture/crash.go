@@ -77,14 +77,15 @@ func (c *crashScan) bytes() []byte {
 // wholeCrash puts a crash together. If something came through the crash pipe, out, that is the
 // crash; it begins with an empty line if it lacks those that name a fatal error, which were then
 // found in stderr. If nothing came, the crash is what was found in stderr, provided that the
-// program has ended like one that crashes and that there are stacks.
+// program has ended like one that crashes and that there are stacks. The runtime's own stack is all
+// there is of a crash before the first goroutine runs, when memory is too short to begin, say.
 func wholeCrash(out, found []byte, crashed bool) []byte {
 	switch {
 	case len(out) > 0 && out[0] == '\n':
 		return append(crashHead(found), out...)
 	case len(out) > 0:
 		return out
-	case crashed && bytes.Contains(found, []byte("\ngoroutine ")):
+	case crashed && (bytes.Contains(found, []byte("\ngoroutine ")) || bytes.Contains(found, []byte("\nruntime stack:\n"))):
 		return found
 	}
 	return nil

@@ -17,6 +17,11 @@ func TestCrashScan(t *testing.T) {
 		{"panic: old\npanic: new\n\ngoroutine 1 [running]:\n", "panic: new\n\ngoroutine 1 [running]:\n", "panic: new"},
 		{"runtime: log\nx\nruntime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "runtime: 1\nruntime: 2\nfatal error: f\n\nruntime stack:\ngoroutine 1:\n", "fatal error: f"},
 		{"SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit\nPC=1\n\ngoroutine 0 [idle]:", "SIGQUIT: quit"},
+		{"fatal error: f\n\nruntime stack:\nruntime.throw()\n", "fatal error: f\n\nruntime stack:\nruntime.throw()\n", "fatal error: f"},
+		{"fatal error: f\nruntime: panic before malloc heap initialized\n\nruntime stack:\nx\n", "fatal error: f\nruntime: panic before malloc heap initialized\n\nruntime stack:\nx\n", "fatal error: f"},
+		{"runtime: out of memory\nfatal error: out of memory\n\nruntime stack:\nx\n", "runtime: out of memory\nfatal error: out of memory\n\nruntime stack:\nx\n", "fatal error: out of memory"},
+		{"runtime stack:\nx\n", "", ""},
+		{"fatal error: f\nthe runtime stack:\n", "", ""},
 		{"SIGNALS are no crash\ngoroutine 0 [idle]:", "", ""},
 	} {
 		for size := 1; size <= len(tt.stderr); size++ {

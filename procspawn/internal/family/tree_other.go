@@ -15,5 +15,6 @@ func (*Tree) Start(*exec.Cmd, Options) error { return errors.ErrUnsupported }
 func (*Tree) Wait(func()) error              { return errors.ErrUnsupported }
 func (*Tree) Terminate() error               { return errors.ErrUnsupported }
 func (*Tree) Kill() error                    { return errors.ErrUnsupported }
+func (*Tree) WhileOwn(func())                {}
 func (*Tree) HasExited() bool                { return false }
 func (*Tree) Status() (int, os.Signal)       { return -1, nil }

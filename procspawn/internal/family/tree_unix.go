@@ -85,6 +85,16 @@ func (t *Tree) leave() {
 	t.gone = true
 }
 
+// WhileOwn calls f while the number of the process is its own, or not at all. Wait does not get on
+// meanwhile.
+func (t *Tree) WhileOwn(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.gone && t.cmd.Process != nil {
+		f()
+	}
+}
+
 // signalGroup sends sig to the group while that is ours.
 func (t *Tree) signalGroup(sig syscall.Signal) error {
 	t.mu.Lock()

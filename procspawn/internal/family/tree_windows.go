@@ -145,6 +145,9 @@ func (t *Tree) Kill() error {
 	return err
 }
 
+// WhileOwn would call f while the number of the process is its own. Nobody asks here.
+func (t *Tree) WhileOwn(func()) {}
+
 // HasExited reports whether the process has exited, be it waited for or not.
 func (t *Tree) HasExited() bool { return hasExited(t.cmd.Process.Pid) }
 

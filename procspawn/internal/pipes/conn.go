@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type Conn struct {
 	kept []byte
 
 	watch chan struct{} // closed when the watch has ended; nil: there was none
+
+	turns atomic.Uint64 // odd while a Read or a watch is at work: see Reading
 
 	writing sync.Mutex // held across a write: WriteNow would have to wait then
 }
@@ -38,6 +41,8 @@ func Inherited(r, w *os.File) (*Conn, error) {
 func newConn(r, w *os.File) *Conn { return &Conn{r: Reader{f: r}, w: w} }
 
 func (c *Conn) Read(p []byte) (int, error) {
+	c.turns.Add(1)
+	defer c.turns.Add(1)
 	if len(c.kept) > 0 {
 		n := copy(p, c.kept)
 		c.kept = c.kept[n:]
@@ -78,12 +83,21 @@ func (c *Conn) Expire(deadline time.Time) {
 // called once, and nobody may Read before Unwatch has returned.
 func (c *Conn) Watch(gone func()) {
 	c.watch = make(chan struct{})
+	c.turns.Add(1)
 	go func() {
 		defer close(c.watch)
+		defer c.turns.Add(1)
 		if awaitHangup(c) {
 			gone()
 		}
 	}()
+}
+
+// Reading reports whether a Read, or the watch, is at work, and which one: the number is another one
+// for the next. Only one may be at work at a time.
+func (c *Conn) Reading() (turn uint64, ok bool) {
+	turn = c.turns.Load()
+	return turn, turn%2 == 1
 }
 
 // Unwatch ends the watch and returns when it has ended, gone included.

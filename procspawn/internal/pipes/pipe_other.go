@@ -36,3 +36,7 @@ func readNow(f *os.File, p []byte) (int, error)  { return 0, nil }
 func awaitHangup(*Conn) bool                     { return false }
 func stopWaiting(_ *Conn, ended <-chan struct{}) { <-ended }
 func closePipe(f *os.File) error                 { return f.Close() }
+
+const TellsHangup = false
+
+func (*Conn) HungUp() bool { return false }

@@ -102,16 +102,34 @@ func awaitHangup(c *Conn) (hung bool) {
 	// The poller reports changes alone: bytes that arrive, which nobody reads, wake this a few
 	// times, and then the hang-up does.
 	err = rc.Read(func(fd uintptr) bool {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | pollHalfClosed}}
-		for {
-			if _, err := unix.Poll(fds, 0); err != unix.EINTR {
-				break
-			}
-		}
-		hung = fds[0].Revents&(unix.POLLHUP|unix.POLLERR|pollHalfClosed) != 0
+		hung = hungUp(fd)
 		return hung
 	})
 	return err == nil && hung
+}
+
+// TellsHangup says that HungUp can tell.
+const TellsHangup = true
+
+// hungUp reports whether nobody has the other end of a pipe open that is read here.
+func hungUp(fd uintptr) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | pollHalfClosed}}
+	for {
+		if _, err := unix.Poll(fds, 0); err != unix.EINTR {
+			break
+		}
+	}
+	return fds[0].Revents&(unix.POLLHUP|unix.POLLERR|pollHalfClosed) != 0
+}
+
+// HungUp reports whether nobody has the other end of the pipe open that c reads, although bytes may
+// be left in it. It waits for nothing, and may be called beside a Read.
+func (c *Conn) HungUp() (hung bool) {
+	rc, err := c.r.f.SyscallConn()
+	if err == nil { // unlike Read of rc, Control does not wait for who reads there
+		err = rc.Control(func(fd uintptr) { hung = hungUp(fd) })
+	}
+	return hung || errors.Is(err, os.ErrClosed)
 }
 
 // stopWaiting ends awaitHangup of c, and returns when ended is closed.

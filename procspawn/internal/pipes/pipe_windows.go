@@ -169,6 +169,12 @@ func awaitHangup(c *Conn) bool {
 	return false
 }
 
+// TellsHangup says that HungUp cannot tell: there is no way to ask without reading.
+const TellsHangup = false
+
+// HungUp would report whether nobody has the other end of the pipe open.
+func (*Conn) HungUp() bool { return false }
+
 // stopWaiting ends awaitHangup of c, and returns when ended is closed.
 func stopWaiting(c *Conn, ended <-chan struct{}) {
 	if c.r.SetReadDeadline(time.Unix(1, 0)) == nil {
