@@ -218,41 +218,6 @@ func (e *Endpoint) finishAsync(c *pendingCall, err error) {
 	}
 }
 
-// Notify is rpcpipe.Peer.Notify.
-func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) error {
-	if err := ctx.Err(); err != nil {
-		return fault.NotBegun(err)
-	}
-	ctx, done := e.cfg.CallHook.Begin(ctx, serviceMethod, true)
-	size, err := e.notify(ctx, serviceMethod, args)
-	e.pending.countNotification(err)
-	if done != nil {
-		done(serve.CallResult{Err: err, Request: size})
-	}
-	return err
-}
-
-func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any) (size int, err error) {
-	if err := message.OwnName(serviceMethod); err != nil {
-		return 0, message.NotSent(serviceMethod, args, err)
-	}
-	msg, err := e.cfg.Message.EncodeNotification(serviceMethod, args, e.out.MaxSend())
-	if err != nil {
-		return 0, err
-	}
-	defer message.PutBuffer(msg)
-	if *msg, err = e.appendInfo(*msg, ctx, true, serviceMethod, args); err != nil {
-		return 0, err
-	}
-	if err := e.mayBegin(ctx); err != nil {
-		return 0, err
-	}
-	if ticket, err := e.send(ctx, e.out, *msg, true); err != nil {
-		return 0, e.ofTicket(ticket, err)
-	}
-	return len(*msg), nil
-}
-
 // endpointKey is the key under which the contexts of handlers have their Endpoint.
 type endpointKey struct{}
 
@@ -273,12 +238,12 @@ func (e *Endpoint) mayBegin(ctx context.Context) error {
 func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint32, err error) {
 	msg, err := e.cfg.Message.EncodeRequest(c.method, args, e.out.MaxSend())
 	if err != nil {
-		return 0, err
+		return 0, fault.NotBegun(err)
 	}
 	defer message.PutBuffer(msg)
 	if ctx != context.Background() {
 		if *msg, err = e.appendInfo(*msg, ctx, false, c.method, args); err != nil {
-			return 0, err
+			return 0, fault.NotBegun(err)
 		}
 	}
 	c.size = len(*msg)
@@ -325,13 +290,21 @@ func (e *Endpoint) send(ctx context.Context, l link.Link, msg []byte, isNotifica
 	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return ticket, err
 	}
+	return ticket, e.ofLink(l, err)
+}
+
+// ofLink returns what calls fail with if l has refused something with err. A nil err stays nil.
+func (e *Endpoint) ofLink(l link.Link, err error) error {
+	if err == nil {
+		return nil
+	}
 	if e.Err() != nil {
-		return ticket, e.err
+		return e.err
 	}
 	if reason := l.Draining(); reason != nil && errors.Is(err, reason) {
-		return ticket, &fault.ShutdownError{Err: reason}
+		return &fault.ShutdownError{Err: reason}
 	}
-	return ticket, fault.Down(err)
+	return fault.Down(err)
 }
 
 // result decodes what came for c, in the goroutine of whoever waits for it.
