@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viaduct-go/viaduct/procspawn/internal/family"
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
@@ -22,6 +23,10 @@ var ErrNotChild = errors.New("procspawn: this process was not started as a viadu
 // connected to its parent. Most likely it does not know that it is a child, and would start itself
 // for ever.
 var ErrUnconnected = errors.New("procspawn: Start in a child that has not connected to its parent: " + branchHint)
+
+// errExecuted is for a program that would otherwise take itself for a parent, and might start itself.
+var errExecuted = errors.New("this program was executed in the place of the child that the parent has started (by syscall.Exec or the like), and the link did not get so far: " +
+	"connect before anything is executed, or start the other program as a process of its own")
 
 // child is this process's part as the child of another one; nil if it is none.
 var child = claim()
@@ -71,6 +76,9 @@ type inherited struct {
 // calls Inherited, is watched already.
 func claim() *inherited {
 	if !sentinel.Found {
+		if family.Executed() {
+			return &inherited{err: errExecuted}
+		}
 		return nil
 	}
 	catchSIGPIPE()

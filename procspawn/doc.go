@@ -93,8 +93,9 @@
 // before it has connected: the link does not survive that, and the program that follows would take
 // itself for a parent, and might start itself for ever. On Linux, with EndWithParent, the signal
 // for the parent's death tells that program what it is, if it was the first thread that executed
-// it: IsChild is true then, and Inherited and Start fail. Elsewhere nothing tells. (env, sh and
-// other programs that do not use this package hand the link on.)
+// it, and if no other pipes reach it by Cmd.ExtraFiles, one in each direction: IsChild is true
+// then, and Inherited and Start fail. Elsewhere nothing tells. (env, sh and other programs that do
+// not use this package hand the link on.)
 //
 // # What differs on Windows
 //

@@ -40,6 +40,17 @@ func TestChildExecutesItself(t *testing.T) {
 	assert.Contains(t, string(failed.Exit.Stderr), "true true procspawn: the link to the parent cannot be used: this program was executed in the place of the child")
 }
 
+// TestShellExecutes: a program that a shell executes without what names the link is an ordinary one,
+// which may use the link in its own way.
+func TestShellExecutes(t *testing.T) {
+	self := selfCmd("is a child")
+	cmd := exec.Command("sh", append([]string{"-c", `shift 2; exec "$@"`, "sh", Here, self.Path}, self.Args[1:]...)...)
+	_, err := Start(t.Context(), cmd, nil)
+	var failed *StartError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, "false\n", string(failed.Exit.Stdout))
+}
+
 // The is a child helper says whether it takes itself for one.
 var _ = helper("is a child", func([]string) { fmt.Println(IsChild()) })
 

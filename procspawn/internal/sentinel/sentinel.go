@@ -17,7 +17,7 @@ const prefix = "viaduct."
 
 // What init found. Written once, before any other package can look.
 var (
-	Found bool     // there was a sentinel, good or bad, or it was lost on the way here
+	Found bool     // there was a sentinel, good or bad
 	Err   error    // why it cannot be used: no descriptor was touched then
 	Read  *os.File // the child's read end
 	Write *os.File // the child's write end
@@ -28,9 +28,6 @@ var (
 func init() {
 	i := Find(os.Args)
 	if i < 0 {
-		if Found = executed(); Found {
-			Err = errExecuted
-		}
 		return
 	}
 	first, second := os.Args[i], os.Args[i+1]
@@ -116,10 +113,6 @@ func kind(word string) string {
 	}
 	return ""
 }
-
-// errExecuted is for a program that would otherwise take itself for a parent, and start itself.
-const errExecuted sentinelError = "this program was executed in the place of the child that the parent has started (by syscall.Exec or the like), and the link did not get so far: " +
-	"connect before anything is executed, or start the other program as a process of its own"
 
 type sentinelError string
 
