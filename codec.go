@@ -90,8 +90,8 @@ type Dialect uint8
 
 const (
 	// AutoDialect: Go's for the codec of this package, whose other side most likely is a Go
-	// program, too; plain MessagePack for rpcpipe.NewBare. Peers that say hello, all others of
-	// package rpcpipe, agree by that, and need no Dialect.
+	// program, too; plain MessagePack for the peers of rpcpipe.NewBare. Peers that say hello, all
+	// others of package rpcpipe, agree by that, and need no Dialect.
 	AutoDialect Dialect = iota
 
 	// GoDialect: the other side is a Go program with viaduct. Values cross as with gob.

@@ -25,7 +25,7 @@ var topLevel = []string{
 	".ci", ".git", ".github", ".gitignore",
 	"CONTRIBUTING.md", "LICENSE", "README.md", "go.mod", "go.sum",
 	"codec.go", "caller.go", "errors.go", "values.go",
-	"codec_test.go", "errors_test.go", "values_test.go", "house_test.go", "kit_test.go",
+	"codec_test.go", "dialect_test.go", "errors_test.go", "values_test.go", "house_test.go", "kit_test.go",
 	"docs", "duplex", "examples", "internal", "procspawn", "rpcpipe",
 	"bench", "cmd", "proof", // modules of their own, where there are some
 }
@@ -45,7 +45,7 @@ var sizes = map[string]struct{ files, lines int }{
 	"duplex":        {24, 5000}, // its comments, at 100 columns, take more lines than was planned
 	"procspawn":     {24, 4200},
 	"rpcpipe":       {15, 2500},
-	"internal/body": {18, 2500}, // a file for each kind of value
+	"internal/body": {20, 2800}, // a file for each kind of value
 	"":              {15, 2500}, // all others
 }
 
