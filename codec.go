@@ -1,5 +1,5 @@
-// Package viaduct is a codec for net/rpc that speaks MessagePack-RPC, and the words that services
-// and their callers use with it.
+// Package viaduct is a codec for net/rpc that speaks MessagePack-RPC, and what services and their
+// callers use with it.
 //
 // To call methods in another process, use package rpcpipe. This package alone is for those who have
 // a connection and want the codec, in the shape of net/rpc/jsonrpc:
@@ -19,7 +19,7 @@
 //   - Arguments and replies cross as they do with gob, or an error says what cannot; see [Check] and
 //     docs/TYPES.md.
 //
-// The words of services work over this codec and with package rpcpipe:
+// These types and functions work over this codec and with package rpcpipe:
 //
 //   - [Caller] in an argument tells a method who calls, and for how long.
 //   - [Fail] has an error cross with its parts: an [*Error], and those of [RegisterError].

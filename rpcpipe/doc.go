@@ -33,12 +33,12 @@
 // slow handler nor a large message holds up other calls. A handler that panics ends its process, as
 // with net/rpc; its caller gets the panic with its stack first.
 //
-// Arguments and replies are encoded as MessagePack (see docs/PROTOCOL.md): structs by field name, so
-// that missing, extra and reordered fields do no harm. Types that write themselves in gob's manner,
-// and values in interfaces whose types are registered with [gob.Register], cross as with gob. What
-// nothing can carry is an error that names the field; [viaduct.Check] finds it in a test. docs/TYPES.md
-// shows many types beside gob. Another encoding can be chosen: see Options.Encoding. Both sides
-// must choose the same, or they do not connect.
+// Arguments and replies are encoded as MessagePack (see docs/PROTOCOL.md): structs by field name,
+// so that missing, extra and reordered fields do no harm. Types that write themselves in gob's
+// manner, and values in interfaces whose types are registered with [gob.Register], cross as with
+// gob. What nothing can carry is an error that names the field; [viaduct.Check] finds it in a test.
+// docs/TYPES.md shows many types beside gob. Another encoding can be chosen: see Options.Encoding.
+// Both sides must choose the same, or they do not connect.
 //
 // [Peer.CallContext] ends with its context, and the other side then answers the call at once. A
 // method whose argument embeds [viaduct.Caller] has the context of its call: it ends when the
@@ -50,8 +50,8 @@
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
 // beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
 // context of its call, to the side that called, are not held up by limits there, up to 16 at a time
-// for each call, so that methods may call each other back to any depth. [Options] has the
-// limits, hooks around calls on both sides, and a way to survive panics in methods.
+// for each call, so that methods may call each other back to any depth. [Options] has the limits,
+// hooks around calls on both sides, and a way to survive panics in methods.
 //
 // # Streams
 //
@@ -89,21 +89,32 @@
 //
 // # Errors of a call
 //
-//   - [rpc.ServerError]: the method failed, or there is no such method. If the method has passed its error to [viaduct.Fail], the error is, in the sense of
-//     errors.As and errors.Is, also the [*viaduct.Error] and the registered errors that it wraps: see [viaduct.RegisterError].
-//   - ctx.Err(): the context given to CallContext or Notify has ended.
-//   - [*viaduct.BodyError], [*viaduct.SizeError]: arguments or reply could not be encoded, decoded or sent. The link is as before.
-//   - [viaduct.ErrOverload]: the other side has refused the call; its method was not begun.
-//   - [*viaduct.PanicError], [viaduct.ErrGoexit]: how the method has ended. The process on the other side may be about to end.
-//   - [*viaduct.ShutdownError]: one of the sides is shutting the link down, and nothing new is begun. It unwraps to [duplex.ErrShutdown].
-//   - [rpc.ErrShutdown]: the link was closed on this side.
-//   - [*viaduct.DownError]: the link is down. It unwraps to what ended it:
-//     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
+// Ask with errors.Is and errors.As, not with ==: an error may be several of these.
 //
-// The first three kinds are matched by errors.As and errors.Is; what the other side has said is an
-// rpc.ServerError in the sense of errors.As, whatever else it is. errors.Is(err, rpc.ErrShutdown)
-// is true of the last three. A client of [Peer.Client] has the text of what the other side says,
-// and no types.
+//   - As [rpc.ServerError]: the other side has answered with an error: the method failed, or there is no such method. If the method has passed
+//     its error to [viaduct.Fail], the error is also, by As, the [*viaduct.Error] and, by Is, the registered errors that it wraps: see
+//     [viaduct.RegisterError].
+//   - Is ctx.Err(): the context given to CallContext or Notify has ended.
+//   - As [*viaduct.BodyError], [*viaduct.SizeError]: arguments or reply could not be encoded, decoded or sent. The link is as before.
+//   - Is [viaduct.ErrOverload]: the other side has refused the call.
+//   - As [*viaduct.PanicError], Is [viaduct.ErrGoexit]: how the method has ended. PanicError says whether the process on the other side ends with it.
+//   - As [*viaduct.ShutdownError]: one of the sides is shutting the link down, and nothing new is begun. It Is [duplex.ErrShutdown] and [rpc.ErrShutdown].
+//   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
+//   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what ended it:
+//     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
+//   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not begun, so that it can be tried again elsewhere.
+//     Without it the method may have been begun.
+//
+// A client of [Peer.Client] has errors of package rpc alone: the text of what the other side says,
+// and rpc.ErrShutdown itself. It cannot tell which calls were begun; nor can a codec by itself.
+//
+// # What an exit loses
+//
+// When [Peer.Notify], [Peer.Flush], or Write, Close or CloseWrite of a stream has returned nil, the
+// bytes are with the operating system: the other side gets them although this process ends right
+// then, by os.Exit or a crash. What an exit can still lose is what has not returned yet, what
+// [Peer.TryNotify] and a log handler have queued without waiting, and the replies of methods:
+// Flush, and [Peer.Shutdown], wait for those.
 //
 // # Lifetimes
 //
@@ -114,15 +125,14 @@
 //
 // When the child ends, however it ends, every pending call in the parent fails with an error that
 // says how, Options.OnExit is called, and [Peer.Wait] returns. [Peer.Close] in the parent ends the
-// child, step by step: it closes the link, and a child that has not exited by then is sent SIGTERM
-// after 2 s and killed after 4 s.
+// child in the same steps.
 //
 // [Peer.Shutdown] lets what is going on finish first, on both sides: nothing that was accepted for
 // sending is lost. Close ends it at once.
 //
 // The end of the link is noticed when the other process ends. One that is stopped, or hangs as a
-// whole, is noticed by [Peer.Ping], or, if Options.Keepalive is set, without asking: the
-// link then ends with [duplex.ErrUnresponsive].
+// whole, is noticed by [Peer.Ping], or, if Options.Keepalive is set, without asking: the link then
+// ends with [duplex.ErrUnresponsive].
 //
 // A child should return from main when its parent is gone or has closed the link:
 //
@@ -144,19 +154,6 @@
 // signal works at once again. A program with a handler of its own, by [signal.Notify] or
 // [signal.NotifyContext], which would be undone, sets Options.HandlesSIGTERM. Programs that the
 // child starts are not affected. On Windows there is no such signal.
-//
-// # Who runs
-//
-//	goroutine            started by   ends with                  does
-//	duplex reader        New          the link                   reads frames, hands messages over, never waits
-//	duplex writer        New          the link                   writes what callers could not write themselves
-//	workers              calls, logs  250 ms without work        run handlers, feed the LogHandler, send log records that had to wait
-//	supervisor           Start, ...   Wait                       the order of the end, below
-//	waiter (parent)      Start        the child                  waits for the process
-//	drains (parent)      Start        the child                  read its stderr, stdout and crash output
-//	SIGTERM (child)      Connect      the link                   waits for the signal
-//	starter (parent)     Start        the last child             a thread that forks: parent-death signals follow it
-//	reporter             Logger       a moment later             tells the Logger, which may be slow
 //
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
 // fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited

@@ -58,31 +58,31 @@ func (p *Peer) Go(serviceMethod string, args, reply any, done chan *rpc.Call) *r
 }
 
 // Notify sends a notification: it calls serviceMethod, and nothing comes back, be it a reply or an
-// error. It returns nil when all of it is with the operating system: it arrives although this process
-// ends right then, if the other side lives. It waits for that, for room and for credit, until ctx ends.
-// The error is ctx.Err(), or what Call returns. With one that is [viaduct.ErrNotBegun] nothing of the
-// notification arrives, with others it may. The other side handles notifications one at a time, in the
-// order they were sent.
+// error. It returns nil when all of it is with the operating system: it arrives although this
+// process ends right then, if the other side lives. It waits for that, for room and for credit,
+// until ctx ends. The error is ctx.Err(), or what Call returns. With one that is
+// [viaduct.ErrNotBegun] nothing of the notification arrives, with others it may. The other side
+// handles notifications one at a time, in the order they were sent.
 func (p *Peer) Notify(ctx context.Context, serviceMethod string, args any) error {
 	return p.endpoint.Notify(ctx, serviceMethod, args)
 }
 
-// TryNotify is Notify if that needs no waiting: for credit, for room, or for others that wait. If it
-// had to wait, as for a user interface that is stopped, TryNotify returns false and nil, and nothing is
-// sent. True says that it is accepted: it is sent if this process goes on (see Flush) and the link
-// does. A new link has no credit until the other side's first bytes have come.
+// TryNotify is Notify if that needs no waiting: for credit, for room, or for others that wait. If
+// it had to wait, as for a user interface that is stopped, TryNotify returns false and nil, and
+// nothing is sent. True says that it is accepted: it is sent if this process goes on (see Flush)
+// and the link does. A new link has no credit until the other side's first bytes have come.
 func (p *Peer) TryNotify(serviceMethod string, args any) (sent bool, err error) {
 	return p.endpoint.TryNotify(serviceMethod, args)
 }
 
-// Flush waits until all that has been said so far is with the operating system, what waits for credit
-// or room included. What is said meanwhile does not hold it up. It returns nil then, ctx.Err(), or what
-// calls fail with if the link has ended.
+// Flush waits until all that has been said so far is with the operating system, what waits for
+// credit or room included. What is said meanwhile does not hold it up. It returns nil then,
+// ctx.Err(), or what calls fail with if the link has ended.
 func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
-// link: see OwnedClient. It has net/rpc's own limits: a reply that cannot be decoded ends that client, and all its
-// calls, though nobody else's.
+// link: see OwnedClient. It has net/rpc's own limits: a reply that cannot be decoded ends that
+// client, and all its calls, though nobody else's.
 func (p *Peer) Client() *rpc.Client { return p.endpoint.Client() }
 
 // Process returns the child, nil in the child itself and for a Peer without a process. It has its
@@ -105,8 +105,8 @@ func (p *Peer) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 // Remote is what the other side has said of itself when the two connected. It is for logs and
-// reports: what the two sides need of each other is checked already, see Options.NeedName. The other
-// side can say what it likes.
+// reports: what the two sides need of each other is checked already, see Options.NeedName. The
+// other side can say what it likes.
 type Remote struct {
 	Name, Version string // of the application: its Options.Name and Version, empty if it has none
 	Language      string // that it is written in: "go" for a program that uses this package

@@ -346,6 +346,9 @@ func (e *Endpoint) Stats() Stats { return Stats{e.pending.current(), e.served.St
 // Flush waits until what has been said so far is with the system. It returns nil then, ctx.Err(), or
 // what calls fail with if the link has ended.
 func (e *Endpoint) Flush(ctx context.Context) error {
+	if err := e.logs.FlushAll(ctx); err != nil {
+		return err
+	}
 	err := e.out.Flush(ctx)
 	if _, bare := e.in.(*link.Bare); err == nil && bare && e.in != e.out { // lanes are flushed together
 		err = e.in.Flush(ctx)

@@ -1,8 +1,10 @@
 package logwire
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +30,15 @@ type Sender struct {
 	lost  uint64        // records dropped behind those of queue: the other side does not know
 	total atomic.Uint64 // dropped, ever
 	idle  chan struct{} // made by who waits for the worker to leave, and closed then
+
+	queued, done uint64 // records that were queued, and that have left the queue, ever
+	flushes      []flush
+}
+
+// flush waits until done has come to n.
+type flush struct {
+	n    uint64
+	done chan struct{}
 }
 
 // batch is a message in the making.
@@ -92,6 +103,7 @@ func (s *Sender) put(msg []byte) bool {
 		return true
 	}
 	s.bytes += len(record)
+	s.queued++
 	if n := len(s.queue); n > 0 && s.lost == 0 && len(s.queue[n-1].msg)+len(record) <= min(maxMessage, s.host.Out.MaxSend()) {
 		last := s.queue[n-1]
 		last.msg = append(last.msg, record...)
@@ -136,6 +148,29 @@ func (s *Sender) run() {
 		}
 		s.sent(b, err == nil || ended)
 	}
+}
+
+// FlushAll waits until all that was queued so far has been sent, or fell back. What is queued meanwhile
+// does not hold it up. It returns nil then or when the link has ended, or ctx.Err().
+func (s *Sender) FlushAll(ctx context.Context) error {
+	s.mu.Lock()
+	if s.done == s.queued {
+		s.mu.Unlock()
+		return nil
+	}
+	f := flush{s.queued, make(chan struct{})}
+	s.flushes = append(s.flushes, f)
+	s.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-s.host.Done:
+	case <-ctx.Done():
+		s.mu.Lock()
+		s.flushes = slices.DeleteFunc(s.flushes, func(other flush) bool { return other == f })
+		s.mu.Unlock()
+		return ctx.Err()
+	}
+	return nil
 }
 
 // Flush waits until what is queued has been sent, for a moment.
@@ -196,6 +231,11 @@ func (s *Sender) sent(b *batch, ok bool) {
 	s.bytes -= len(b.msg) - headSize
 	if s.full.Load() && s.bytes <= maxQueue/2 {
 		s.full.Store(false)
+	}
+	s.done += uint64(b.n)
+	for len(s.flushes) > 0 && s.flushes[0].n <= s.done {
+		close(s.flushes[0].done)
+		s.flushes = s.flushes[1:]
 	}
 	if !ok {
 		s.total.Add(uint64(b.n))

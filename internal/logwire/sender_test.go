@@ -101,6 +101,33 @@ func TestLogSender(t *testing.T) {
 		take() // a message that says so, and no more
 		require.Equal(t, logged, seen)
 
+		s.host.Done = make(chan struct{})
+		flushed := make(chan error, 1)
+		go func() { flushed <- s.FlushAll(t.Context()) }()
+		synctest.Wait()
+		require.NoError(t, <-flushed, "nothing is queued")
+		log.Info("message", "i", logged)
+		logged++
+		synctest.Wait() // the worker is sending it
+		log.Info("message", "i", logged)
+		logged++
+		synctest.Wait()
+		go func() { flushed <- s.FlushAll(t.Context()) }()
+		ctx, cancel := context.WithCancel(t.Context())
+		given := make(chan error, 1)
+		go func() { given <- s.FlushAll(ctx) }()
+		synctest.Wait()
+		log.Info("message", "i", logged) // later, and so nothing to wait for
+		logged++
+		take()
+		require.Empty(t, flushed)
+		cancel()
+		require.Equal(t, context.Canceled, <-given)
+		for seen < logged {
+			take()
+		}
+		require.NoError(t, <-flushed)
+
 		logUntil(400)
 		take()
 		close(l.ended)

@@ -7,7 +7,7 @@ import (
 )
 
 // crashSize is how many bytes of a crash are kept: its beginning, which names the fault and shows
-// the goroutine that met it.
+// the goroutine that met it. A head (keepers.go) and crashScan cut by it.
 const crashSize = 1 << 20
 
 // crashCode is the exit status of a Go program that has crashed, unless GOTRACEBACK has it end by a
