@@ -143,32 +143,6 @@ func compareVersion(v, limit []uint64) int {
 	return 0
 }
 
-// check reports options that can never work.
-func (o *Options) check() error {
-	if o == nil {
-		return nil
-	}
-	for _, limit := range []struct{ name, version string }{{"MinVersion", o.MinVersion}, {"MaxVersion", o.MaxVersion}} {
-		if _, ok := parseVersion(limit.version); !ok && limit.version != "" {
-			return fmt.Errorf("procspawn: Options.%s is %q: numbers with dots between them were expected, such as 1.24", limit.name, limit.version)
-		}
-	}
-	low, _ := parseVersion(o.MinVersion)
-	high, _ := parseVersion(o.MaxVersion)
-	if o.MinVersion != "" && compareVersion(low, high) > 0 {
-		return fmt.Errorf("procspawn: Options.MinVersion is %q, above MaxVersion, which is %q: no version fits", o.MinVersion, o.MaxVersion)
-	}
-	if o.ParentDeath > Detach {
-		return fmt.Errorf("procspawn: Options.ParentDeath is %d: EndWithParent, KillWithParent or Detach was expected", o.ParentDeath)
-	}
-	for _, s := range []string{o.Name, o.Version, o.NeedName, o.MinVersion, o.MaxVersion} {
-		if len(s) > maxAppText {
-			return fmt.Errorf("procspawn: a name or version of an application has %d bytes, %d at most were expected", len(s), maxAppText)
-		}
-	}
-	return nil
-}
-
 // maxAppText is how many bytes a name or version may have, far below what fits into a hello.
 const maxAppText = 256
 

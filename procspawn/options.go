@@ -1,6 +1,7 @@
 package procspawn
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
@@ -108,6 +109,41 @@ const (
 	// Detach: the child lives on. It sees the end of its link and runs its callback.
 	Detach
 )
+
+// check reports options that can never work.
+func (o *Options) check() error {
+	if o == nil {
+		return nil
+	}
+	for _, limit := range []struct{ name, version string }{{"MinVersion", o.MinVersion}, {"MaxVersion", o.MaxVersion}} {
+		if _, ok := parseVersion(limit.version); !ok && limit.version != "" {
+			return fmt.Errorf("procspawn: Options.%s is %q: numbers with dots between them were expected, such as 1.24", limit.name, limit.version)
+		}
+	}
+	low, _ := parseVersion(o.MinVersion)
+	high, _ := parseVersion(o.MaxVersion)
+	if o.MinVersion != "" && compareVersion(low, high) > 0 {
+		return fmt.Errorf("procspawn: Options.MinVersion is %q, above MaxVersion, which is %q: no version fits", o.MinVersion, o.MaxVersion)
+	}
+	if o.ParentDeath > Detach {
+		return fmt.Errorf("procspawn: Options.ParentDeath is %d: EndWithParent, KillWithParent or Detach was expected", o.ParentDeath)
+	}
+	if o.CrashOutput > Off {
+		return fmt.Errorf("procspawn: Options.CrashOutput is %d: Auto, On or Off was expected", o.CrashOutput)
+	}
+	if o.HandshakeTimeout < 0 {
+		return fmt.Errorf("procspawn: Options.HandshakeTimeout is %v: more than 0 was expected, or 0 for the default", o.HandshakeTimeout)
+	}
+	for _, f := range []struct{ field, text string }{
+		{"Name", o.Name}, {"Version", o.Version},
+		{"NeedName", o.NeedName}, {"MinVersion", o.MinVersion}, {"MaxVersion", o.MaxVersion},
+	} {
+		if len(f.text) > maxAppText {
+			return fmt.Errorf("procspawn: Options.%s has %d bytes: %d at most were expected", f.field, len(f.text), maxAppText)
+		}
+	}
+	return nil
+}
 
 func (o *Options) handshakeTimeout() time.Duration {
 	if o == nil || o.HandshakeTimeout == 0 {

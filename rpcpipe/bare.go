@@ -1,6 +1,7 @@
 package rpcpipe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,15 +27,15 @@ import (
 // are refused, and a peer that sends notifications faster than they are handled ends the link once
 // 4 MiB of them wait, each counted with 128 bytes on top.
 //
-// Options that cannot be had here, Keepalive and what the other side must announce, make a Peer
-// that has ended, with an error that names the option: see [Peer.Err].
+// Options that have no meaning, and those that cannot be had here, Keepalive and what the other side
+// must announce, make a Peer that has ended, with an error that names the option: see [Peer.Err].
 func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
 	isGo := c.opts.Dialect == viaduct.GoDialect
 	c.endpoint.Message.Body.GoPeer, c.endpoint.Message.Body.Zones = isGo, isGo
 	p := preparePeer(conn, c)
 	p.endpoint = endpoint.NewBare(conn, nil, c.opts.MaxMessage, c.withPeer(p))
-	if err := c.opts.checkBare(); err != nil {
+	if err := cmp.Or(c.opts.check(), c.opts.checkBare()); err != nil {
 		p.endpoint.Fail(err)
 	}
 	close(p.up)

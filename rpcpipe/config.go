@@ -44,7 +44,7 @@ func newConfig(opts *Options) *config {
 		c.opts = *opts
 	}
 	o := &c.opts
-	if o.MaxMessage <= 0 {
+	if o.MaxMessage == 0 {
 		o.MaxMessage = handles.DefaultMaxMessage
 	}
 	c.endpoint = endpoint.Config{

@@ -2,7 +2,9 @@ package rpcpipe
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/rpc"
 	"time"
 
@@ -11,7 +13,8 @@ import (
 )
 
 // Options adjust a Peer. A nil *Options and zero fields mean the defaults. They are copied: what is
-// changed later has no effect.
+// changed later has no effect. A value that has no meaning, such as a negative number where nothing is
+// said of one, is an error that names the field: Start, Connect and New return it.
 type Options struct {
 	// Calls of the other side.
 
@@ -201,6 +204,35 @@ type Options struct {
 	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the
 	// parent, which they reach as well, is to end it in order.
 	DieOnInterrupt bool
+}
+
+// check reports options that have no meaning. Package procspawn checks those that are its own.
+func (o *Options) check() error {
+	const gib = 1 << 30
+	for _, f := range []struct {
+		field       string
+		value, most int
+	}{
+		{"MaxHandlers", o.MaxHandlers, math.MaxInt},
+		{"MaxHandlerBytes", o.MaxHandlerBytes, math.MaxInt},
+		{"MaxDepth", o.MaxDepth, math.MaxInt},
+		{"MaxMessage", o.MaxMessage, math.MaxInt32},
+		{"Window", o.Window, gib},
+		{"SendQueue", o.SendQueue, math.MaxInt},
+		{"StreamWindow", o.StreamWindow, gib},
+		{"Backlog", o.Backlog, math.MaxInt},
+	} {
+		if f.value < 0 || f.value > f.most {
+			return fmt.Errorf("rpcpipe: Options.%s is %d: 1 to %d was expected, or 0 for the default", f.field, f.value, f.most)
+		}
+	}
+	if o.Keepalive < 0 {
+		return fmt.Errorf("rpcpipe: Options.Keepalive is %v: more than 0 was expected, or 0 for no check", o.Keepalive)
+	}
+	if o.Dialect > viaduct.PlainDialect {
+		return fmt.Errorf("rpcpipe: Options.Dialect is %d: AutoDialect, GoDialect or PlainDialect was expected", o.Dialect)
+	}
+	return nil
 }
 
 func (o *Options) shutdownTimeout() time.Duration {

@@ -8,11 +8,16 @@ import (
 )
 
 // Pair returns two peers connected in memory, for tests. What one is asked, the other answers, with
-// the codec and the limits of a real link. It panics if their encodings differ, with which no link
-// would come about.
+// the codec and the limits of a real link. It panics with what New would return: if their encodings
+// differ, or an option has no meaning.
 func Pair(a, b *Options) (*Peer, *Peer) {
 	one, other := net.Pipe()
 	x, y := newConfig(a), newConfig(b)
+	for _, c := range []*config{x, y} {
+		if err := c.opts.check(); err != nil {
+			panic(err)
+		}
+	}
 	if here, there := encodingName(x.opts.Encoding), encodingName(y.opts.Encoding); here != there {
 		panic(&procspawn.EncodingError{Local: here, Remote: there})
 	}

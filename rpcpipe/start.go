@@ -27,6 +27,9 @@ import (
 // end of what the child prints there is kept for the error.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
+	if err := c.opts.check(); err != nil {
+		return nil, err
+	}
 	var peer atomic.Pointer[Peer] // the child may end before there is one
 	handles.SetPending(&c.process, func() (pending []handles.PendingCall) {
 		if p := peer.Load(); p != nil {
@@ -54,6 +57,9 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 // comes while Connect is at work and no link comes about, it ends the process then.
 func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
+	if err := c.opts.check(); err != nil {
+		return nil, err
+	}
 	term := catchTermination(&c.opts)
 	link, err := procspawn.Inherited(ctx, &c.process)
 	if err != nil {
@@ -90,6 +96,10 @@ func (p *Peer) awaitReady(ctx context.Context) {
 // closed.
 func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
+	if err := c.opts.check(); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	link, err := procspawn.Handshake(ctx, conn, &c.process)
 	if err != nil {
 		return nil, err
