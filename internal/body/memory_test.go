@@ -12,7 +12,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
-type wide struct{ A [200]int }
+type wide struct{ A [200]int64 }
 
 // wides are params of one byte an element, which take 2,000 bytes each.
 func wides(n int) []byte {

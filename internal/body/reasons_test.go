@@ -13,7 +13,7 @@ func TestReasons(t *testing.T) {
 		sent, into any
 		want       string
 	}{
-		{math.MaxInt64, 0.0, "9223372036854775807 is not exactly representable as float64"},
+		{int64(math.MaxInt64), 0.0, "9223372036854775807 is not exactly representable as float64"},
 		{uint64(math.MaxUint64), 0.0, "18446744073709551615 is not exactly representable as float64"},
 		{1<<24 + 1, float32(0), "16777217 is not exactly representable as float32"},
 		{1.5, 0, "1.5 is not exactly representable as int"},

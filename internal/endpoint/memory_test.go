@@ -17,7 +17,7 @@ import (
 
 // Roomy takes a byte on the wire and 1,600 here.
 type Roomy struct {
-	A [200]int `msgpack:",omitempty"`
+	A [200]int64 `msgpack:",omitempty"`
 }
 
 // Rooms is a service whose arguments take much when they are decoded.
