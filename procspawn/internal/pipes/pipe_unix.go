@@ -129,7 +129,7 @@ func (c *Conn) HungUp() (hung bool) {
 	if err == nil { // unlike Read of rc, Control does not wait for who reads there
 		err = rc.Control(func(fd uintptr) { hung = hungUp(fd) })
 	}
-	return hung || errors.Is(err, os.ErrClosed)
+	return hung || err != nil // there is one error: it is closed
 }
 
 // stopWaiting ends awaitHangup of c, and returns when ended is closed.
