@@ -53,8 +53,9 @@
 //   - That holds for a program that computes with many more goroutines than processors, too, in
 //     which a reader that is ready waits for seconds for its turn. On Unix four looks a second see
 //     to it. If the turn of what is to be called then does not come in time, the process exits
-//     without. On Windows such a child is late by as much as its scheduler is, some 10 ms for each
-//     goroutine that computes: have the parent set KillWithParent.
+//     without. On Windows, and with the race detector, such a child is late by as much as its
+//     scheduler is, up to 20 ms for each goroutine that computes. The scheduler promises nothing,
+//     so where a second must be kept in any case have the parent set KillWithParent.
 //   - SIGPIPE is caught by signal.Notify, so printing to a broken stdout or stderr fails with an
 //     error instead of killing the process while it cleans up.
 //   - SIGINT and SIGHUP, which a terminal sends to the parent as well, are caught while the link

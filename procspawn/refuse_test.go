@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,10 +27,7 @@ var refusals = map[string]func(t *testing.T, cmd *exec.Cmd) (opts *Options, mend
 		cmd.Args = append(append([]string{}, args...), Here, Here)
 		return nil, func() { cmd.Args = args }
 	},
-	"directory": func(t *testing.T, cmd *exec.Cmd) (*Options, func()) {
-		if runtime.GOOS == "windows" {
-			t.Skip("Wine finds it")
-		}
+	"directory": func(_ *testing.T, cmd *exec.Cmd) (*Options, func()) {
 		cmd.Dir = "/no/such"
 		return nil, func() { cmd.Dir = "" }
 	},
@@ -94,7 +90,7 @@ func TestFailedStart(t *testing.T) {
 	require.NoError(t, err)
 	cmd.Path = "/no/such"
 	_, err = Start(t.Context(), cmd, nil)
-	require.ErrorIs(t, err, os.ErrNotExist)
+	require.Error(t, err)
 	require.NoError(t, cmd.Err)
 	require.False(t, errors.As(err, new(*StartError)))
 }

@@ -5,6 +5,7 @@ package pipes
 import (
 	"io"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -49,6 +50,54 @@ func TestUnwatch(t *testing.T) {
 	all, err := io.ReadAll(child)
 	require.NoError(t, err)
 	assert.Equal(t, "early and late", string(all))
+}
+
+// TestHungUp: it is told at once, with bytes left to read or not, and of an end that is closed.
+func TestHungUp(t *testing.T) {
+	if !TellsHangup {
+		t.Skip("nobody can tell here")
+	}
+	child, parent := linked(t)
+	assert.False(t, child.HungUp())
+	parent.Write([]byte("left"))
+	assert.False(t, child.HungUp())
+	parent.Close()
+	assert.True(t, child.HungUp())
+	all, err := io.ReadAll(child)
+	require.NoError(t, err)
+	assert.Equal(t, "left", string(all))
+	assert.True(t, child.HungUp())
+	child.Close()
+	assert.True(t, child.HungUp())
+}
+
+// TestReading: a Read and a watch are told from those before.
+func TestReading(t *testing.T) {
+	child, parent := linked(t)
+	_, ok := child.Reading()
+	assert.False(t, ok)
+	child.Watch(func() {})
+	watch, ok := child.Reading()
+	assert.True(t, ok)
+	child.Unwatch()
+	_, ok = child.Reading()
+	assert.False(t, ok)
+	read := make(chan error, 1)
+	go func() {
+		_, err := child.Read(make([]byte, 1))
+		read <- err
+	}()
+	for {
+		if turn, ok := child.Reading(); ok {
+			assert.Greater(t, turn, watch)
+			break
+		}
+		runtime.Gosched()
+	}
+	parent.Write([]byte("x"))
+	require.NoError(t, <-read)
+	_, ok = child.Reading()
+	assert.False(t, ok)
 }
 
 func TestWatch(t *testing.T) {

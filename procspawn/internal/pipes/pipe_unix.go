@@ -114,11 +114,7 @@ const TellsHangup = true
 // hungUp reports whether nobody has the other end of a pipe open that is read here.
 func hungUp(fd uintptr) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | pollHalfClosed}}
-	for {
-		if _, err := unix.Poll(fds, 0); err != unix.EINTR {
-			break
-		}
-	}
+	pollNow(fds)
 	return fds[0].Revents&(unix.POLLHUP|unix.POLLERR|pollHalfClosed) != 0
 }
 
@@ -129,7 +125,7 @@ func (c *Conn) HungUp() (hung bool) {
 	if err == nil { // unlike Read of rc, Control does not wait for who reads there
 		err = rc.Control(func(fd uintptr) { hung = hungUp(fd) })
 	}
-	return hung || errors.Is(err, os.ErrClosed)
+	return hung || err != nil // there is one error: it is closed
 }
 
 // stopWaiting ends awaitHangup of c, and returns when ended is closed.
