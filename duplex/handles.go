@@ -33,6 +33,12 @@ func (o order) Draining() error {
 	return nil
 }
 
+func (o order) Waiting() bool {
+	return o.c.work.calls.Load() > 0 || o.c.writer.waits.senders.Load() > 0
+}
+
+func (o order) OnWaiting(f func()) { o.c.writer.waits.tell.Store(&f) }
+
 func (o order) Working(delta int) {
 	o.c.work.notifications.Add(int64(delta))
 	if delta < 0 {

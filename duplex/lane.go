@@ -89,6 +89,7 @@ func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool) (batch
 		batch, err = w.send(ctx, notification, msg, true)
 	default:
 		moreSoon := k.calls.Add(1) > 1
+		w.waits.begun()
 		if batch, err = w.send(ctx, call, msg, moreSoon); err != nil {
 			k.calls.Add(-1)
 			l.c.settle()

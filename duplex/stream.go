@@ -115,6 +115,8 @@ func (s *Stream) write(p []byte) (int, error) {
 	if batch != 0 {
 		return len(p), s.awaitWritten(batch, late)
 	}
+	s.out.w.waits.begin()
+	defer s.out.w.waits.end()
 	for giveUp := false; ; {
 		select {
 		case <-s.out.wrote:

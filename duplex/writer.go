@@ -37,6 +37,7 @@ type writer struct {
 	bytes atomic.Uint64 // written
 
 	progress progress // of batches
+	waits    waiters
 
 	mu      sync.Mutex // guards what follows
 	owner   owner
@@ -114,8 +115,30 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) (bat
 	return batch, nil
 }
 
+// waiters counts who waits for the other side to take something.
+type waiters struct {
+	senders atomic.Int64
+	tell    atomic.Pointer[func()] // called when there may be one more; nil: nobody
+}
+
+func (ws *waiters) begin() {
+	ws.senders.Add(1)
+	ws.begun()
+}
+
+func (ws *waiters) end() { ws.senders.Add(-1) }
+
+// begun tells that somebody waits, be it in a send or for a reply.
+func (ws *waiters) begun() {
+	if f := ws.tell.Load(); f != nil {
+		(*f)()
+	}
+}
+
 // awaitFramed waits until the last byte of m is in a frame.
 func (w *writer) awaitFramed(ctx context.Context, m *outMsg) (batch uint64, err error) {
+	w.waits.begin()
+	defer w.waits.end()
 	select {
 	case <-m.sent:
 		return m.batch, nil

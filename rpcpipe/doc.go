@@ -29,9 +29,12 @@
 //
 // Calls are served concurrently, each on a goroutine of its own, in both directions at once; a
 // handler may call back, to any depth. Notifications ([Peer.Notify]) are served one at a time, in
-// the order they were sent; a call may be served before an earlier notification has been. Neither a
-// slow handler nor a large message holds up other calls. A handler that panics ends its process, as
-// with net/rpc; its caller gets the panic with its stack first.
+// the order they were sent; a call may be served before an earlier notification has been. Whoever
+// sends them faster than they are handled waits; but while the side that handles them waits for the
+// other one, in a call or to send something, it takes up to 64 MiB more of them, so that the two do
+// not wait for each other. Neither a slow handler nor a large message holds up other calls. A
+// handler that panics ends its process, as with net/rpc; its caller gets the panic with its stack
+// first.
 //
 // Arguments and replies are encoded as MessagePack (see docs/PROTOCOL.md): structs by field name,
 // so that missing, extra and reordered fields do no harm. Types that write themselves in gob's

@@ -18,7 +18,7 @@ type (
 	Place struct{ X, Y int }
 	Deep  struct{ Place }
 	low   struct{ X, Y int }
-	quiet struct{ n int }
+	quiet struct{ _ int }
 
 	places   struct{ X, Y, Z int }
 	placed   struct{ Place }

@@ -173,6 +173,7 @@ func (l *endingLink) Read([]byte) (int, error)  { panic("not used") }
 func (l *endingLink) Write([]byte) (int, error) { panic("not used") }
 func (l *endingLink) MaxSend() int              { return 1000 }
 func (l *endingLink) Draining() error           { return nil }
+func (l *endingLink) OnWaiting(func())          {}
 func (l *endingLink) Fail(error)                {}
 func (l *endingLink) Close() error              { return nil }
 func (l *endingLink) Receive(_ func([]byte, bool) bool, _ func([]byte), ended func(error)) {

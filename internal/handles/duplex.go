@@ -15,6 +15,14 @@ type Order interface {
 	// HasLeft reports, of a link that has ended, whether what ticket stands for may have arrived.
 	HasLeft(ticket uint64) bool
 
+	// Waiting reports whether this side waits for the other one: for the reply of a call, or, in a
+	// send, for credit, for room or for a grant.
+	Waiting() bool
+
+	// OnWaiting has f called when this side may have begun to wait, from whoever does. f must not
+	// block. It is set once.
+	OnWaiting(f func())
+
 	// Working counts something to wait for besides what is known of messages (delta 1), or that it
 	// is done (delta -1): notifications that are handled after their Release, above all.
 	Working(delta int)

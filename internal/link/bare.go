@@ -256,6 +256,10 @@ func (l *Bare) end(err error) error {
 // Release does nothing: a bare connection has no credit to give.
 func (l *Bare) Release(int, bool) {}
 
+// Waiting and OnWaiting do nothing: there is no credit to give back.
+func (l *Bare) Waiting() bool    { return false }
+func (l *Bare) OnWaiting(func()) {}
+
 // Working and Serving do nothing: nobody at the other side waits for an orderly end.
 func (l *Bare) Working(int)      {}
 func (l *Bare) Serving(int) bool { return true }

@@ -107,6 +107,7 @@ func New(cfg Config, host Host) *Dispatcher {
 	d.nested = make(map[uint32]int)
 	d.memory.Limit, d.nestedMemory.Limit = int64(d.limits.HandlerBytes), int64(d.limits.HandlerBytes)
 	d.workers.d = d
+	host.Link.OnWaiting(d.releaseWaiting)
 	return d
 }
 

@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/link"
 )
 
 // TestAnsweredBeforeItIsKnown: a request may come behind an answer before that
 // is known to have been sent. It keeps nothing from being answered.
 func TestAnsweredBeforeItIsKnown(t *testing.T) {
-	d := New(Config{LatestFirst: true}, Host{})
+	d := New(Config{LatestFirst: true}, Host{Link: new(link.Bare)})
 	d.order = []*request{{}, {}}
 	answered, later := d.order[1], new(request)
 	first := d.order[0]

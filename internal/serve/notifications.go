@@ -1,12 +1,16 @@
 package serve
 
+import "sync/atomic"
+
 // notifications are the notifications that wait. Guarded by the dispatcher's mu.
 type notifications struct {
 	queue    []*request // in order
 	bytes    int
-	handling bool // there is a worker that handles them
-	turn     bool // a concurrent one is next when there is room, before a call that waits
-	givenUp  bool // no more are handled
+	early    int          // bytes of those whose room was released before their turn
+	late     atomic.Int64 // those whose room was not; changed with mu held
+	handling bool         // there is a worker that handles them
+	turn     bool         // a concurrent one is next when there is room, before a call that waits
+	givenUp  bool         // no more are handled
 }
 
 // take takes the first out of the queue.
@@ -17,7 +21,47 @@ func (n *notifications) take() *request {
 		n.queue = nil
 	}
 	n.bytes -= r.Size + NotificationCost
+	if r.early {
+		n.early -= r.Size + NotificationCost
+	} else {
+		n.late.Add(-1)
+	}
 	return r
+}
+
+// maxEarly is how many bytes of notifications may wait whose room was released, each counted with
+// NotificationCost on top.
+const maxEarly = 64 << 20
+
+// releaseWaiting gives back the room of notifications that wait, as far as maxEarly goes, if this side
+// waits for the other one: that may be waiting for this room. It is called whenever one may have to be
+// released, and does not block.
+func (d *Dispatcher) releaseWaiting() {
+	if d.notifications.late.Load() == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.releaseWaitingLocked()
+}
+
+func (d *Dispatcher) releaseWaitingLocked() {
+	n := &d.notifications
+	late := int(n.late.Load())
+	if late == 0 || !d.host.Link.Waiting() {
+		return
+	}
+	for _, r := range n.queue[len(n.queue)-late:] { // the first of a queue are released first
+		cost := r.Size + NotificationCost
+		if n.early+cost > maxEarly {
+			return
+		}
+		n.early += cost
+		n.late.Add(-1)
+		r.early = true
+		d.host.Link.Working(1) // until it has been handled; before Release, as an orderly end waits for it
+		d.host.Link.Release(r.Size, true)
+	}
 }
 
 // acceptNotification queues a notification, or starts it. It reports false if too many wait
@@ -40,6 +84,8 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 	}
 	n.queue = append(n.queue, r)
 	n.bytes += r.Size + NotificationCost
+	n.late.Add(1)
+	d.releaseWaitingLocked()
 	if !n.handling && !d.limits.ConcurrentNotifications {
 		n.handling = true
 		d.workers.runLocked(handleNotifications{})
@@ -55,7 +101,8 @@ func (d *Dispatcher) GiveUp() {
 	n := &d.notifications
 	n.givenUp = true
 	d.stats.DroppedNotifications += uint64(len(n.queue))
-	n.queue, n.bytes = nil, 0
+	n.queue, n.bytes, n.early = nil, 0, 0
+	n.late.Store(0)
 	d.tellIdle()
 }
 
@@ -68,7 +115,9 @@ func (d *Dispatcher) nextNotification() *request {
 		d.tellIdle()
 		return nil
 	}
-	return d.notifications.take()
+	r := d.notifications.take()
+	d.releaseWaitingLocked()
+	return r
 }
 
 // handleNotifications is the job of handling notifications one at a time, until there are no more.

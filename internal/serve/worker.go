@@ -44,9 +44,11 @@ func (r *request) do(w *worker) {
 
 func (w *worker) handleNotification(r *request) {
 	l := w.d.host.Link
-	l.Working(1) // before Release: an orderly end waits for it
+	if !r.early {
+		l.Working(1) // before Release: an orderly end waits for it
+		l.Release(r.Size, true)
+	}
 	defer l.Working(-1)
-	l.Release(r.Size, true)
 	w.serve(r)
 }
 
