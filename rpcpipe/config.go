@@ -27,6 +27,7 @@ const (
 	featureCalls    = "calls" // what goes with a call, and errors with parts
 	featureLog      = "log"   // it has a LogHandler
 	featureZones    = "zones" // it takes times with their offsets
+	featureSync     = "sync"  // it answers a sync
 )
 
 // config is Options as the layers below want them.
@@ -110,7 +111,7 @@ func newConfig(opts *Options) *config {
 }
 
 func (o *Options) features() []string {
-	features := []string{featureStreams, featureShutdown, featureCalls, featureZones}
+	features := []string{featureStreams, featureShutdown, featureCalls, featureZones, featureSync}
 	if o.LogHandler != nil {
 		features = append(features, featureLog)
 	}
@@ -137,6 +138,7 @@ func (c *config) agree(remote procspawn.Hello) {
 	c.endpoint.Message.Body.GoPeer = slices.Contains(remote.Bodies, bodyGob)
 	c.endpoint.Message.Body.Zones = slices.Contains(remote.Features, featureZones)
 	c.endpoint.Message.Extended = slices.Contains(remote.Features, featureCalls)
+	c.endpoint.SyncPeer = slices.Contains(remote.Features, featureSync)
 	c.endpoint.LogPeer = slices.Contains(remote.Features, featureLog)
 	handles.SetFrames(&c.link, handles.Frames{
 		NoStreams:  !slices.Contains(remote.Features, featureStreams),

@@ -80,6 +80,12 @@ func (p *Peer) TryNotify(serviceMethod string, args any) (sent bool, err error) 
 // ctx.Err(), or what calls fail with if the link has ended.
 func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
+// Sync waits until the other side has handled all notifications that were sent so far: their methods
+// have returned there, and log records have come there. What is sent meanwhile does not hold it up. It
+// returns nil then, ctx.Err(), what calls fail with if the link has ended, or, if the other side is an
+// older viaduct or the connection is bare, [errors.ErrUnsupported].
+func (p *Peer) Sync(ctx context.Context) error { return p.endpoint.Sync(ctx) }
+
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
 // link: see OwnedClient. It has net/rpc's own limits: a reply that cannot be decoded ends that
 // client, and all its calls, though nobody else's.

@@ -109,7 +109,7 @@ func TestOracle(t *testing.T) {
 // TestOracleEdges: the ends of each format's range, byte for byte.
 func TestOracleEdges(t *testing.T) {
 	for _, v := range []any{
-		0, -1, -32, -33, -128, -129, -32768, -32769, math.MinInt32, math.MinInt32 - 1, math.MinInt64,
+		0, -1, -32, -33, -128, -129, -32768, -32769, math.MinInt32, int64(math.MinInt32 - 1), int64(math.MinInt64),
 		uint64(127), uint64(128), uint64(255), uint64(256), uint64(65535), uint64(65536), uint64(math.MaxUint32), uint64(math.MaxUint32 + 1), uint64(math.MaxUint64),
 		"", string(make([]byte, 31)), string(make([]byte, 32)), string(make([]byte, 255)), string(make([]byte, 256)), string(make([]byte, 65536)),
 		make([]byte, 255), make([]byte, 256), make([]byte, 65536), make([]int8, 15), make([]int8, 16), make([]int8, 65536),

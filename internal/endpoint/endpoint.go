@@ -33,6 +33,7 @@ type Config struct {
 	Context    context.Context // whose values the contexts of methods have; if it ends, so do they
 	LogHandler slog.Handler    // takes the records of the other side; nil: none are taken
 	LogPeer    bool            // the other side takes records
+	SyncPeer   bool            // the other side answers a sync
 	Logger     *slog.Logger    // told of what would otherwise vanish; nil: nobody is
 	Dying      func()          // has calls refused at both sides, as this process is about to end; may be nil
 
@@ -342,19 +343,3 @@ type Stats struct {
 
 // Stats returns the numbers as they are now, those of each direction of one moment.
 func (e *Endpoint) Stats() Stats { return Stats{e.pending.current(), e.served.Stats()} }
-
-// Flush waits until what has been said so far is with the system. It returns nil then, ctx.Err(), or
-// what calls fail with if the link has ended.
-func (e *Endpoint) Flush(ctx context.Context) error {
-	if err := e.logs.FlushAll(ctx); err != nil {
-		return err
-	}
-	err := e.out.Flush(ctx)
-	if _, bare := e.in.(*link.Bare); err == nil && bare && e.in != e.out { // lanes are flushed together
-		err = e.in.Flush(ctx)
-	}
-	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return err
-	}
-	return fault.Down(err)
-}

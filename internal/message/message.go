@@ -165,10 +165,11 @@ func (m *Message) checkedError(maxDepth int) []byte {
 	return m.Err[:size]
 }
 
-// The notifications that are the protocol's own.
+// The methods that are the protocol's own.
 const (
-	CancelMethod = "$/cancel" // nobody waits for a reply any more
-	LogMethod    = "$/log"    // log records
+	CancelMethod = "$/cancel" // notification: nobody waits for a reply any more
+	LogMethod    = "$/log"    // notification: log records
+	SyncMethod   = "$/sync"   // request: answered when all notifications before it are handled
 )
 
 var (
@@ -195,6 +196,11 @@ func (m *Message) IsCancel() bool {
 // IsLog reports whether m brings log records.
 func (m *Message) IsLog() bool {
 	return m.Kind == Notification && string(m.Method) == LogMethod
+}
+
+// IsSync reports whether m is a sync.
+func (m *Message) IsSync() bool {
+	return m.Kind == Request && string(m.Method) == SyncMethod
 }
 
 // CancelledID returns the msgid of the call that a cancel is about.
@@ -246,6 +252,11 @@ func AppendCancel(b []byte, id uint32) []byte {
 // appendReply appends a response without error up to its result.
 func appendReply(b []byte, id uint32) []byte {
 	return mpack.AppendNil(appendHead(b, Response, id))
+}
+
+// AppendDone appends the response of a method that returns nothing.
+func AppendDone(b []byte, id uint32) []byte {
+	return mpack.AppendNil(appendReply(b, id))
 }
 
 // AppendErrorText appends a response that is the error text.

@@ -53,6 +53,8 @@ func TestGoldenSent(t *testing.T) {
 		{"notification", notification("Log.Put", "x"), "93 02 a7 4c 6f 67 2e 50 75 74 91 a1 78"},
 		{"reply", reply(5, "", &seven), "94 01 ce 00 00 00 05 c0 07"},
 		{"reply of struct", reply(5, "", &goldenArgs{3, 4}), "94 01 ce 00 00 00 05 c0 82 a1 41 03 a1 42 04"},
+		{"sync", request(SyncMethod, 0, 7), "94 00 ce 00 00 00 07 a6 24 2f 73 79 6e 63 91 00"},
+		{"reply of nothing", AppendDone(nil, 7), "94 01 ce 00 00 00 07 c0 c0"},
 		{"error reply", reply(6, "no luck", struct{}{}), "94 01 ce 00 00 00 06 a7 6e 6f 20 6c 75 63 6b c0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -91,7 +91,8 @@ type Dispatcher struct {
 	refusing     bool // a worker answers them
 
 	notifications notifications
-	stats         Stats // but for what is counted elsewhere
+	epochs        []*epoch // at most one, unless a sync waits
+	stats         Stats    // but for what is counted elsewhere
 	workers       workers
 	idle          chan struct{} // one slot: told each time something has ended, once WatchIdle was called
 }
@@ -138,6 +139,9 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 	nested := r.info != nil && r.info.Nested && d.host.Outgoing.Has(r.info.Within)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.bare == nil && r.IsSync() {
+		return d.acceptSyncLocked(r)
+	}
 	d.stats.Calls++
 	switch {
 	case nested && d.mayNestLocked(r):

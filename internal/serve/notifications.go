@@ -1,6 +1,11 @@
 package serve
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/viaduct-go/viaduct/internal/message"
+)
 
 // notifications are the notifications that wait. Guarded by the dispatcher's mu.
 type notifications struct {
@@ -75,6 +80,7 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 		d.stats.DroppedNotifications++
 		return true
 	}
+	d.joinEpochLocked(r)
 	if d.limits.ConcurrentNotifications && len(n.queue) == 0 && d.mayRunLocked() {
 		d.startLocked(r)
 		return true
@@ -106,10 +112,12 @@ func (d *Dispatcher) GiveUp() {
 	d.tellIdle()
 }
 
-// nextNotification returns the next one to handle, or nil.
-func (d *Dispatcher) nextNotification() *request {
+// nextNotification returns the next one to handle, or nil, when last has been handled, if there was
+// one.
+func (d *Dispatcher) nextNotification(last *request) *request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.leaveEpochLocked(last)
 	if len(d.notifications.queue) == 0 {
 		d.notifications.handling = false
 		d.tellIdle()
@@ -121,21 +129,86 @@ func (d *Dispatcher) nextNotification() *request {
 }
 
 // handleNotifications is the job of handling notifications one at a time, until there are no more.
-type handleNotifications struct{}
+type handleNotifications struct {
+	last *request // has been handled
+}
 
-func (handleNotifications) do(w *worker) {
+func (h handleNotifications) do(w *worker) {
+	r := h.last
 	finished := false
 	defer func() {
 		if !finished { // the handler has ended its goroutine, not the queue
-			w.d.workers.run(handleNotifications{})
+			w.d.workers.run(handleNotifications{r})
 		}
 	}()
 	for {
-		r := w.d.nextNotification()
-		if r == nil {
+		if r = w.d.nextNotification(r); r == nil {
 			finished = true
 			return
 		}
 		w.handleNotification(r)
 	}
+}
+
+// maxSyncs is how many syncs wait at most; those beyond are refused.
+const maxSyncs = 1024
+
+// epoch are the notifications that came between two syncs. Guarded by the dispatcher's mu.
+type epoch struct {
+	open int      // those that are not handled
+	sync *request // answered when open is 0, here and in all epochs before; nil: this is the latest
+}
+
+// joinEpochLocked counts a notification that has come in.
+func (d *Dispatcher) joinEpochLocked(r *request) {
+	if len(d.epochs) == 0 {
+		d.epochs = append(d.epochs, new(epoch))
+	}
+	r.epoch = d.epochs[len(d.epochs)-1]
+	r.epoch.open++
+}
+
+// leaveEpochLocked counts a notification that has been handled, and has the syncs answered that waited
+// for it. A nil r is none.
+func (d *Dispatcher) leaveEpochLocked(r *request) {
+	if r == nil {
+		return
+	}
+	r.epoch.open--
+	for len(d.epochs) > 1 && d.epochs[0].open == 0 {
+		d.workers.runLocked(answerSync{d.epochs[0].sync})
+		d.epochs[0] = nil
+		d.epochs = d.epochs[1:]
+	}
+}
+
+// handled counts a concurrent notification that has been handled.
+func (d *Dispatcher) handled(r *request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leaveEpochLocked(r)
+}
+
+// acceptSyncLocked has r, a sync, answered when all notifications that came before it are handled.
+func (d *Dispatcher) acceptSyncLocked(r *request) (roomFree, stuck bool) {
+	n := len(d.epochs)
+	switch {
+	case n > maxSyncs:
+		return d.refuseLocked(r)
+	case n == 0 || n == 1 && d.epochs[0].open == 0:
+		d.workers.runLocked(answerSync{r})
+	default:
+		d.epochs[n-1].sync = r
+		d.epochs = append(d.epochs, new(epoch))
+	}
+	return false, false
+}
+
+// answerSync is the job of answering a sync.
+type answerSync struct{ r *request }
+
+func (a answerSync) do(w *worker) {
+	d := w.d
+	d.send(context.Background(), message.AppendDone(nil, a.r.ID))
+	d.host.Link.Release(a.r.Size, false)
 }

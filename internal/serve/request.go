@@ -24,6 +24,7 @@ type request struct {
 	counts   counts
 	answer   int           // size of what it is answered with, if it is being
 	place    *list.Element // in Dispatcher.waiting
+	epoch    *epoch        // of a notification
 	early    bool          // a notification whose room was released before its turn
 	ctx      context.Context
 	stop     context.CancelFunc

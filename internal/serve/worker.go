@@ -36,6 +36,7 @@ func (w *worker) loop(j job) {
 
 func (r *request) do(w *worker) {
 	if r.Kind == message.Notification {
+		defer w.d.handled(r)
 		w.handleNotification(r)
 	} else {
 		w.serve(r)

@@ -1,0 +1,118 @@
+package rpcpipe_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/rpc"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/rpcpipe"
+)
+
+// Slowly is a service whose notifications take a while of the bubble's time.
+type Slowly struct{ handled atomic.Int64 }
+
+func (s *Slowly) Take(d time.Duration, _ *int) error {
+	<-time.After(d)
+	s.handled.Add(1)
+	return nil
+}
+
+// Leave ends its goroutine.
+func (s *Slowly) Leave(int, *int) error {
+	s.handled.Add(1)
+	runtime.Goexit()
+	return nil
+}
+
+// TestSync: it returns when what was sent before has been handled, in whatever order that is done.
+func TestSync(t *testing.T) {
+	for _, concurrent := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, server := new(Slowly), rpc.NewServer()
+			require.NoError(t, server.Register(s))
+			a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: server, ConcurrentNotify: concurrent})
+			require.NoError(t, a.Sync(t.Context()), "there is nothing to wait for")
+			for range 3 {
+				for i := range 20 {
+					require.NoError(t, a.Notify(t.Context(), "Slowly.Take", time.Duration(20-i)*time.Second))
+				}
+				require.NoError(t, a.Notify(t.Context(), "Slowly.Leave", 1))
+				synced := make(chan int64, 3)
+				for range 3 {
+					go func() {
+						if a.Sync(t.Context()) == nil {
+							synced <- s.handled.Load()
+						}
+					}()
+				}
+				synctest.Wait()
+				require.NoError(t, a.Notify(t.Context(), "Slowly.Take", time.Hour))
+				require.Empty(t, synced)
+				for range 3 {
+					require.EqualValues(t, 21, <-synced, "concurrent: %v", concurrent)
+				}
+				require.NoError(t, a.Sync(t.Context()))
+				require.EqualValues(t, 22, s.handled.Swap(0))
+			}
+
+			require.NoError(t, a.Notify(t.Context(), "Slowly.Take", time.Minute))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.ErrorIs(t, a.Sync(ctx), context.DeadlineExceeded)
+			require.NoError(t, a.Shutdown(t.Context()), "one that was given up is answered all the same")
+			require.EqualValues(t, 1, s.handled.Load())
+			require.ErrorIs(t, a.Sync(t.Context()), rpc.ErrShutdown)
+			a.Wait()
+			b.Wait()
+		})
+	}
+}
+
+// TestSyncBeyondItsBound: too many of them are refused, and not for ever.
+func TestSyncBeyondItsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, server := new(Slowly), rpc.NewServer()
+		require.NoError(t, server.Register(s))
+		a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: server})
+		require.NoError(t, a.Notify(t.Context(), "Slowly.Take", time.Minute))
+		const n = 1100
+		ended := make(chan error, n)
+		for range n {
+			go func() { ended <- a.Sync(t.Context()) }()
+		}
+		refused := 0
+		for range n {
+			if err := <-ended; err != nil {
+				require.ErrorIs(t, err, viaduct.ErrOverload)
+				refused++
+			}
+		}
+		require.Equal(t, n-1024, refused)
+		require.NoError(t, a.Sync(t.Context()))
+		a.Close()
+		a.Wait()
+		b.Wait()
+	})
+}
+
+// TestSyncNeedsViaduct: neither a bare connection nor an older viaduct has one.
+func TestSyncNeedsViaduct(t *testing.T) {
+	one, other := net.Pipe()
+	p := rpcpipe.NewBare(one, nil)
+	require.ErrorIs(t, p.Sync(t.Context()), errors.ErrUnsupported)
+	other.Close()
+	p.Wait()
+
+	p, _ = withOldPeer(t, nil, nil)
+	require.ErrorIs(t, p.Sync(t.Context()), errors.ErrUnsupported)
+	p.Close()
+}
