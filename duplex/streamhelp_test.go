@@ -2,6 +2,7 @@ package duplex
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -123,11 +124,13 @@ func requireNoStreams(t testing.TB, conns ...*Conn) {
 	}
 }
 
-// closeAll closes streams.
+// closeAll closes streams. Where the machine is busy the end may have to wait, and goes on by itself.
 func closeAll(t testing.TB, streams ...net.Conn) {
 	t.Helper()
 	for _, s := range streams {
-		require.NoError(t, s.Close())
+		if err := s.Close(); !errors.Is(err, errEndWaits) {
+			require.NoError(t, err)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/rpc"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -49,7 +50,10 @@ func acceptEcho(accept func() (net.Conn, error)) error {
 
 func echo(stream net.Conn) error {
 	_, err := io.Copy(stream, stream)
-	return errors.Join(err, stream.Close())
+	if closed := stream.Close(); !errors.Is(closed, os.ErrDeadlineExceeded) { // the machine is busy: the end goes on by itself
+		err = errors.Join(err, closed)
+	}
+	return err
 }
 
 // Take returns what a stream in its argument brings.
