@@ -1,6 +1,10 @@
 package duplex
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
+)
 
 // queues are the messages that go out. Guarded by writer.mu.
 type queues struct {
@@ -88,6 +92,24 @@ func (q *queues) grant(c class, id uint32) {
 		m.state = msgGranted
 		q.turns = append(q.turns, m)
 	}
+}
+
+// waitsFor returns what m waits for: handles.Credit or handles.Room.
+func (w *writer) waitsFor(m *outMsg) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waits := m.state == msgWaiting
+	if m.state == msgBegun || waits && m.of.credit <= 0 {
+		return handles.Credit
+	}
+	if waits && m.class == notification {
+		for _, before := range m.of.unfinished { // there is one at most
+			if before.state == msgBegun {
+				return handles.Credit
+			}
+		}
+	}
+	return handles.Room
 }
 
 // empty reports whether nothing waits to be sent.

@@ -145,6 +145,11 @@
 // [signal.NotifyContext], which would be undone, sets Options.HandlesSIGTERM. Programs that the
 // child starts are not affected. On Windows there is no such signal.
 //
+// What waits for long although the link is up may wait for ever: for a method at the other side
+// that waits for this one, say. Options.Logger is told after 5 s: of messages that wait for credit
+// or room to be sent, of calls of the other side that wait for a place among the handlers, and of
+// notifications behind a handler that still runs, with their methods. See Options.StallReport.
+//
 // # Who runs
 //
 //	goroutine            started by   ends with                  does

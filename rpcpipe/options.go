@@ -117,8 +117,18 @@ type Options struct {
 	// Logs.
 
 	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
-	// for any more, handlers that never return. Default: nobody is told.
+	// for any more, handlers that never return; and of what waits for long, see StallReport.
+	// Default: nobody is told.
 	Logger *slog.Logger
+
+	// StallReport is how long something waits before Logger is told of it: a call, notification or
+	// reply that waits for credit or room to be sent; a call of the other side that waits for a
+	// place among the handlers; a notification that waits for the handler of another one. The record
+	// has the method, what it waits for and of which side, and the method of that handler. It comes
+	// once, also if more of the same begin to wait. A method that runs for long is not reported, nor
+	// are streams. [Peer.Stats] counts what waits so, with a Logger or without. Default: 5 s;
+	// negative: nothing is reported or counted.
+	StallReport time.Duration
 
 	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a
 	// time. Whatever it does, it holds up nothing else: what it is too slow for is counted and then

@@ -196,7 +196,10 @@ func (e *Endpoint) enter(ctx context.Context, c *pendingCall) (id uint32, err er
 		if id, err = e.pending.add(c); err != errAbandoned {
 			return id, err
 		}
-		if err := e.pending.awaitFewer(ctx); err != nil {
+		waiting := e.sending("call", c.method).Begin(func() string { return "answers to calls that were given up" })
+		err = e.pending.awaitFewer(ctx)
+		waiting.Over()
+		if err != nil {
 			return 0, err
 		}
 	}

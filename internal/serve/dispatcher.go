@@ -46,9 +46,15 @@ type Host struct {
 	Up       context.Context // until the link ends; contexts of methods derive from it
 	Done     <-chan struct{} // closed when the link has ended
 	Reporter *Reporter
-	Send     func(ctx context.Context, msg []byte) error // an answer
-	End      func(reason error)                          // ends the link
-	Dying    func()                                      // has calls refused: this process is about to end
+	End      func(reason error) // ends the link
+	Dying    func()             // has calls refused: this process is about to end
+
+	// Send sends an answer of method. It waits for room, until ctx or the link ends.
+	Send func(ctx context.Context, method string, msg []byte) error
+
+	// Waits is told that something begins to wait for a handler. look, which takes the Dispatcher's
+	// lock, says later what it is, and what for. Waits does not block.
+	Waits func(look func() Stall) link.Waiting
 }
 
 // Outgoing is the table of the calls that this side makes.
@@ -156,6 +162,7 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 		d.openLocked(r)
 		r.place = d.waiting.PushBack(r)
 		d.waitingBytes += r.Size
+		d.waitsLocked(r)
 	default:
 		return d.refuseLocked(r)
 	}
@@ -248,7 +255,9 @@ func (d *Dispatcher) startWaitingLocked() {
 			d.stopWaitingLocked(r)
 			d.startLocked(r)
 		case notifications:
-			d.startLocked(n.take())
+			r := n.take()
+			r.waits.over()
+			d.startLocked(r)
 		default:
 			d.tellIdle()
 			return
@@ -261,6 +270,7 @@ func (d *Dispatcher) startWaitingLocked() {
 func (d *Dispatcher) stopWaitingLocked(r *request) {
 	d.waiting.Remove(r.place)
 	r.place = nil
+	r.waits.over()
 	d.waitingBytes -= r.Size
 }
 

@@ -1,5 +1,10 @@
 package serve
 
+import (
+	"bytes"
+	"time"
+)
+
 // notifications are the notifications that wait. Guarded by the dispatcher's mu.
 type notifications struct {
 	queue    []*request // in order
@@ -7,6 +12,12 @@ type notifications struct {
 	handling bool // there is a worker that handles them
 	turn     bool // a concurrent one is next when there is room, before a call that waits
 	givenUp  bool // no more are handled
+
+	// If they are handled one at a time.
+	current *request  // its method runs; nil: none does
+	since   time.Time // when it began
+	waits   waits     // of the first behind it
+	looked  bool      // somebody has asked what it waits for
 }
 
 // take takes the first out of the queue.
@@ -40,11 +51,46 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 	}
 	n.queue = append(n.queue, r)
 	n.bytes += r.Size + NotificationCost
-	if !n.handling && !d.limits.ConcurrentNotifications {
+	switch {
+	case d.limits.ConcurrentNotifications:
+		d.waitsLocked(r)
+	case !n.handling:
 		n.handling = true
 		d.workers.runLocked(handleNotifications{})
+	case n.current != nil:
+		n.waits.begin(d.host.Waits, d.lookBehind)
 	}
 	return true
+}
+
+// handlesLocked notes that the method of r is about to run, nil if none is.
+func (d *Dispatcher) handlesLocked(r *request) {
+	n := &d.notifications
+	n.current = r
+	if len(n.queue) == 0 || n.looked { // what was told of is another wait than the next
+		n.waits.over()
+		n.looked = false
+	}
+	if len(n.queue) > 0 {
+		n.since = time.Now()
+		n.waits.begin(d.host.Waits, d.lookBehind)
+	}
+}
+
+// lookBehind says what the first notification in the queue waits for.
+func (d *Dispatcher) lookBehind() Stall {
+	d.mu.Lock()
+	n := &d.notifications
+	if n.current == nil || len(n.queue) == 0 {
+		d.mu.Unlock()
+		return Stall{}
+	}
+	n.looked = true
+	s := Stall{What: "notification", For: "a handler that runs", Since: n.since}
+	first, current := bytes.Clone(n.queue[0].Method), bytes.Clone(n.current.Method)
+	d.mu.Unlock()
+	s.Method, s.Handler = d.nameOf(first), d.nameOf(current)
+	return s
 }
 
 // GiveUp drops the notifications that wait, and those that still come, and counts them. It is for
@@ -55,6 +101,10 @@ func (d *Dispatcher) GiveUp() {
 	n := &d.notifications
 	n.givenUp = true
 	d.stats.DroppedNotifications += uint64(len(n.queue))
+	for _, r := range n.queue {
+		r.waits.over()
+	}
+	n.waits.over()
 	n.queue, n.bytes = nil, 0
 	d.tellIdle()
 }
@@ -65,10 +115,13 @@ func (d *Dispatcher) nextNotification() *request {
 	defer d.mu.Unlock()
 	if len(d.notifications.queue) == 0 {
 		d.notifications.handling = false
+		d.handlesLocked(nil)
 		d.tellIdle()
 		return nil
 	}
-	return d.notifications.take()
+	r := d.notifications.take()
+	d.handlesLocked(r)
+	return r
 }
 
 // handleNotifications is the job of handling notifications one at a time, until there are no more.

@@ -40,7 +40,7 @@ func (answerRefused) do(w *worker) {
 		if r == nil {
 			return
 		}
-		d.send(context.Background(), d.cfg.Message.AppendFailure(nil, r.ID, why, d.host.Link.MaxSend()))
+		d.send(context.Background(), string(r.Method), d.cfg.Message.AppendFailure(nil, r.ID, why, d.host.Link.MaxSend()))
 		d.host.Link.Release(r.Size, false)
 	}
 }
