@@ -28,10 +28,11 @@
 // # Calls
 //
 // Calls are served concurrently, each on a goroutine of its own, in both directions at once; a
-// handler may call back, to any depth. Notifications ([Peer.Notify]) are served one at a time, in
-// the order they were sent; a call may be served before an earlier notification has been. Neither a
-// slow handler nor a large message holds up other calls. A handler that panics ends its process, as
-// with net/rpc; its caller gets the panic with its stack first.
+// handler may call back, to any depth with the context of its call (see below). Notifications
+// ([Peer.Notify]) are served one at a time, in the order they were sent; a call may be served
+// before an earlier notification has been. Neither a slow handler nor a large message holds up
+// other calls. A handler that panics ends its process, as with net/rpc; its caller gets the
+// panic with its stack first.
 //
 // Arguments and replies are encoded as MessagePack (see docs/PROTOCOL.md): structs by field name, so
 // that missing, extra and reordered fields do no harm. Types that write themselves in gob's manner,
@@ -50,8 +51,10 @@
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
 // beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
 // context of its call, to the side that called, are not held up by limits there, up to 16 at a time
-// for each call, so that methods may call each other back to any depth. [Options] has the
-// limits, hooks around calls on both sides, and a way to survive panics in methods.
+// for each call, so that methods may call each other back to any depth. Without the context they
+// may as far as there are places on both sides: beyond 16,384, a call is refused where at least as
+// many calls of the side that takes it are pending, as all of them may wait for it. [Options] has
+// the limits, hooks around calls on both sides, and a way to survive panics in methods.
 //
 // # Streams
 //

@@ -22,7 +22,11 @@ type Options struct {
 	// MaxHandlers is how many calls of the other side are handled at once. More wait, in their
 	// order, up to MaxWaiting, and up to 64 MiB of them. Those beyond are refused: they fail with
 	// [viaduct.ErrOverload]. Calls that serve a call of this side, made by a method with its
-	// context, do not wait and do not count, up to 16 for each. Default: 16,384.
+	// context, do not wait and do not count, up to 16 for each.
+	//
+	// Other calls are refused at once, with no waiting, while as many are handled and at least as
+	// many calls of this side are pending: every method may be waiting for one of these, and that
+	// for the new call, which without the context cannot be known. Default: 16,384.
 	MaxHandlers int
 
 	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came:

@@ -152,6 +152,13 @@ func (p *pendingCalls) current() CallStats {
 	return s
 }
 
+// Pending is how many calls wait for their reply.
+func (p *pendingCalls) Pending() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waitingLocked()
+}
+
 // waitingLocked is how many calls somebody waits for.
 func (p *pendingCalls) waitingLocked() int { return len(p.calls) - p.abandoned }
 

@@ -68,6 +68,9 @@ type Outgoing interface {
 	// Between reports whether a call waits for its reply whose msgid was given out between two
 	// moments: when NextID was from, and when it was to.
 	Between(from, to uint32) bool
+
+	// Pending is how many calls wait for their reply.
+	Pending() int
 }
 
 // Dispatcher runs what comes in, each call on a worker of its own, within limits: beyond them calls
@@ -158,13 +161,16 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 	case d.waiting.Len() == 0 && d.mayRunLocked():
 		d.openLocked(r)
 		d.startLocked(r)
-	case d.mayWaitLocked(r):
+	case !d.mayWaitLocked(r):
+		return d.refuseLocked(r)
+	case d.mayBlockLocked():
+		r.mutual = true
+		return d.refuseLocked(r)
+	default:
 		d.openLocked(r)
 		r.place = d.waiting.PushBack(r)
 		d.waitingBytes += r.Size
 		d.waitsLocked(r)
-	default:
-		return d.refuseLocked(r)
 	}
 	return true, false
 }
@@ -188,6 +194,14 @@ func (d *Dispatcher) mayRunLocked() bool {
 func (d *Dispatcher) mayWaitLocked(r *request) bool {
 	return d.waiting.Len() < d.limits.Waiting && d.answersLeftLocked() &&
 		(d.waiting.Len() == 0 || d.waitingBytes+r.Size <= maxWaitingBytes)
+}
+
+// mayBlockLocked reports whether every method that takes a place may wait for a call of this side,
+// and that for the call that looks for a place: neither would ever go on. It is so when calls nest
+// without the contexts of those that they serve, to a depth of twice the limit. At least the last
+// call that would complete such a ring finds it so.
+func (d *Dispatcher) mayBlockLocked() bool {
+	return d.running >= d.limits.Handlers && d.host.Outgoing.Pending() >= d.running
 }
 
 func (d *Dispatcher) openLocked(r *request) {

@@ -26,6 +26,7 @@ type request struct {
 	answer   int           // size of what it is answered with, if it is being
 	place    *list.Element // in Dispatcher.waiting
 	waits    waits         // for a place among those that run
+	mutual   bool          // it is refused as those that run may wait for it
 	ctx      context.Context
 	stop     context.CancelFunc
 
