@@ -46,8 +46,8 @@ func (o order) Working(delta int) {
 	}
 }
 
-func (o order) Send(lane any, ctx context.Context, msg []byte, isNotification bool) (uint64, error) {
-	return lane.(*Lane).send(ctx, msg, isNotification)
+func (o order) Send(lane any, ctx context.Context, msg []byte, isNotification bool, s handles.Sending) (uint64, error) {
+	return lane.(*Lane).send(ctx, msg, isNotification, s)
 }
 
 func (o order) HasLeft(ticket uint64) bool { return o.c.writer.hasLeft(ticket) }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // errEnded is replaced by the reason of the Conn's end.
@@ -71,26 +73,26 @@ func newLane(c *Conn, out, in class) *Lane {
 // down, and nothing of the other side is being served, calls and notifications fail with
 // [ErrShutdown].
 func (l *Lane) Send(ctx context.Context, msg []byte, isNotification bool) error {
-	_, err := l.send(ctx, msg, isNotification)
+	_, err := l.send(ctx, msg, isNotification, handles.Sending{})
 	return err
 }
 
-// send is Send. batch is as that of writer.send.
-func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool) (batch uint64, err error) {
+// send is Send. s is told when it waits. batch is as that of writer.send.
+func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool, s handles.Sending) (batch uint64, err error) {
 	w, k := &l.c.writer, &l.c.work
 	switch {
 	case l.out == reply:
 		moreSoon := k.served.Load() > 1
-		if batch, err = w.send(ctx, reply, msg, moreSoon); err == nil {
+		if batch, err = w.send(ctx, reply, msg, moreSoon, s); err == nil {
 			k.served.Add(-1) // not before: what is being sent is still to be waited for
 			l.c.settle()
 		}
 	case isNotification:
-		batch, err = w.send(ctx, notification, msg, true)
+		batch, err = w.send(ctx, notification, msg, true, s)
 	default:
 		moreSoon := k.calls.Add(1) > 1
 		w.waits.begun()
-		if batch, err = w.send(ctx, call, msg, moreSoon); err != nil {
+		if batch, err = w.send(ctx, call, msg, moreSoon, s); err != nil {
 			k.calls.Add(-1)
 			l.c.settle()
 		}

@@ -1,6 +1,11 @@
 package duplex
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
+)
 
 // queues are the messages that go out. Guarded by writer.mu.
 type queues struct {
@@ -88,6 +93,24 @@ func (q *queues) grant(c class, id uint32) {
 		m.state = msgGranted
 		q.turns = append(q.turns, m)
 	}
+}
+
+// waitsFor returns what m waits for: handles.Credit or handles.Room.
+func (w *writer) waitsFor(m *outMsg) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waits := m.state == msgWaiting
+	if m.state == msgBegun || waits && m.of.credit <= 0 {
+		return handles.Credit
+	}
+	if waits && m.class == notification {
+		for _, before := range m.of.unfinished { // there is one at most
+			if before.state == msgBegun {
+				return handles.Credit
+			}
+		}
+	}
+	return handles.Room
 }
 
 // empty reports whether nothing waits to be sent.
@@ -189,4 +212,24 @@ func remove[T comparable](list []T, x T) []T {
 		return slices.Delete(list, i, i+1)
 	}
 	return list
+}
+
+// waiters counts who waits for the other side to take something.
+type waiters struct {
+	senders atomic.Int64
+	tell    atomic.Pointer[func()] // called when there may be one more; nil: nobody
+}
+
+func (ws *waiters) begin() {
+	ws.senders.Add(1)
+	ws.begun()
+}
+
+func (ws *waiters) end() { ws.senders.Add(-1) }
+
+// begun tells that somebody waits, be it in a send or for a reply.
+func (ws *waiters) begun() {
+	if f := ws.tell.Load(); f != nil {
+		(*f)()
+	}
 }

@@ -2,10 +2,13 @@ package duplex
 
 import (
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // slowPeer is a link whose other end the test reads write by write.
@@ -37,6 +40,67 @@ func (p *slowPeer) read(t *testing.T) []header {
 	require.NoError(t, err)
 	synctest.Wait()
 	return p.trace.take()
+}
+
+// waitList has, by the method, why each Send that waits does so.
+type waitList struct{ sync.Map }
+
+type waitOf struct {
+	list   *waitList
+	method string
+}
+
+func (w waitOf) Over() { w.list.Delete(w.method) }
+
+func (l *waitList) waits(s handles.Sending, why func() string) handles.Waiting {
+	l.Store(s.Method, why)
+	return waitOf{l, s.Method}
+}
+
+// ask returns the answers.
+func (l *waitList) ask() map[string]string {
+	synctest.Wait()
+	got := make(map[string]string)
+	for method, why := range l.Range {
+		got[method.(string)] = why.(func() string)()
+	}
+	return got
+}
+
+// TestWaitsFor: whoever is told that a Send waits can ask what for, and hears when that is over.
+func TestWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newSlowPeer(t)
+		var list waitList
+		wants := func(want map[string]string) {
+			t.Helper()
+			require.Equal(t, want, list.ask())
+		}
+		send := func(l *Lane, method string, n int, isNotification bool) {
+			go order{p.Conn}.Send(l, t.Context(), body(1, n), isNotification, handles.Sending{Method: method, Waits: list.waits})
+			synctest.Wait()
+		}
+		send(p.ServerLane(), "first", maxPayload, false) // fills the queue
+		wants(map[string]string{})
+		send(p.ServerLane(), "second", 10, false)
+		send(p.ClientLane(), "long", maxPayload+1, true)
+		send(p.ClientLane(), "behind", 10, true)
+		wants(map[string]string{"second": handles.Room, "long": handles.Room, "behind": handles.Room})
+		for len(list.ask()) == 3 {
+			p.read(t)
+		}
+		wants(map[string]string{"long": handles.Credit, "behind": handles.Credit}) // the grant
+		p.writer.update(func() { p.writer.queues.grant(notification, 0) })
+		wants(map[string]string{"long": handles.Room, "behind": handles.Room})
+		for len(list.ask()) > 0 {
+			p.read(t)
+		}
+		p.writer.update(func() { p.writer.queues.classes[call].credit = 0 })
+		send(p.ClientLane(), "poor", 10, false)
+		wants(map[string]string{"poor": handles.Credit})
+		p.end(errEmpty)
+		wants(map[string]string{})
+	})
 }
 
 // TestRoomInTurn: where the queue is always full of one class, the others get into it too.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 var (
@@ -115,7 +117,7 @@ func (s *stress) send(ctx context.Context, l *Lane, cl class, who uint32, rng *r
 		if rng.IntN(3) == 0 {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(2000))*time.Microsecond)
 		}
-		batch, err := l.send(ctx, msg, cl == notification)
+		batch, err := l.send(ctx, msg, cl == notification, handles.Sending{})
 		clear(msg) // it is ours again
 		cancel()
 		s.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 const (
@@ -86,11 +88,12 @@ type ending struct {
 
 // send queues data as a message of class c. It returns when the last byte of a call or a reply is in
 // a frame, and when that of a notification is with the system: behind that, whatever is sent arrives
-// later. data is not kept. busy says that more messages may be about to be sent.
+// later. data is not kept. busy says that more messages may be about to be sent. s is told when it
+// waits.
 //
 // batch is that of the last byte. With an error it is 0 if nothing of the message is delivered;
 // otherwise hasLeft tells.
-func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) (batch uint64, err error) {
+func (w *writer) send(ctx context.Context, c class, data []byte, busy bool, s handles.Sending) (batch uint64, err error) {
 	if err := w.checkSize(data); err != nil {
 		return 0, err
 	}
@@ -105,40 +108,31 @@ func (w *writer) send(ctx context.Context, c class, data []byte, busy bool) (bat
 	} else {
 		m := w.queues.wait(c, data)
 		w.unlockAndWrite(busy)
-		if batch, err = w.awaitFramed(ctx, m); err != nil {
+		if batch, err = w.awaitFramed(ctx, m, s); err != nil {
 			return batch, err
 		}
 	}
 	if c == notification {
-		return batch, w.awaitWritten(ctx, batch)
+		return batch, w.awaitSystem(ctx, batch, s)
 	}
 	return batch, nil
 }
 
-// waiters counts who waits for the other side to take something.
-type waiters struct {
-	senders atomic.Int64
-	tell    atomic.Pointer[func()] // called when there may be one more; nil: nobody
-}
-
-func (ws *waiters) begin() {
-	ws.senders.Add(1)
-	ws.begun()
-}
-
-func (ws *waiters) end() { ws.senders.Add(-1) }
-
-// begun tells that somebody waits, be it in a send or for a reply.
-func (ws *waiters) begun() {
-	if f := ws.tell.Load(); f != nil {
-		(*f)()
+// awaitSystem is awaitWritten of what s stands for.
+func (w *writer) awaitSystem(ctx context.Context, batch uint64, s handles.Sending) error {
+	if batch > w.progress.written.Load() {
+		defer s.Begin(func() string { return handles.Room }).Over()
 	}
+	return w.awaitWritten(ctx, batch)
 }
 
 // awaitFramed waits until the last byte of m is in a frame.
-func (w *writer) awaitFramed(ctx context.Context, m *outMsg) (batch uint64, err error) {
+func (w *writer) awaitFramed(ctx context.Context, m *outMsg, s handles.Sending) (batch uint64, err error) {
 	w.waits.begin()
 	defer w.waits.end()
+	if !isClosed(m.sent) {
+		defer s.Begin(func() string { return w.waitsFor(m) }).Over()
+	}
 	select {
 	case <-m.sent:
 		return m.batch, nil

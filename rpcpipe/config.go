@@ -71,6 +71,7 @@ func newConfig(opts *Options) *config {
 		LogHandler: o.LogHandler,
 		Logger:     o.Logger,
 
+		StallReport: o.StallReport,
 		LogFallback: o.LogFallback,
 	}
 	if o.Server == nil {

@@ -28,13 +28,13 @@
 // # Calls
 //
 // Calls are served concurrently, each on a goroutine of its own, in both directions at once; a
-// handler may call back, to any depth. Notifications ([Peer.Notify]) are served one at a time, in
-// the order they were sent; a call may be served before an earlier notification has been. Whoever
-// sends them faster than they are handled waits; but while the side that handles them waits for the
-// other one, in a call or to send something, it takes up to 64 MiB more of them, so that the two do
-// not wait for each other. Neither a slow handler nor a large message holds up other calls. A
-// handler that panics ends its process, as with net/rpc; its caller gets the panic with its stack
-// first.
+// handler may call back, to any depth with the context of its call (see below). Notifications
+// ([Peer.Notify]) are served one at a time, in the order they were sent; a call may be served
+// before an earlier notification has been. Whoever sends them faster than they are handled waits;
+// but while the side that handles them waits for the other one, in a call or to send something, it
+// takes up to 64 MiB more of them, so that the two do not wait for each other. Neither a slow
+// handler nor a large message holds up other calls. A handler that panics ends its process, as with
+// net/rpc; its caller gets the panic with its stack first.
 //
 // Arguments and replies are encoded as MessagePack (see docs/PROTOCOL.md): structs by field name,
 // so that missing, extra and reordered fields do no harm. Types that write themselves in gob's
@@ -53,8 +53,10 @@
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
 // beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
 // context of its call, to the side that called, are not held up by limits there, up to 16 at a time
-// for each call, so that methods may call each other back to any depth. [Options] has the limits,
-// hooks around calls on both sides, and a way to survive panics in methods.
+// for each call, so that methods may call each other back to any depth. Without the context they
+// may as far as there are places on both sides: beyond 16,384, a call is refused where at least as
+// many calls of the side that takes it are pending, as all of them may wait for it. [Options] has
+// the limits, hooks around calls on both sides, and a way to survive panics in methods.
 //
 // # Streams
 //
@@ -157,6 +159,11 @@
 // signal works at once again. A program with a handler of its own, by [signal.Notify] or
 // [signal.NotifyContext], which would be undone, sets Options.HandlesSIGTERM. Programs that the
 // child starts are not affected. On Windows there is no such signal.
+//
+// What waits for long although the link is up may wait for ever: for a method at the other side
+// that waits for this one, say. Options.Logger is told after 5 s: of messages that wait for credit
+// or room to be sent, of calls of the other side that wait for a place among the handlers, and of
+// notifications behind a handler that still runs, with their methods. See Options.StallReport.
 //
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
 // fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited

@@ -25,7 +25,11 @@ type Options struct {
 	// MaxHandlers is how many calls of the other side are handled at once. More wait, in their
 	// order, up to MaxWaiting, and up to 64 MiB of them. Those beyond are refused: they fail with
 	// [viaduct.ErrOverload]. Calls that serve a call of this side, made by a method with its
-	// context, do not wait and do not count, up to 16 for each. Default: 16,384.
+	// context, do not wait and do not count, up to 16 for each.
+	//
+	// Other calls are refused at once, with no waiting, while as many are handled and at least as
+	// many calls of this side are pending: every method may be waiting for one of these, and that
+	// for the new call, which without the context cannot be known. Default: 16,384.
 	MaxHandlers int
 
 	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came:
@@ -120,8 +124,18 @@ type Options struct {
 	// Logs.
 
 	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
-	// for any more, handlers that never return. Default: nobody is told.
+	// for any more, handlers that never return; and of what waits for long, see StallReport.
+	// Default: nobody is told.
 	Logger *slog.Logger
+
+	// StallReport is how long something waits before Logger is told of it: a call, notification or
+	// reply that waits for credit or room to be sent; a call of the other side that waits for a
+	// place among the handlers; a notification that waits for the handler of another one. The record
+	// has the method, what it waits for and of which side, and the method of that handler. It comes
+	// once, also if more of the same begin to wait. A method that runs for long is not reported, nor
+	// are streams. [Peer.Stats] counts what waits so, with a Logger or without. Default: 5 s;
+	// negative: nothing is reported or counted.
+	StallReport time.Duration
 
 	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a
 	// time. Whatever it does, it holds up nothing else: what it is too slow for is counted and then

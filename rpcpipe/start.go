@@ -144,6 +144,6 @@ type order struct{ handles.Order }
 func newLane(l *duplex.Lane) lane { return lane{l, order{handles.OrderOf(l)}} }
 
 // Send is that of the Order, as it gives a ticket.
-func (l lane) Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error) {
-	return l.Order.Send(l.Lane, ctx, msg, isNotification)
+func (l lane) Send(ctx context.Context, msg []byte, isNotification bool, s handles.Sending) (ticket uint64, err error) {
+	return l.Order.Send(l.Lane, ctx, msg, isNotification, s)
 }

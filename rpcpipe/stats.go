@@ -7,7 +7,15 @@ import "github.com/viaduct-go/viaduct/duplex"
 type Stats struct {
 	Made   CallStats    // calls of this side
 	Served ServeStats   // calls of the other side
+	Stalls StallStats   // what waits, or has waited, for longer than Options.StallReport
 	Link   duplex.Stats // what carries them; zero on a bare connection
+}
+
+// StallStats count what waits for longer than Options.StallReport, until the link ends.
+type StallStats struct {
+	Sending  int    // messages of this side that wait for credit or room now
+	Handling int    // calls that wait for a place, and handlers that hold up notifications
+	Total    uint64 // of either kind, ever
 }
 
 // CallStats are those of the calls that this side makes.
@@ -36,7 +44,7 @@ type ServeStats struct {
 // so that the next call knows the round trip.
 func (p *Peer) Stats() Stats {
 	calls := p.endpoint.Stats()
-	s := Stats{Made: CallStats(calls.Made), Served: ServeStats(calls.Served)}
+	s := Stats{Made: CallStats(calls.Made), Served: ServeStats(calls.Served), Stalls: StallStats(calls.Stalls)}
 	if p.conn != nil {
 		s.Link = p.conn.Stats()
 	}

@@ -144,7 +144,7 @@ func TestBareClose(t *testing.T) {
 		require.Empty(t, notified, "it is not with the system")
 		go e.Close()
 		synctest.Wait()
-		_, err := e.out.Send(t.Context(), []byte{1}, false)
+		_, err := e.out.Send(t.Context(), []byte{1}, false, link.Sending{})
 		require.Equal(t, rpc.ErrShutdown, err)
 		require.Zero(t, e.Wait(context.Background()))
 		require.Equal(t, link.FlushTime, time.Since(begun))

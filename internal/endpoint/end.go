@@ -92,6 +92,7 @@ func (e *Endpoint) down(err error) {
 			}
 		}
 		close(e.done)
+		e.stalls.close()
 		e.endUp()
 		e.served.Close()
 		// Not here: the caller may be a link that is about to end.

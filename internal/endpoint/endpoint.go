@@ -17,6 +17,7 @@ import (
 	"net/rpc"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
@@ -39,6 +40,10 @@ type Config struct {
 
 	// LogFallback takes the records of this side that cannot go to the other one; nil: stderr.
 	LogFallback slog.Handler
+
+	// StallReport is how long something waits for the other side, or for handlers, before Logger
+	// is told. 0: 5 s; negative: it is not.
+	StallReport time.Duration
 }
 
 // An Endpoint makes calls to the other side and answers those that come from there. Its methods may
@@ -50,6 +55,7 @@ type Endpoint struct {
 	pending  pendingCalls
 	served   *serve.Dispatcher
 	reporter serve.Reporter
+	stalls   stalls
 	logs     *logwire.Sender
 	logTaker *logwire.Taker // nil: records are not taken
 
@@ -103,6 +109,7 @@ func prepare(cfg Config) *Endpoint {
 	e.up, e.endUp = context.WithCancel(context.WithValue(cfg.Context, endpointKey{}, e))
 	e.pending.calls = make(map[uint32]*pendingCall)
 	e.reporter.Log = cfg.Logger
+	e.stalls.init(cfg.StallReport, &e.reporter)
 	return e
 }
 
@@ -112,12 +119,19 @@ func (e *Endpoint) start(out, in link.Link) {
 	cfg.Message = &e.cfg.Message
 	e.served = serve.New(cfg, serve.Host{
 		Link: in, Owner: e, Outgoing: &e.pending, Up: e.up, Done: e.done, Reporter: &e.reporter, End: e.end,
-		Send:  func(ctx context.Context, msg []byte) error { return e.sendPlain(ctx, e.in, msg, false) },
+		Send: func(ctx context.Context, method string, msg []byte) error {
+			_, err := e.send(ctx, e.in, msg, false, e.sending("reply", method))
+			return err
+		},
 		Dying: e.cfg.Dying,
+		Waits: e.stalls.handles,
 	})
 	logs := &logwire.Host{
 		Out: out, In: in, Run: e.served.Run, RunOpen: e.served.RunOpen, Up: e.up, Done: e.done, Ended: e.ended.Load,
-		Send: func(ctx context.Context, msg []byte) error { return e.sendPlain(ctx, e.out, msg, true) },
+		Send: func(ctx context.Context, msg []byte) error { // nobody waits for records
+			_, err := e.send(ctx, e.out, msg, true, link.Sending{})
+			return err
+		},
 
 		Fallback: e.cfg.LogFallback,
 	}
@@ -252,7 +266,7 @@ func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint
 		return 0, fault.NotBegun(err)
 	}
 	message.SetID(*msg, id)
-	ticket, err := e.send(ctx, e.out, *msg, false)
+	ticket, err := e.send(ctx, e.out, *msg, false, e.sending("call", c.method))
 	if err != nil && e.pending.remove(id, c, ctx.Err() != nil && errors.Is(err, ctx.Err())) {
 		e.served.LookAgain()
 		return 0, e.ofTicket(ticket, err)
@@ -272,22 +286,23 @@ func (e *Endpoint) ofTicket(ticket uint64, err error) error {
 	return err
 }
 
-// sendPlain is send for who asks for no ticket.
-func (e *Endpoint) sendPlain(ctx context.Context, l link.Link, msg []byte, isNotification bool) error {
-	_, err := e.send(ctx, l, msg, isNotification)
-	return err
+// sending is what is sent, so that it is reported if it waits for too long.
+func (e *Endpoint) sending(what, method string) link.Sending {
+	return link.Sending{What: what, Method: method, Waits: e.stalls.waits}
 }
 
-// send sends msg on l. Its error is a *fault.SizeError, ctx.Err(), or one of fault.Down. For ticket see
-// link.Link.
-func (e *Endpoint) send(ctx context.Context, l link.Link, msg []byte, isNotification bool) (ticket uint64, err error) {
+// send sends msg on l. Its error is a *fault.SizeError, ctx.Err(), or one of fault.Down. For ticket
+// and s see link.Link.
+func (e *Endpoint) send(
+	ctx context.Context, l link.Link, msg []byte, isNotification bool, s link.Sending,
+) (ticket uint64, err error) {
 	if err := ctx.Err(); err != nil { // encoding may have taken its time
 		return 0, err
 	}
 	if limit := l.MaxSend(); len(msg) > limit {
 		return 0, &fault.SizeError{Size: len(msg), Limit: limit}
 	}
-	ticket, err = l.Send(ctx, msg, isNotification)
+	ticket, err = l.Send(ctx, msg, isNotification, s)
 	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return ticket, err
 	}
@@ -339,7 +354,10 @@ func (e *Endpoint) LogDrops() (out, in uint64) {
 type Stats struct {
 	Made   CallStats
 	Served serve.Stats
+	Stalls StallStats
 }
 
 // Stats returns the numbers as they are now, those of each direction of one moment.
-func (e *Endpoint) Stats() Stats { return Stats{e.pending.current(), e.served.Stats()} }
+func (e *Endpoint) Stats() Stats {
+	return Stats{e.pending.current(), e.served.Stats(), e.stalls.current()}
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/rpc"
+	"time"
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/handles"
@@ -34,6 +35,7 @@ type Options struct {
 	LogPeer             bool
 	LogFallback         slog.Handler
 	Logger              *slog.Logger
+	StallReport         time.Duration
 }
 
 // NewEndpoint starts an endpoint. client and server are links, or connections.
@@ -63,6 +65,7 @@ func NewEndpoint(client, server any, o *Options) *Endpoint {
 		LogPeer:     o.LogPeer,
 		LogFallback: o.LogFallback,
 		Logger:      o.Logger,
+		StallReport: o.StallReport,
 	}
 	if cfg.Serve.Server == nil {
 		cfg.Serve.Server = rpc.DefaultServer
@@ -80,4 +83,11 @@ func NewEndpoint(client, server any, o *Options) *Endpoint {
 	}
 	in, _ := server.(io.ReadWriteCloser)
 	return NewBare(client.(io.ReadWriteCloser), in, max, cfg)
+}
+
+// StallTimer reports whether the timer is armed that reports what waits for long.
+func (e *Endpoint) StallTimer() bool {
+	e.stalls.mu.Lock()
+	defer e.stalls.mu.Unlock()
+	return e.stalls.armed
 }

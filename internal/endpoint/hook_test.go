@@ -213,7 +213,9 @@ func TestHookOfLargeReply(t *testing.T) {
 		var log hookLog
 		a, b := extendedPair(t, endpoint.Options{}, endpoint.Options{ServeHook: log.hook})
 		require.Error(t, a.Call("Faulty.Large", 2*maxMessage, nil))
+		synctest.Wait() // the hook hears behind the caller
 		require.Error(t, a.Call("Faulty.Reply", "", nil))
+		synctest.Wait()
 		lines := log.take()
 		require.Len(t, lines, 4)
 		require.Contains(t, lines[1], fmt.Sprintf("is over the limit of %d bytes", maxMessage))

@@ -14,7 +14,7 @@ func (e *Endpoint) Notify(ctx context.Context, serviceMethod string, args any) e
 		return fault.NotBegun(err)
 	}
 	_, err := e.notify(ctx, serviceMethod, args, func(ctx context.Context, msg []byte) (bool, error) {
-		ticket, err := e.send(ctx, e.out, msg, true)
+		ticket, err := e.send(ctx, e.out, msg, true, e.sending("notification", serviceMethod))
 		return true, e.ofTicket(ticket, err)
 	})
 	return err

@@ -152,6 +152,13 @@ func (p *pendingCalls) current() CallStats {
 	return s
 }
 
+// Pending is how many calls wait for their reply.
+func (p *pendingCalls) Pending() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waitingLocked()
+}
+
 // waitingLocked is how many calls somebody waits for.
 func (p *pendingCalls) waitingLocked() int { return len(p.calls) - p.abandoned }
 
@@ -196,7 +203,10 @@ func (e *Endpoint) enter(ctx context.Context, c *pendingCall) (id uint32, err er
 		if id, err = e.pending.add(c); err != errAbandoned {
 			return id, err
 		}
-		if err := e.pending.awaitFewer(ctx); err != nil {
+		waiting := e.sending("call", c.method).Begin(func() string { return "answers to calls that were given up" })
+		err = e.pending.awaitFewer(ctx)
+		waiting.Over()
+		if err != nil {
 			return 0, err
 		}
 	}

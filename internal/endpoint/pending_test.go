@@ -179,7 +179,7 @@ func (l *endingLink) Close() error              { return nil }
 func (l *endingLink) Receive(_ func([]byte, bool) bool, _ func([]byte), ended func(error)) {
 	l.ended = ended
 }
-func (l *endingLink) Send(context.Context, []byte, bool) (uint64, error) {
+func (l *endingLink) Send(context.Context, []byte, bool, link.Sending) (uint64, error) {
 	l.ended(net.ErrClosed)
 	return 0, net.ErrClosed
 }

@@ -9,8 +9,8 @@ import (
 // link, and about what was sent when it has ended.
 type Order interface {
 	// Send is Send of a *duplex.Lane. ticket stands for what was sent. With an error it is 0 if nothing
-	// of msg can arrive.
-	Send(lane any, ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error)
+	// of msg can arrive. s is told when Send has to wait.
+	Send(lane any, ctx context.Context, msg []byte, isNotification bool, s Sending) (ticket uint64, err error)
 
 	// HasLeft reports, of a link that has ended, whether what ticket stands for may have arrived.
 	HasLeft(ticket uint64) bool
@@ -33,6 +33,38 @@ type Order interface {
 
 	// Draining returns why nothing may be begun but what serves the calls in flight, nil if it may.
 	Draining() error
+}
+
+// What a Send can wait for.
+const (
+	Credit = "credit" // or a grant: until the other side has dealt with what came before
+	Room   = "room"   // in the queue, or in the connection: until the other side reads
+)
+
+// Sending says of a message that is sent whom to tell when its Send has to wait. It is passed by
+// value, as it must cost nothing where nothing waits. The zero Sending tells nobody.
+type Sending struct {
+	What   string // "call", "notification" or "reply"
+	Method string // that is called, or has returned
+
+	// Waits is called each time the Send begins to wait. It must not block. why, which may be called
+	// from any goroutine, returns for what: Credit or Room.
+	Waits func(s Sending, why func() string) Waiting
+}
+
+// Waiting is something that waits, until Over, which does not block.
+type Waiting interface{ Over() }
+
+type untold struct{}
+
+func (untold) Over() {}
+
+// Begin says that the Send begins to wait.
+func (s Sending) Begin(why func() string) Waiting {
+	if s.Waits == nil {
+		return untold{}
+	}
+	return s.Waits(s, why)
 }
 
 // Frames is what the other side's hello says of the frames that it knows. The zero Frames: all.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 const (
@@ -90,13 +92,20 @@ func (l *Bare) Receive(deliver func(msg []byte, isNotification bool) bool, _ fun
 func (l *Bare) MaxSend() int { return l.stream.max }
 
 // Send returns when msg is queued, and, if it is a notification, when it has been written.
-func (l *Bare) Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error) {
-	ticket, err = l.queueUp(ctx, msg)
+func (l *Bare) Send(ctx context.Context, msg []byte, isNotification bool, s Sending) (ticket uint64, err error) {
+	if ticket, err = l.putNow(msg); ticket == 0 && err == nil {
+		waiting := s.Begin(waitsForRoom)
+		ticket, err = l.queueUp(ctx, msg)
+		waiting.Over()
+	}
 	if err == nil && isNotification {
+		defer s.Begin(waitsForRoom).Over()
 		err = l.await(ctx, ticket)
 	}
 	return ticket, err
 }
+
+func waitsForRoom() string { return handles.Room }
 
 // queueUp queues msg when it has the turn and there is room.
 func (l *Bare) queueUp(ctx context.Context, msg []byte) (ticket uint64, err error) {
@@ -153,13 +162,18 @@ func (l *Bare) HasLeft(ticket uint64) bool {
 
 // TrySend queues msg if there is room, and nobody else waits for it.
 func (l *Bare) TrySend(msg []byte) (bool, error) {
+	ticket, err := l.putNow(msg)
+	return ticket != 0, err
+}
+
+// putNow queues msg if there is room, and nobody else waits for it. Otherwise ticket is 0.
+func (l *Bare) putNow(msg []byte) (ticket uint64, err error) {
 	select {
 	case l.turn <- struct{}{}:
 		defer func() { <-l.turn }()
-		ticket, err := l.put(msg, bareQueue)
-		return ticket != 0, err
+		return l.put(msg, bareQueue)
 	default:
-		return false, nil
+		return 0, nil
 	}
 }
 

@@ -8,6 +8,8 @@ package link
 import (
 	"context"
 	"time"
+
+	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
 // Link carries the messages of one end: a lane of package duplex, or a Bare. Its methods may be
@@ -15,8 +17,8 @@ import (
 type Link interface {
 	// Send sends msg, waiting for room until ctx or the link ends. It keeps nothing of msg. A
 	// notification is with the system when it returns nil. ticket stands for what was sent. With an
-	// error it is 0 if nothing of msg can arrive; otherwise HasLeft tells.
-	Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error)
+	// error it is 0 if nothing of msg can arrive; otherwise HasLeft tells. s is told when it waits.
+	Send(ctx context.Context, msg []byte, isNotification bool, s Sending) (ticket uint64, err error)
 
 	// HasLeft reports, when the link has ended, whether what a ticket stands for may have arrived.
 	HasLeft(ticket uint64) bool
@@ -57,6 +59,12 @@ type Link interface {
 	Serving(own int) bool
 	Draining() error
 }
+
+// Sending and Waiting are those of package handles.
+type (
+	Sending = handles.Sending
+	Waiting = handles.Waiting
+)
 
 // FlushTime bounds how long whoever closes a link waits for what is queued to be written.
 const FlushTime = 50 * time.Millisecond

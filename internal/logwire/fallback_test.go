@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/link"
 )
 
 // fallbackHost is the host of a Sender on a link that takes nothing until it ends.
@@ -22,7 +24,10 @@ func fallbackHost(fallback slog.Handler) (host *Host, workers *sync.WaitGroup, e
 	return &Host{
 			Out: l, In: l, Up: context.Background(), Ended: ended.Load, Fallback: fallback,
 			Run: workers.Go, RunOpen: func(f func()) bool { workers.Go(f); return true },
-			Send: func(ctx context.Context, msg []byte) error { _, err := l.Send(ctx, msg, true); return err },
+			Send: func(ctx context.Context, msg []byte) error {
+				_, err := l.Send(ctx, msg, true, link.Sending{})
+				return err
+			},
 		}, workers, func() {
 			ended.Store(true)
 			close(l.ended)

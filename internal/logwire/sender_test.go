@@ -29,7 +29,7 @@ func (l *slowLink) MaxSend() int                 { return 1 << 27 }
 func (l *slowLink) Working(int)                  {}
 func (l *slowLink) Draining() error              { return nil }
 
-func (l *slowLink) Send(_ context.Context, msg []byte, _ bool) (uint64, error) {
+func (l *slowLink) Send(_ context.Context, msg []byte, _ bool, _ link.Sending) (uint64, error) {
 	select {
 	case l.sent <- bytes.Clone(msg):
 		return 1, nil
@@ -47,7 +47,10 @@ func TestLogSender(t *testing.T) {
 		host := &Host{
 			Out: l, In: l, Up: context.Background(), Ended: func() bool { return false },
 			Run: workers.Go, RunOpen: func(f func()) bool { workers.Go(f); return true },
-			Send:     func(ctx context.Context, msg []byte) error { _, err := l.Send(ctx, msg, true); return err },
+			Send: func(ctx context.Context, msg []byte) error {
+				_, err := l.Send(ctx, msg, true, link.Sending{})
+				return err
+			},
 			Fallback: slog.DiscardHandler,
 		}
 		s := NewSender(host, true)

@@ -19,6 +19,6 @@ type Lane struct {
 func LinkOf(l *duplex.Lane) Lane { return Lane{l, order{handles.OrderOf(l)}} }
 
 // Send is that of the Order, as it gives a ticket.
-func (l Lane) Send(ctx context.Context, msg []byte, isNotification bool) (ticket uint64, err error) {
-	return l.order.Send(l.Lane, ctx, msg, isNotification)
+func (l Lane) Send(ctx context.Context, msg []byte, isNotification bool, s handles.Sending) (ticket uint64, err error) {
+	return l.order.Send(l.Lane, ctx, msg, isNotification, s)
 }

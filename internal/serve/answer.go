@@ -24,17 +24,17 @@ func (d *Dispatcher) shrinkToLimit(msg *[]byte, id uint32, f *message.Failure) *
 	return f
 }
 
-// sendAnswer sends msg as the answer to r, which the caller has claimed. It waits for room, and for
-// r's turn.
-func (d *Dispatcher) sendAnswer(ctx context.Context, r *request, msg []byte) error {
+// sendAnswer sends msg as the answer to r, a call of method, which the caller has claimed. It waits
+// for room, and for r's turn.
+func (d *Dispatcher) sendAnswer(ctx context.Context, r *request, method string, msg []byte) error {
 	d.awaitTurn(r)
 	defer d.sent(r)
-	return d.send(ctx, msg)
+	return d.send(ctx, method, msg)
 }
 
-// send sends an answer out of turn.
-func (d *Dispatcher) send(ctx context.Context, msg []byte) error {
-	err := d.host.Send(ctx, msg)
+// send sends an answer of method out of turn.
+func (d *Dispatcher) send(ctx context.Context, method string, msg []byte) error {
+	err := d.host.Send(ctx, method, msg)
 	if size, ok := err.(*fault.SizeError); ok { // a limit too small for any error: the caller would wait for ever
 		d.host.End(size)
 	}
@@ -45,5 +45,5 @@ func (d *Dispatcher) answerFailure(r *request, f *message.Failure) {
 	msg := message.GetBuffer()
 	defer message.PutBuffer(msg)
 	*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f, d.host.Link.MaxSend())
-	d.sendAnswer(context.Background(), r, *msg)
+	d.sendAnswer(context.Background(), r, string(r.Method), *msg)
 }

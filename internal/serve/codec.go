@@ -177,7 +177,7 @@ func (c *requestCodec) answer(f *message.Failure, reply any) error {
 	}
 	r.forget() // sending may take its time
 	c.result.Reply = len(*msg)
-	return d.sendAnswer(context.Background(), r, *msg)
+	return d.sendAnswer(context.Background(), r, c.method, *msg)
 }
 
 func (c *requestCodec) fail(f *message.Failure) {

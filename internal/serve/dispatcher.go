@@ -46,9 +46,15 @@ type Host struct {
 	Up       context.Context // until the link ends; contexts of methods derive from it
 	Done     <-chan struct{} // closed when the link has ended
 	Reporter *Reporter
-	Send     func(ctx context.Context, msg []byte) error // an answer
-	End      func(reason error)                          // ends the link
-	Dying    func()                                      // has calls refused: this process is about to end
+	End      func(reason error) // ends the link
+	Dying    func()             // has calls refused: this process is about to end
+
+	// Send sends an answer of method. It waits for room, until ctx or the link ends.
+	Send func(ctx context.Context, method string, msg []byte) error
+
+	// Waits is told that something begins to wait for a handler. look, which takes the Dispatcher's
+	// lock, says later what it is, and what for. Waits does not block.
+	Waits func(look func() Stall) link.Waiting
 }
 
 // Outgoing is the table of the calls that this side makes.
@@ -62,6 +68,9 @@ type Outgoing interface {
 	// Between reports whether a call waits for its reply whose msgid was given out between two
 	// moments: when NextID was from, and when it was to.
 	Between(from, to uint32) bool
+
+	// Pending is how many calls wait for their reply.
+	Pending() int
 }
 
 // Dispatcher runs what comes in, each call on a worker of its own, within limits: beyond them calls
@@ -157,12 +166,16 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 	case d.waiting.Len() == 0 && d.mayRunLocked():
 		d.openLocked(r)
 		d.startLocked(r)
-	case d.mayWaitLocked(r):
+	case !d.mayWaitLocked(r):
+		return d.refuseLocked(r)
+	case d.mayBlockLocked():
+		r.mutual = true
+		return d.refuseLocked(r)
+	default:
 		d.openLocked(r)
 		r.place = d.waiting.PushBack(r)
 		d.waitingBytes += r.Size
-	default:
-		return d.refuseLocked(r)
+		d.waitsLocked(r)
 	}
 	return true, false
 }
@@ -186,6 +199,14 @@ func (d *Dispatcher) mayRunLocked() bool {
 func (d *Dispatcher) mayWaitLocked(r *request) bool {
 	return d.waiting.Len() < d.limits.Waiting && d.answersLeftLocked() &&
 		(d.waiting.Len() == 0 || d.waitingBytes+r.Size <= maxWaitingBytes)
+}
+
+// mayBlockLocked reports whether every method that takes a place may wait for a call of this side,
+// and that for the call that looks for a place: neither would ever go on. It is so when calls nest
+// without the contexts of those that they serve, to a depth of twice the limit. At least the last
+// call that would complete such a ring finds it so.
+func (d *Dispatcher) mayBlockLocked() bool {
+	return d.running >= d.limits.Handlers && d.host.Outgoing.Pending() >= d.running
 }
 
 func (d *Dispatcher) openLocked(r *request) {
@@ -253,7 +274,9 @@ func (d *Dispatcher) startWaitingLocked() {
 			d.stopWaitingLocked(r)
 			d.startLocked(r)
 		case notifications:
-			d.startLocked(n.take())
+			r := n.take()
+			r.waits.over()
+			d.startLocked(r)
 		default:
 			d.tellIdle()
 			return
@@ -266,6 +289,7 @@ func (d *Dispatcher) startWaitingLocked() {
 func (d *Dispatcher) stopWaitingLocked(r *request) {
 	d.waiting.Remove(r.place)
 	r.place = nil
+	r.waits.over()
 	d.waitingBytes -= r.Size
 }
 

@@ -1,8 +1,10 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/viaduct-go/viaduct/internal/message"
 )
@@ -16,6 +18,12 @@ type notifications struct {
 	handling bool         // there is a worker that handles them
 	turn     bool         // a concurrent one is next when there is room, before a call that waits
 	givenUp  bool         // no more are handled
+
+	// If they are handled one at a time.
+	current *request  // its method runs; nil: none does
+	since   time.Time // when it began
+	waits   waits     // of the first behind it
+	looked  bool      // somebody has asked what it waits for
 }
 
 // take takes the first out of the queue.
@@ -92,11 +100,46 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 	n.bytes += r.Size + NotificationCost
 	n.late.Add(1)
 	d.releaseWaitingLocked()
-	if !n.handling && !d.limits.ConcurrentNotifications {
+	switch {
+	case d.limits.ConcurrentNotifications:
+		d.waitsLocked(r)
+	case !n.handling:
 		n.handling = true
 		d.workers.runLocked(handleNotifications{})
+	case n.current != nil:
+		n.waits.begin(d.host.Waits, d.lookBehind)
 	}
 	return true
+}
+
+// handlesLocked notes that the method of r is about to run, nil if none is.
+func (d *Dispatcher) handlesLocked(r *request) {
+	n := &d.notifications
+	n.current = r
+	if len(n.queue) == 0 || n.looked { // what was told of is another wait than the next
+		n.waits.over()
+		n.looked = false
+	}
+	if len(n.queue) > 0 {
+		n.since = time.Now()
+		n.waits.begin(d.host.Waits, d.lookBehind)
+	}
+}
+
+// lookBehind says what the first notification in the queue waits for.
+func (d *Dispatcher) lookBehind() Stall {
+	d.mu.Lock()
+	n := &d.notifications
+	if n.current == nil || len(n.queue) == 0 {
+		d.mu.Unlock()
+		return Stall{}
+	}
+	n.looked = true
+	s := Stall{What: "notification", For: "a handler that runs", Since: n.since}
+	first, current := bytes.Clone(n.queue[0].Method), bytes.Clone(n.current.Method)
+	d.mu.Unlock()
+	s.Method, s.Handler = d.nameOf(first), d.nameOf(current)
+	return s
 }
 
 // GiveUp drops the notifications that wait, and those that still come, and counts them. It is for
@@ -107,6 +150,10 @@ func (d *Dispatcher) GiveUp() {
 	n := &d.notifications
 	n.givenUp = true
 	d.stats.DroppedNotifications += uint64(len(n.queue))
+	for _, r := range n.queue {
+		r.waits.over()
+	}
+	n.waits.over()
 	n.queue, n.bytes, n.early = nil, 0, 0
 	n.late.Store(0)
 	d.tellIdle()
@@ -120,11 +167,13 @@ func (d *Dispatcher) nextNotification(last *request) *request {
 	d.leaveEpochLocked(last)
 	if len(d.notifications.queue) == 0 {
 		d.notifications.handling = false
+		d.handlesLocked(nil)
 		d.tellIdle()
 		return nil
 	}
 	r := d.notifications.take()
 	d.releaseWaitingLocked()
+	d.handlesLocked(r)
 	return r
 }
 
@@ -209,6 +258,6 @@ type answerSync struct{ r *request }
 
 func (a answerSync) do(w *worker) {
 	d := w.d
-	d.send(context.Background(), message.AppendDone(nil, a.r.ID))
+	d.send(context.Background(), message.SyncMethod, message.AppendDone(nil, a.r.ID))
 	d.host.Link.Release(a.r.Size, false)
 }

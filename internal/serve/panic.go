@@ -52,7 +52,7 @@ func (w *worker) lastAnswer(r *request, f *message.Failure) {
 		if r.Kind == message.Request && d.claim(r, 0) {
 			msg := d.cfg.Message.AppendFailure(nil, r.ID, f, d.host.Link.MaxSend())
 			d.shrinkToLimit(&msg, r.ID, f)
-			if d.sendAnswer(ctx, r, msg) == nil {
+			if d.sendAnswer(ctx, r, string(r.Method), msg) == nil {
 				d.host.Link.Flush(ctx)
 			}
 		}

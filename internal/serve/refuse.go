@@ -13,7 +13,7 @@ import (
 func (d *Dispatcher) refuseLocked(r *request) (roomFree, stuck bool) {
 	d.stats.Refused++
 	if d.bare != nil {
-		msg := d.cfg.Message.AppendFailure(nil, r.ID, d.overloadLocked(), d.host.Link.MaxSend())
+		msg := d.cfg.Message.AppendFailure(nil, r.ID, d.overloadLocked(r), d.host.Link.MaxSend())
 		return true, !d.bare.SendNow(msg)
 	}
 	d.refused = append(d.refused, r)
@@ -24,7 +24,13 @@ func (d *Dispatcher) refuseLocked(r *request) (roomFree, stuck bool) {
 	return false, false
 }
 
-func (d *Dispatcher) overloadLocked() *message.Failure {
+func (d *Dispatcher) overloadLocked(r *request) *message.Failure {
+	if r.mutual {
+		return message.OwnFailure(message.Overload(fmt.Sprintf(
+			"viaduct: call refused: %d are running (MaxHandlers of the side that takes it), which may wait for it: "+
+				"that side waits for as many calls (those made with the context of the call that they serve are not refused)",
+			d.limits.Handlers)))
+	}
 	return message.OwnFailure(message.Overload(fmt.Sprintf(
 		"viaduct: call refused: %d are running and %d wait (MaxHandlers and MaxWaiting of the side that takes it)",
 		d.running, d.waiting.Len())))
@@ -40,7 +46,7 @@ func (answerRefused) do(w *worker) {
 		if r == nil {
 			return
 		}
-		d.send(context.Background(), d.cfg.Message.AppendFailure(nil, r.ID, why, d.host.Link.MaxSend()))
+		d.send(context.Background(), string(r.Method), d.cfg.Message.AppendFailure(nil, r.ID, why, d.host.Link.MaxSend()))
 		d.host.Link.Release(r.Size, false)
 	}
 }
@@ -57,5 +63,5 @@ func (d *Dispatcher) nextRefused() (*request, *message.Failure) {
 	r := d.refused[0]
 	d.refused[0] = nil
 	d.refused = d.refused[1:]
-	return r, d.overloadLocked()
+	return r, d.overloadLocked(r)
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"sync/atomic"
@@ -26,6 +27,8 @@ type request struct {
 	place    *list.Element // in Dispatcher.waiting
 	epoch    *epoch        // of a notification
 	early    bool          // a notification whose room was released before its turn
+	waits    waits         // for a place among those that run
+	mutual   bool          // it is refused as those that run may wait for it
 	ctx      context.Context
 	stop     context.CancelFunc
 
@@ -45,6 +48,28 @@ const (
 	countsNested
 	countsAnswering
 )
+
+// waitsLocked notes that r begins to wait for a place among those that run.
+func (d *Dispatcher) waitsLocked(r *request) {
+	r.waits.begin(d.host.Waits, func() Stall {
+		d.mu.Lock()
+		if r.waits.told == nil { // not any more: its method may be gone
+			d.mu.Unlock()
+			return Stall{}
+		}
+		s := Stall{What: "call", For: "a place among the handlers"}
+		if d.running < d.limits.Handlers && d.runningBytes < d.limits.HandlerBytes {
+			s.For, s.OtherSide = "answers to be taken", true
+		}
+		if r.Kind == message.Notification {
+			s.What = "notification"
+		}
+		method := bytes.Clone(r.Method)
+		d.mu.Unlock()
+		s.Method = d.nameOf(method)
+		return s
+	})
+}
 
 // forget lets go of the message that r came in.
 func (r *request) forget() {

@@ -1,5 +1,38 @@
 package serve
 
+import (
+	"time"
+
+	"github.com/viaduct-go/viaduct/internal/link"
+)
+
+// Stall says of something that waits at this side what it is, and what for.
+type Stall struct {
+	What, Method string    // "call" or "notification", and whose
+	For          string    // what it waits for
+	OtherSide    bool      // which is up to the other side, not to this one
+	Handler      string    // the method that runs until then, if it is one
+	Since        time.Time // when that began, if that is later than the waiting
+}
+
+// waits is something that waits for a handler. Guarded by the dispatcher's mu.
+type waits struct{ told link.Waiting }
+
+// begin says that the waiting begins, unless it has.
+func (w *waits) begin(tell func(func() Stall) link.Waiting, look func() Stall) {
+	if w.told == nil && tell != nil {
+		w.told = tell(look)
+	}
+}
+
+// over says that it has ended, if it had begun.
+func (w *waits) over() {
+	if w.told != nil {
+		w.told.Over()
+		w.told = nil
+	}
+}
+
 // Stats count the calls of the other side: see rpcpipe.ServeStats.
 type Stats struct {
 	Calls                uint64

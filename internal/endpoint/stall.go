@@ -1,0 +1,245 @@
+package endpoint
+
+import (
+	"sync"
+	"time"
+
+	"github.com/viaduct-go/viaduct/internal/link"
+	"github.com/viaduct-go/viaduct/internal/message"
+	"github.com/viaduct-go/viaduct/internal/serve"
+)
+
+// stallTime is how long something waits before that is reported, if Config.StallReport is 0.
+const stallTime = 5 * time.Second
+
+// StallStats count what waits for longer than that: see rpcpipe.StallStats.
+type StallStats struct {
+	Sending  int
+	Handling int
+	Total    uint64
+}
+
+// stalls know what waits: sends for credit or room, and what has come in for handlers. What waits
+// for too long is reported. There is one timer, which is armed only while something waits; where
+// nothing does this costs nothing.
+type stalls struct {
+	limit    time.Duration // negative: nothing is reported
+	reporter *serve.Reporter
+
+	// waits is began, as a field so that to pass it on takes no memory.
+	waits func(s link.Sending, why func() string) link.Waiting
+
+	mu          sync.Mutex // guards what follows; with it only the lock of reporter is taken
+	first, last *wait      // those that may be reported, the oldest first
+	timer       *time.Timer
+	armed       bool
+	closed      bool // nothing is reported any more
+	stats       StallStats
+	stalled     map[stallKey]int // what has waited for too long, and still does
+}
+
+// stallKey is what is reported once, as long as any of it still waits.
+type stallKey struct{ what, method, handler string }
+
+// wait is something that waits. It is not changed but for its last group.
+type wait struct {
+	s      *stalls
+	isSend bool
+	look   func() serve.Stall // at what it is, and what for
+
+	// Guarded by stalls.mu.
+	since      time.Time
+	prev, next *wait
+	state      waitState
+	key        stallKey // if it is stalled
+}
+
+type waitState uint8
+
+const (
+	waitListed  waitState = iota // in stalls
+	waitLooked                   // being looked at
+	waitStalled                  // for too long
+	waitOver
+)
+
+func (s *stalls) init(limit time.Duration, reporter *serve.Reporter) {
+	if limit == 0 {
+		limit = stallTime
+	}
+	s.limit, s.reporter = limit, reporter
+	s.stalled = make(map[stallKey]int)
+	s.waits = s.sends
+}
+
+// sends is told that a send begins to wait.
+func (s *stalls) sends(of link.Sending, why func() string) link.Waiting {
+	return s.begin(true, func() serve.Stall { return serve.Stall{What: of.What, Method: of.Method, For: why(), OtherSide: true} })
+}
+
+// handles is told that something that has come in begins to wait.
+func (s *stalls) handles(look func() serve.Stall) link.Waiting { return s.begin(false, look) }
+
+func (s *stalls) begin(isSend bool, look func() serve.Stall) *wait {
+	w := &wait{s: s, isSend: isSend, look: look, state: waitOver}
+	if s.limit < 0 {
+		return w
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		w.since = time.Now()
+		s.listLocked(w)
+	}
+	return w
+}
+
+// Over says that w does not wait any more.
+func (w *wait) Over() {
+	s := w.s
+	if s.limit < 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch w.state {
+	case waitListed:
+		s.unlistLocked(w)
+		if s.first == nil && s.armed {
+			s.timer.Stop()
+			s.armed = false
+		}
+	case waitStalled:
+		*s.countLocked(w)--
+		if s.stalled[w.key]--; s.stalled[w.key] == 0 {
+			delete(s.stalled, w.key)
+		}
+	}
+	w.state = waitOver
+}
+
+// listLocked puts w into the list, behind all that are older.
+func (s *stalls) listLocked(w *wait) {
+	w.state = waitListed
+	w.prev, w.next = s.last, nil
+	for w.prev != nil && w.prev.since.After(w.since) {
+		w.next, w.prev = w.prev, w.prev.prev
+	}
+	if w.prev == nil {
+		s.first = w
+	} else {
+		w.prev.next = w
+	}
+	if w.next == nil {
+		s.last = w
+	} else {
+		w.next.prev = w
+	}
+	s.armLocked()
+}
+
+func (s *stalls) unlistLocked(w *wait) {
+	if w.prev == nil {
+		s.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		s.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.prev, w.next = nil, nil
+}
+
+// armLocked arms the timer for the oldest that waits, if there is one. If it is armed already that
+// may be too early: fire arms it again.
+func (s *stalls) armLocked() {
+	if s.first == nil || s.armed || s.closed {
+		return
+	}
+	s.armed = true
+	left := s.limit - time.Since(s.first.since)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(left, s.fire)
+		return
+	}
+	s.timer.Reset(left)
+}
+
+// fire is called by the timer.
+func (s *stalls) fire() {
+	s.mu.Lock()
+	s.armed = false
+	now := time.Now()
+	var due []*wait
+	for w := s.first; w != nil && now.Sub(w.since) >= s.limit; w = s.first {
+		s.unlistLocked(w)
+		w.state = waitLooked
+		due = append(due, w)
+	}
+	s.armLocked()
+	s.mu.Unlock()
+	for _, w := range due {
+		s.report(w, w.look(), now)
+	}
+}
+
+// report reports w, which waits for what it stalls on, unless that has changed.
+func (s *stalls) report(w *wait, on serve.Stall, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.state != waitLooked || s.closed {
+		return
+	}
+	if on.Since.After(w.since) {
+		w.since = on.Since
+	}
+	if now.Sub(w.since) < s.limit {
+		s.listLocked(w)
+		return
+	}
+	w.state, w.key = waitStalled, stallKey{on.What, on.Method, on.Handler}
+	*s.countLocked(w)++
+	s.stats.Total++
+	if s.stalled[w.key]++; s.stalled[w.key] > 1 {
+		return // it is known
+	}
+	text, side := "viaduct: stalled: a "+on.What+" waits to be handled", "this side"
+	if w.isSend {
+		text = "viaduct: stalled: a " + on.What + " waits to be sent"
+	}
+	if on.OtherSide {
+		side = "the other side"
+	}
+	args := []any{"method", message.Brief(on.Method), "waits_for", on.For, "side", side}
+	if on.Handler != "" {
+		args = append(args, "handler", message.Brief(on.Handler))
+	}
+	s.reporter.Warn(text, append(args, "waited", now.Sub(w.since).Round(time.Millisecond))...)
+}
+
+// countLocked is the number that counts such as w.
+func (s *stalls) countLocked(w *wait) *int {
+	if w.isSend {
+		return &s.stats.Sending
+	}
+	return &s.stats.Handling
+}
+
+// close ends the reports: what still waits does not wait for the other side.
+func (s *stalls) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.armed {
+		s.timer.Stop()
+		s.armed = false
+	}
+}
+
+func (s *stalls) current() StallStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
