@@ -4,6 +4,7 @@ package rpcpipe_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/rpc"
 	"os"
@@ -180,4 +181,11 @@ func TestShutdownPolyglot(t *testing.T) {
 			require.LessOrEqual(t, exit.Step, procspawn.StepCloseLink)
 		})
 	}
+}
+
+// TestSyncOldPeer: it does not know one.
+func TestSyncOldPeer(t *testing.T) {
+	p, _ := withOldPeer(t, nil, nil)
+	require.ErrorIs(t, p.Sync(t.Context()), errors.ErrUnsupported)
+	require.NoError(t, p.Close())
 }

@@ -104,15 +104,11 @@ func TestSyncBeyondItsBound(t *testing.T) {
 	})
 }
 
-// TestSyncNeedsViaduct: neither a bare connection nor an older viaduct has one.
+// TestSyncNeedsViaduct: a bare connection has none.
 func TestSyncNeedsViaduct(t *testing.T) {
 	one, other := net.Pipe()
 	p := rpcpipe.NewBare(one, nil)
 	require.ErrorIs(t, p.Sync(t.Context()), errors.ErrUnsupported)
 	other.Close()
 	p.Wait()
-
-	p, _ = withOldPeer(t, nil, nil)
-	require.ErrorIs(t, p.Sync(t.Context()), errors.ErrUnsupported)
-	p.Close()
 }
