@@ -31,6 +31,8 @@ type stalls struct {
 
 	mu          sync.Mutex // guards what follows; with it only the lock of reporter is taken
 	first, last *wait      // those that may be reported, the oldest first
+	free        *wait      // to use again, linked by next
+	spare       int        // how many
 	timer       *time.Timer
 	armed       bool
 	closed      bool // nothing is reported any more
@@ -41,11 +43,15 @@ type stalls struct {
 // stallKey is what is reported once, as long as any of it still waits.
 type stallKey struct{ what, method, handler string }
 
-// wait is something that waits. It is not changed but for its last group.
+// maxSpare is how many waits are kept to be used again.
+const maxSpare = 16
+
+// wait is something that waits. While it does, it is not changed but for its last group.
 type wait struct {
-	s      *stalls
-	isSend bool
-	look   func() serve.Stall // at what it is, and what for
+	s    *stalls
+	of   link.Sending       // if it is a send
+	why  func() string      // if it is a send: what it waits for
+	look func() serve.Stall // if it is not: at what it is, and what for
 
 	// Guarded by stalls.mu.
 	since      time.Time
@@ -57,7 +63,8 @@ type wait struct {
 type waitState uint8
 
 const (
-	waitListed  waitState = iota // in stalls
+	waitIgnored waitState = iota // it is not to be reported
+	waitListed                   // in stalls
 	waitLooked                   // being looked at
 	waitStalled                  // for too long
 	waitOver
@@ -74,32 +81,43 @@ func (s *stalls) init(limit time.Duration, reporter *serve.Reporter) {
 
 // sends is told that a send begins to wait.
 func (s *stalls) sends(of link.Sending, why func() string) link.Waiting {
-	return s.begin(true, func() serve.Stall { return serve.Stall{What: of.What, Method: of.Method, For: why(), OtherSide: true} })
+	return s.begin(of, why, nil)
 }
 
 // handles is told that something that has come in begins to wait.
-func (s *stalls) handles(look func() serve.Stall) link.Waiting { return s.begin(false, look) }
+func (s *stalls) handles(look func() serve.Stall) link.Waiting {
+	return s.begin(link.Sending{}, nil, look)
+}
 
-func (s *stalls) begin(isSend bool, look func() serve.Stall) *wait {
-	w := &wait{s: s, isSend: isSend, look: look, state: waitOver}
-	if s.limit < 0 {
-		return w
-	}
+func (s *stalls) begin(of link.Sending, why func() string, look func() serve.Stall) *wait {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
+	w := s.free
+	if w == nil {
+		w = &wait{s: s}
+	} else {
+		s.free, w.next = w.next, nil
+		s.spare--
+	}
+	w.of, w.why, w.look, w.state = of, why, look, waitIgnored
+	if s.limit >= 0 && !s.closed {
 		w.since = time.Now()
 		s.listLocked(w)
 	}
 	return w
 }
 
-// Over says that w does not wait any more.
+// lookAt says what w is, and what it waits for.
+func (w *wait) lookAt() serve.Stall {
+	if w.look != nil {
+		return w.look()
+	}
+	return serve.Stall{What: w.of.What, Method: w.of.Method, For: w.why(), OtherSide: true}
+}
+
+// Over says that w does not wait any more. It is called once.
 func (w *wait) Over() {
 	s := w.s
-	if s.limit < 0 {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch w.state {
@@ -109,13 +127,20 @@ func (w *wait) Over() {
 			s.timer.Stop()
 			s.armed = false
 		}
+	case waitLooked: // fire still has it
+		w.state = waitOver
+		return
 	case waitStalled:
 		*s.countLocked(w)--
 		if s.stalled[w.key]--; s.stalled[w.key] == 0 {
 			delete(s.stalled, w.key)
 		}
 	}
-	w.state = waitOver
+	*w = wait{s: s, state: waitOver}
+	if s.spare < maxSpare {
+		w.next, s.free = s.free, w
+		s.spare++
+	}
 }
 
 // listLocked puts w into the list, behind all that are older.
@@ -181,7 +206,7 @@ func (s *stalls) fire() {
 	s.armLocked()
 	s.mu.Unlock()
 	for _, w := range due {
-		s.report(w, w.look(), now)
+		s.report(w, w.lookAt(), now)
 	}
 }
 
@@ -206,7 +231,7 @@ func (s *stalls) report(w *wait, on serve.Stall, now time.Time) {
 		return // it is known
 	}
 	text, side := "viaduct: stalled: a "+on.What+" waits to be handled", "this side"
-	if w.isSend {
+	if w.look == nil {
 		text = "viaduct: stalled: a " + on.What + " waits to be sent"
 	}
 	if on.OtherSide {
@@ -221,7 +246,7 @@ func (s *stalls) report(w *wait, on serve.Stall, now time.Time) {
 
 // countLocked is the number that counts such as w.
 func (s *stalls) countLocked(w *wait) *int {
-	if w.isSend {
+	if w.look == nil {
 		return &s.stats.Sending
 	}
 	return &s.stats.Handling

@@ -118,6 +118,7 @@ func New(cfg Config, host Host) *Dispatcher {
 	d.memory.Limit, d.nestedMemory.Limit = int64(d.limits.HandlerBytes), int64(d.limits.HandlerBytes)
 	d.workers.d = d
 	host.Link.OnWaiting(d.releaseWaiting)
+	d.notifications.look = d.lookBehind
 	return d
 }
 

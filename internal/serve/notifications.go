@@ -20,10 +20,11 @@ type notifications struct {
 	givenUp  bool         // no more are handled
 
 	// If they are handled one at a time.
-	current *request  // its method runs; nil: none does
-	since   time.Time // when it began
-	waits   waits     // of the first behind it
-	looked  bool      // somebody has asked what it waits for
+	current *request     // its method runs; nil: none does
+	since   time.Time    // when it began
+	waits   waits        // of the first behind it
+	looked  bool         // somebody has asked what it waits for
+	look    func() Stall // lookBehind, made once
 }
 
 // take takes the first out of the queue.
@@ -107,7 +108,7 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 		n.handling = true
 		d.workers.runLocked(handleNotifications{})
 	case n.current != nil:
-		n.waits.begin(d.host.Waits, d.lookBehind)
+		n.waits.begin(d.host.Waits, n.look)
 	}
 	return true
 }
@@ -122,7 +123,7 @@ func (d *Dispatcher) handlesLocked(r *request) {
 	}
 	if len(n.queue) > 0 {
 		n.since = time.Now()
-		n.waits.begin(d.host.Waits, d.lookBehind)
+		n.waits.begin(d.host.Waits, n.look)
 	}
 }
 
