@@ -68,7 +68,7 @@ func TestPeakMemory(t *testing.T) {
 	t.Run("of one that exits", func(t *testing.T) {
 		p := startChild(t, selfCmd("hoards", "1", "exits"), nil)
 		<-p.Done()
-		assertPeak(t, p.Exit(), 1, 60)
+		assertPeak(t, p.Exit(), 0, 60) // it may have been seen at its start alone
 	})
 	t.Run("that is over", func(t *testing.T) {
 		p := startChild(t, selfCmd("hoards", "100", "drops"), nil)
