@@ -51,7 +51,7 @@ func TestStallReport(t *testing.T) {
 		time.Sleep(time.Minute - 1)
 		require.Empty(t, jb.All())
 		require.Zero(t, b.Stats().Stalls)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Contains(t, jb.All(), `msg="viaduct: stalled: a notification waits to be handled" method=Import.Progress `+
 			`waits_for="a handler that runs" side="this side" handler=Import.Begin waited=1m0s`)
