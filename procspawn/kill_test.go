@@ -103,5 +103,8 @@ func TestExitTimes(t *testing.T) {
 	exit := p.Stop()
 	assert.Greater(t, exit.UserTime+exit.SystemTime, 50*time.Millisecond)
 	assert.Positive(t, exit.UserTime)
+	if runtime.GOOS == "windows" {
+		return // Wine tells of this process whatever process is asked for
+	}
 	assert.LessOrEqual(t, exit.UserTime+exit.SystemTime, time.Duration(runtime.NumCPU())*(exit.Lifetime+100*time.Millisecond))
 }
