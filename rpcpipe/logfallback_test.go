@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/rpc"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/slogtest"
@@ -57,6 +58,9 @@ func TestLogFatal(t *testing.T) {
 		{"at once", "default", true, ""},
 	} {
 		t.Run(fmt.Sprintf("%s, %s, taken: %v", tt.when, tt.fallback, tt.taken), func(t *testing.T) {
+			if tt.when == "at once" && tt.taken && runtime.GOOS == "windows" {
+				t.Skip("there a record is queued for a goroutine to write, and lost when the process exits right then")
+			}
 			exits := make(chan *procspawn.Exit, 1)
 			opts := &rpcpipe.Options{OnExit: func(e *procspawn.Exit) { exits <- e }}
 			book := newLogbook()
