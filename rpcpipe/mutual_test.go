@@ -140,3 +140,37 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 		})
 	})
 }
+
+// TestNotificationsBehindWhoWaitsBound: 64 MiB of them may wait, then whoever sends them waits too, and
+// goes on when they are handled.
+func TestNotificationsBehindWhoWaitsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, size = 3000, 30_000
+		x, y := mutuals(t)
+		hold := make(chan error)
+		x.done = hold // the handler of Echo waits
+		require.NoError(t, y.peer.Notify(t.Context(), "Mutual.Echo", 0))
+		call := x.peer.Go("Mutual.Until", 0, nil, nil)
+		var sent atomic.Int64
+		working := make(chan error, 1)
+		go func() {
+			for range n {
+				if err := y.peer.Notify(t.Context(), "Mutual.Progress", make([]byte, size)); err != nil {
+					working <- err
+					return
+				}
+				sent.Add(1)
+			}
+			working <- nil
+		}()
+		synctest.Wait()
+		require.InDelta(t, 64<<20/size, sent.Load(), 30)
+		<-hold
+		require.NoError(t, <-working)
+		y.done <- nil
+		require.NoError(t, (<-call.Done).Error)
+		synctest.Wait()
+		require.EqualValues(t, n, x.heard.Load())
+		x.end(t, y)
+	})
+}
