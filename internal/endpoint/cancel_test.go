@@ -192,7 +192,7 @@ func TestBadCancel(t *testing.T) {
 		return e, dy.ClientLane()
 	}
 	e, y := lane(t)
-	require.NoError(t, y.Send(t.Context(), []byte("\x93\x02\xa8$/cancel\x91\x05"), true))
+	sendFatal(t, y, "\x93\x02\xa8$/cancel\x91\x05", true)
 	<-e.Done()
 	require.ErrorContains(t, e.Err(), "in the class of another")
 	e, y = lane(t)

@@ -355,9 +355,19 @@ func TestWrongClass(t *testing.T) {
 			x, y := net.Pipe()
 			dx, dy := rpctest.DuplexPair(t, x, y, nil)
 			e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
-			require.NoError(t, dy.ClientLane().Send(t.Context(), []byte(tt.msg), tt.isNotification))
+			sendFatal(t, dy.ClientLane(), tt.msg, tt.isNotification)
 			<-e.Done()
 			requireProtocolError(t, e.Err(), "class of another")
 		})
+	}
+}
+
+// sendFatal sends what ends the link. The other side can end it before this one knows that all is
+// written: then Send fails, with whatever the link ended by.
+func sendFatal(t *testing.T, lane *duplex.Lane, msg string, isNotification bool) {
+	t.Helper()
+	if err := lane.Send(t.Context(), []byte(msg), isNotification); err != nil {
+		_, ended := lane.ReadMessage()
+		require.Error(t, ended, "%v", err)
 	}
 }
