@@ -22,6 +22,9 @@ type scenario struct {
 	// it was.
 	again  [][2]uint8
 	modulo uint8
+	// awaits has the handler of a message, the first, end only when who has sent the second has
+	// gone on, or, for firstStream and more, when a stream is open and written.
+	awaits [][2]uint8
 }
 
 // thread does one step after another: a call returns with its reply, a notification
@@ -69,6 +72,8 @@ type stream struct {
 	// The app of the other side may refuse it, or never looks at it; its opener may give up before
 	// the answer.
 	mayBeRefused, ignored, mayBeGivenUp bool
+	// That app accepts it only when who has sent this message has gone on. 0: at once.
+	acceptsBehind uint8
 }
 
 // What is done with the data of a stream, besides n, from 1: to read so many units and stop.
@@ -85,6 +90,7 @@ type message struct {
 	size, cost   uint8
 	answer       uint8   // of a call: its reply
 	steps        []uint8 // what its handler sends
+	awaits       []uint8 // what its handler waits for at its end
 	mayBeGivenUp bool
 }
 
@@ -112,6 +118,9 @@ func newModel(sc scenario, broken rule) *model {
 	}
 	for _, a := range sc.again {
 		md.msgs[a[0]].steps = append(md.msgs[a[0]].steps, a[1])
+	}
+	for _, a := range sc.awaits {
+		md.msgs[a[0]].awaits = append(md.msgs[a[0]].awaits, a[1])
 	}
 	if md.modulo == 0 {
 		md.modulo = 255

@@ -218,6 +218,15 @@ var circles = []struct {
 		},
 		fault: "waits for ever",
 	},
+	{
+		scenario: scenario{
+			name:    "a notification handler opens a stream that is accepted behind notifications back",
+			work:    []thread{on(A, tells(1)), on(A, tells(1), tells(1))},
+			awaits:  [][2]uint8{{0, firstStream}},
+			streams: []stream{{opener: B, acceptsBehind: 2}},
+		},
+		fault: "waits for ever",
+	},
 	{scenario: pingPong, fault: "for ever"},
 }
 

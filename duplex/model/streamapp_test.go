@@ -38,8 +38,12 @@ func (md *model) cancel(s *state, i int) {
 }
 
 func (md *model) mayAccept(s *state, i int) bool {
-	return !md.streams[i].ignored && s.streams[i][md.streams[i].opener.other()].phase == offered
+	st := &md.streams[i]
+	return !st.ignored && md.passed(s, st.acceptsBehind) && s.streams[i][st.opener.other()].phase == offered
 }
+
+// passed reports whether who has sent message id has gone on. 0 is none.
+func (md *model) passed(s *state, id uint8) bool { return id == 0 || md.done(s, id) }
 
 // mayRefuse reports whether the open of stream i can be refused. Who is draining does so by
 // itself: its app may accept no more.
