@@ -23,6 +23,7 @@ func (md *model) begin(s *state, id uint8, inFlight bool) (fault string) {
 		ms.number = c.order
 	}
 	c.waiting[m.class].push(id)
+	md.releaseEarly(s, m.from, onWait)
 	return ""
 }
 
@@ -119,8 +120,9 @@ func (md *model) mayHandle(s *state, x side) bool {
 
 func (md *model) handle(s *state, x side) {
 	id := s.conns[x].notifications.pop()
+	md.releaseAtTurn(s, x, id)
 	s.msgs[id].in = inHandled
-	md.take(s, x, id)
+	md.releaseEarly(s, x, onTurn)
 }
 
 // mayGiveUp reports whether the sender of message id can still take it back.

@@ -58,8 +58,10 @@ func (md *model) answer(s *state, i int, p phase) {
 }
 
 func (md *model) mayReadUnit(s *state, i int, x side) bool {
-	e, reads := &s.streams[i][x], md.streams[i].reads[x]
-	return e.unread > 0 && !e.stopped && (reads == readsAll || int(e.read) < reads)
+	e, st := &s.streams[i][x], &md.streams[i]
+	reads := st.reads[x]
+	isBehind := x != st.opener && !md.passed(s, st.readsBehind)
+	return !isBehind && e.unread > 0 && !e.stopped && (reads == readsAll || int(e.read) < reads)
 }
 
 // readUnit has the app of side x read one unit. It may do so when the stream and the link have
