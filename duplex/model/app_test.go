@@ -1,5 +1,7 @@
 package model
 
+import "slices"
+
 // begin has side m.from send message id. inFlight says that a handler does so.
 func (md *model) begin(s *state, id uint8, inFlight bool) (fault string) {
 	m, ms := &md.msgs[id], &s.msgs[id]
@@ -21,6 +23,7 @@ func (md *model) begin(s *state, id uint8, inFlight bool) (fault string) {
 		ms.number = c.order
 	}
 	c.waiting[m.class].push(id)
+	md.releaseEarly(s, m.from, onWait)
 	return ""
 }
 
@@ -38,8 +41,13 @@ func (md *model) mayBegin(s *state, m *message, inFlight bool) bool {
 	return md.broken != nestedRefused
 }
 
-// done reports whether whoever sent message id can go on.
+// done reports whether whoever sent message id, or opened and wrote a stream, can go on.
 func (md *model) done(s *state, id uint8) bool {
+	if id >= firstStream {
+		i := id - firstStream
+		e := &s.streams[i][md.streams[i].opener]
+		return e.phase != never && e.phase != opening && e.phase != asked && e.toSend == 0
+	}
 	switch out := s.msgs[id].out; {
 	case out == outFailed:
 		return true
@@ -73,7 +81,11 @@ func (md *model) threadStep(s *state, t int) (fault string) {
 // handlerMayStep reports whether the handler of message id can take its next step.
 func (md *model) handlerMayStep(s *state, id uint8) bool {
 	m, ms := &md.msgs[id], &s.msgs[id]
-	return ms.in == inHandled && (ms.step == 0 || md.done(s, m.steps[ms.step-1]))
+	if ms.in != inHandled || ms.step > 0 && !md.done(s, m.steps[ms.step-1]) {
+		return false
+	}
+	waits := func(id uint8) bool { return !md.done(s, id) }
+	return int(ms.step) < len(m.steps) || !slices.ContainsFunc(m.awaits, waits)
 }
 
 // handlerStep sends what comes next, at last the reply.
@@ -108,8 +120,9 @@ func (md *model) mayHandle(s *state, x side) bool {
 
 func (md *model) handle(s *state, x side) {
 	id := s.conns[x].notifications.pop()
+	md.releaseAtTurn(s, x, id)
 	s.msgs[id].in = inHandled
-	md.take(s, x, id)
+	md.releaseEarly(s, x, onTurn)
 }
 
 // mayGiveUp reports whether the sender of message id can still take it back.

@@ -20,6 +20,12 @@ func (md *model) invariant(s *state) string {
 		if int(c.since) > md.every {
 			return fmt.Sprintf("%v has sent %d messages while a piece waits", x, c.since)
 		}
+		switch n := md.released(s, x); {
+		case n > md.early[x]:
+			return fmt.Sprintf("%v holds %d of notifications released early, the bound is %d", x, n, md.early[x])
+		case n > 0 && !md.sends[x]:
+			return fmt.Sprintf("%v holds %d of notifications released early, and has nobody who could wait", x, n)
+		}
 		for i := range md.streams {
 			if n := s.streams[i][x].unread; int(n) > md.window {
 				return fmt.Sprintf("%v holds %d of s%d: the window is %d", x, n, i, md.window)

@@ -41,7 +41,7 @@ func (md *model) take(s *state, x side, id uint8) {
 // costs is the credit that a message takes until it is taken.
 func (md *model) costs(m *message) uint8 {
 	if md.broken == noGrants {
-		return m.cost + m.rest()
+		return m.room()
 	}
 	return m.cost
 }

@@ -15,7 +15,9 @@
 //     piece after so many messages at least
 //   - a reader, which waits for nothing but its pipe
 //   - a worker for each call that comes in, and one handler for all notifications,
-//     which may call and send notifications themselves
+//     which may call and send notifications themselves. A side that waits for the other one
+//     releases notifications early, which is to give their credit back before their turn, up to a
+//     bound
 //   - apps with their ends of byte streams: they open, accept, refuse, give up, read, end, stop, reset
 //   - Shutdown, called on either side or both
 //
@@ -36,7 +38,7 @@
 // by its hash, of 64 bits. Small scenarios are searched whole, breadth first, so that a
 // failure prints a shortest run. Larger ones, made at random, are
 // walked through at random. Each of mutants breaks one rule, and a scenario
-// has to show it. What no rule can mend is in circles.
+// has to show it. What the rules do not mend is in circles, and in TestMutual.
 //
 //	go test ./duplex/model -v                         the states of each scenario, and a run against each mutant
 //	go test ./duplex/model -model.deep -timeout 1h    more room, and many more walks: some minutes
@@ -46,6 +48,6 @@
 //
 // Bytes, and all that is decided by looking at them; ping, pong and urgent messages, with the
 // cancelling of calls; aborted replies; Close and the loss of a link; a peer that breaks the rules;
-// offers of streams, and windows that grow. Credit is there from the start, ids are those of the
-// scenario.
+// offers of streams, and windows that grow; notifications that are handled at once, and who waits
+// until all is sent. Credit is there from the start, ids are those of the scenario.
 package model

@@ -39,7 +39,8 @@ func (md *model) busy(s *state, x side) string {
 		case m.from == x && ms.out == outSent && m.class == call && s.msgs[m.answer].in != inDone:
 			return "a call has no reply"
 		case m.from == x:
-		case ms.in == inQueued:
+		case ms.in == inReleased && md.broken == earlyUncounted:
+		case ms.in == inQueued || ms.in == inReleased:
 			return "a notification waits for its handler"
 		case ms.in == inHandled:
 			return "a handler is running"
@@ -56,7 +57,7 @@ func (md *model) busy(s *state, x side) string {
 // serving reports whether a message of the other side is being handled at side x.
 func (md *model) serving(s *state, x side) bool {
 	for id := range md.msgs {
-		if in := s.msgs[id].in; md.msgs[id].to() == x && (in == inQueued || in == inHandled) {
+		if in := s.msgs[id].in; md.msgs[id].to() == x && (in == inQueued || in == inReleased || in == inHandled) {
 			return true
 		}
 	}
@@ -99,8 +100,14 @@ func (md *model) close(s *state, x side) (fault string) {
 	}
 	why := md.busy(s, x)
 	for id := range md.msgs {
-		if md.msgs[id].to() == x && s.msgs[id].in == inOpen {
+		if md.msgs[id].to() != x {
+			continue
+		}
+		switch s.msgs[id].in {
+		case inOpen:
 			why = "a message is half received"
+		case inReleased:
+			why = "a notification that was released early waits for its handler"
 		}
 	}
 	if why != "" {

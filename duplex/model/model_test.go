@@ -27,9 +27,9 @@ func stateLimit() int {
 func TestScenarios(t *testing.T) {
 	var seen happened
 	ran, states := 0, 0
-	list := slices.Concat(messages, streams, shutdowns())
+	list := slices.Concat(messages, mutual(1, 2), mutual(2, 1), streams, shutdowns())
 	if *deep {
-		list = append(list, roomy(list)...)
+		list = slices.Concat(list, roomy(list), mutual(2, 3), mutual(3, 2), shutDown(mutual(1, 2)))
 	}
 	for _, sc := range list {
 		t.Run(sc.name, func(t *testing.T) {

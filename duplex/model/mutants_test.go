@@ -20,6 +20,18 @@ var mutants = []mutant{
 	{abortKeepsGrant, "abort does not give the grant back", messages},
 	{piecesLast, "pieces are sent only when nothing else is", messages},
 
+	{neverEarly, "credit for a notification returns only at its turn", mutual(1, 2)},
+	{earlyNotForCalls, "who waits for a reply releases nothing early", mutual(1, 2)},
+	{earlyNotForSenders, "who waits to send a message releases nothing early", mutual(1, 2)},
+	{earlyNotForStreams, "who waits to write to a stream releases nothing early", mutual(1, 2)},
+	{earlyNotOnArrival, "what comes while this side waits is not released early", mutual(1, 2)},
+	{earlyNotOnWait, "what has come before this side waits is not released early", mutual(1, 2)},
+	{earlyNotOnTurn, "nothing more is released early when the turn of one that was has come", mutual(1, 2)},
+	{earlyAlways, "who waits for nothing releases notifications early, too", messages},
+	{earlyUnbounded, "what is released early is unbounded", mutual(1, 2)},
+	{earlyForGood, "what is released early counts for ever", mutual(1, 2)},
+	{releasedTwice, "what was released early is released again at its turn", mutual(1, 2)},
+
 	{streamUsesNotificationCredit, "streams use the credit of the notification class", streams},
 	{streamsShareCredit, "streams share one credit", streams},
 	{forgottenIsError, "a frame for a stream that is forgotten is an error", streams},
@@ -37,6 +49,7 @@ var mutants = []mutant{
 	{anyoneWhileServing, "everybody may send while a handler is in flight", shutdowns()},
 	{onlyShutterRefuses, "only the side that shuts down refuses streams that nobody accepts", shutdowns()},
 	{endDropsUnread, "what has not been read when the link ends is lost", shutdowns()},
+	{earlyUncounted, "an orderly end does not wait for notifications that were released early", shutdowns()},
 }
 
 type mutant struct {

@@ -139,7 +139,8 @@ func (md *model) deliver(s *state, x side, id uint8) (fault string) {
 		}
 		ms.in = inQueued
 		s.conns[x].notifications.push(id)
-		return "" // it is taken when the handler comes to it
+		md.releaseEarly(s, x, onArrival)
+		return "" // unless it has been, it is taken when its turn comes
 	}
 	ms.in = inDone
 	if m.class == call {

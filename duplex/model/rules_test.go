@@ -18,6 +18,19 @@ const (
 	abortKeepsGrant
 	piecesLast
 
+	// Notifications released before their turn.
+	neverEarly
+	earlyNotForCalls
+	earlyNotForSenders
+	earlyNotForStreams
+	earlyNotOnArrival
+	earlyNotOnWait
+	earlyNotOnTurn
+	earlyAlways
+	earlyUnbounded
+	earlyForGood
+	releasedTwice
+
 	// Streams.
 	streamUsesNotificationCredit
 	streamsShareCredit
@@ -37,6 +50,7 @@ const (
 	anyoneWhileServing
 	onlyShutterRefuses
 	endDropsUnread
+	earlyUncounted
 
 	// Others that would do as well: see TestSpare.
 	heardStays

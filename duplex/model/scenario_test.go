@@ -4,11 +4,12 @@ package model
 // Zero means the least.
 type scenario struct {
 	name    string
-	pipe    int // frames that each pipe holds
-	window  int // credit of each class, and of each direction of a stream
-	limit   int // rests granted and not taken, of each class; at least the largest
-	every   int // a piece after so many messages at least
-	opens   int // streams opened and not answered
+	pipe    int    // frames that each pipe holds
+	window  int    // credit of each class, and of each direction of a stream
+	limit   int    // rests granted and not taken, of each class; at least the largest
+	every   int    // a piece after so many messages at least
+	opens   int    // streams opened and not answered
+	early   [2]int // room of notifications that each side releases before their turn
 	work    []thread
 	streams []stream
 	shut    [2]bool // the side calls Shutdown at some time
@@ -22,6 +23,9 @@ type scenario struct {
 	// it was.
 	again  [][2]uint8
 	modulo uint8
+	// awaits has the handler of a message, the first, end only when who has sent the second has
+	// gone on, or, for firstStream and more, when a stream is open and written.
+	awaits [][2]uint8
 }
 
 // thread does one step after another: a call returns with its reply, a notification
@@ -69,6 +73,8 @@ type stream struct {
 	// The app of the other side may refuse it, or never looks at it; its opener may give up before
 	// the answer.
 	mayBeRefused, ignored, mayBeGivenUp bool
+	// That app accepts, or reads, only when who has sent this message has gone on. 0: at once.
+	acceptsBehind, readsBehind uint8
 }
 
 // What is done with the data of a stream, besides n, from 1: to read so many units and stop.
@@ -85,11 +91,13 @@ type message struct {
 	size, cost   uint8
 	answer       uint8   // of a call: its reply
 	steps        []uint8 // what its handler sends
+	awaits       []uint8 // what its handler waits for at its end
 	mayBeGivenUp bool
 }
 
 func (m *message) long() bool  { return m.size > 1 }
 func (m *message) rest() uint8 { return m.size - 1 }
+func (m *message) room() uint8 { return m.cost + m.rest() }
 func (m *message) to() side    { return m.from.other() }
 
 // model is a scenario, flattened, under the rules of the protocol or with one of them broken.
@@ -99,6 +107,7 @@ type model struct {
 	msgs    []message
 	threads [][]uint8
 	on      []side
+	sends   [2]bool // there is anything that the side sends
 }
 
 func newModel(sc scenario, broken rule) *model {
@@ -113,12 +122,19 @@ func newModel(sc scenario, broken rule) *model {
 	for _, a := range sc.again {
 		md.msgs[a[0]].steps = append(md.msgs[a[0]].steps, a[1])
 	}
+	for _, a := range sc.awaits {
+		md.msgs[a[0]].awaits = append(md.msgs[a[0]].awaits, a[1])
+	}
 	if md.modulo == 0 {
 		md.modulo = 255
 	}
 	md.pipe, md.window, md.every, md.opens = max(sc.pipe, 1), max(sc.window, 1), max(sc.every, 1), max(sc.opens, 1)
 	for _, m := range md.msgs {
 		md.limit = max(md.limit, int(m.rest()))
+		md.sends[m.from] = true
+	}
+	for range md.streams {
+		md.sends = [2]bool{true, true}
 	}
 	if len(md.msgs) > maxMsgs || len(md.threads) > maxThreads || len(md.streams) > maxStreams || md.pipe > maxPipe {
 		panic("scenario " + sc.name + " is too large")

@@ -34,6 +34,7 @@ type conn struct {
 	used          [numClasses]uint8 // rests granted and not taken
 	toGrant       [numClasses]queue // long messages that wait for a grant
 	notifications queue             // notifications that wait for the handler
+	early         uint8             // room of those of them that were released before their turn
 	last          [numClasses]uint8 // number of the last message, if numbered
 
 	// Of its end.
@@ -78,7 +79,8 @@ type inState uint8
 const (
 	inNone inState = iota
 	inOpen
-	inQueued // notification, for the handler
+	inQueued   // notification, for the handler
+	inReleased // the same, and takes no credit any more
 	inHandled
 	inDone
 )

@@ -38,8 +38,12 @@ func (md *model) cancel(s *state, i int) {
 }
 
 func (md *model) mayAccept(s *state, i int) bool {
-	return !md.streams[i].ignored && s.streams[i][md.streams[i].opener.other()].phase == offered
+	st := &md.streams[i]
+	return !st.ignored && md.passed(s, st.acceptsBehind) && s.streams[i][st.opener.other()].phase == offered
 }
+
+// passed reports whether who has sent message id has gone on. 0 is none.
+func (md *model) passed(s *state, id uint8) bool { return id == 0 || md.done(s, id) }
 
 // mayRefuse reports whether the open of stream i can be refused. Who is draining does so by
 // itself: its app may accept no more.
@@ -54,8 +58,10 @@ func (md *model) answer(s *state, i int, p phase) {
 }
 
 func (md *model) mayReadUnit(s *state, i int, x side) bool {
-	e, reads := &s.streams[i][x], md.streams[i].reads[x]
-	return e.unread > 0 && !e.stopped && (reads == readsAll || int(e.read) < reads)
+	e, st := &s.streams[i][x], &md.streams[i]
+	reads := st.reads[x]
+	isBehind := x != st.opener && !md.passed(s, st.readsBehind)
+	return !isBehind && e.unread > 0 && !e.stopped && (reads == readsAll || int(e.read) < reads)
 }
 
 // readUnit has the app of side x read one unit. It may do so when the stream and the link have

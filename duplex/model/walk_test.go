@@ -44,11 +44,15 @@ func walk(md *model, rnd *rand.Rand) found {
 	return f
 }
 
+// enoughEarly is a bound on what is released early that no walk reaches.
+const enoughEarly = 100
+
 // maker makes scenarios at random.
 type maker struct {
 	*rand.Rand
-	sc   scenario
-	msgs int
+	sc    scenario
+	msgs  int
+	tells int // of them notifications
 }
 
 func (mk *maker) chance(percent int) bool { return mk.IntN(100) < percent }
@@ -60,6 +64,10 @@ func randomScenario(rnd *rand.Rand) scenario {
 	mk.sc = scenario{
 		name: "random", pipe: 1 + mk.IntN(maxPipe), window: 1 + mk.IntN(4), limit: mk.IntN(6), every: 1 + mk.IntN(3), opens: 1 + mk.IntN(2),
 		loose: true, numbered: true,
+	}
+	mk.sc.early = [2]int{mk.IntN(4), mk.IntN(4)}
+	if mk.chance(50) {
+		mk.sc.early = [2]int{enoughEarly, enoughEarly}
 	}
 	if mk.chance(70) {
 		mk.sc.shut = mk.pair(60)
@@ -95,6 +103,7 @@ func (mk *maker) message(x side, depth int, below handlers) (spec, bool) {
 		p.class, p.reply = call, mk.size()
 		mk.msgs++
 	} else {
+		mk.tells++
 		below[x.other()] = true
 	}
 	if mk.msgs > maxMsgs {
@@ -110,11 +119,13 @@ func (mk *maker) message(x side, depth int, below handlers) (spec, bool) {
 
 type handlers [2]bool
 
-// mayTell reports whether a notification from side x closes no circle (see
-// circles): notification handlers of A may wait for that of B, but not the other way round,
-// and none for itself, or for one that never runs.
+// mayTell reports whether there is room for another notification, and one from side x closes no
+// circle: handlers wait for none that never runs. Where the bound on what is released early may be
+// reached, notification handlers of A may wait for that of B, but not the other way round, and none
+// for itself.
 func (mk *maker) mayTell(x side, depth int, below handlers) bool {
-	return (depth == 3 || mk.sc.mute == [2]bool{}) && !below[B] && (x == A || !below[A])
+	mayWait := mk.sc.early[A] == enoughEarly || !below[B] && (x == A || !below[A])
+	return mk.tells < maxQueue && (depth == 3 || mk.sc.mute == [2]bool{}) && mayWait
 }
 
 func (mk *maker) size() int {

@@ -154,4 +154,5 @@ func (md *model) writePiece(s *state, x side, f frame) {
 		e.credit--
 	}
 	md.rotate(s, int(f.id), x)
+	md.releaseEarly(s, x, onWait) // for the credit of the next unit
 }
