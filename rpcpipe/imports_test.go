@@ -54,11 +54,12 @@ var mayImport = map[string][]string{
 	inner + "gobwire":  {},
 	inner + "mpack":    {},
 	inner + "handles":  {},
+	inner + "tuning":   {},
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
 	modulePath + "/procspawn/internal/family":   {sysModule},
 	modulePath + "/procspawn/internal/memory":   {},
-	modulePath + "/procspawn/internal/pipes":    {sysModule},
+	modulePath + "/procspawn/internal/pipes":    {inner + "tuning", sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},
 	modulePath + "/duplex/model":                {}, // tests only
 }

@@ -12,8 +12,9 @@ import (
 // Conn is one side's ends of the two pipes of a link. Both are on the poller, so that Close and
 // deadlines release who is blocked. (File.Fd would take them off it: use SyscallConn.)
 type Conn struct {
-	r Reader
-	w *os.File
+	r    Reader
+	spin spinReader
+	w    *os.File
 
 	// kept is what a watch had to read to see the end, where the system has no other way. Owned by
 	// the watch, then by who calls Read.
@@ -48,6 +49,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.kept = c.kept[n:]
 		return n, nil
 	}
+	if n := c.spin.read(c.r.f, p); n > 0 {
+		return n, nil
+	}
+	defer c.spin.over()
 	return c.r.Read(p)
 }
 

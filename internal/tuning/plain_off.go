@@ -1,0 +1,5 @@
+//go:build !viaduct_plain
+
+package tuning
+
+const plain = false

@@ -1,0 +1,14 @@
+// Package tuning has a switch for each thing that is done for speed alone. None of them changes what
+// is promised: the tests pass with each of them on and off, and with all of them off, which the build
+// tag viaduct_plain does:
+//
+//	go test -tags viaduct_plain ./...
+//
+// A test may turn one off, before there is a link.
+package tuning
+
+// The switches, all on unless the build tag says otherwise.
+var (
+	// Spin has who reads a pipe look for more a short while before it parks.
+	Spin = !plain
+)

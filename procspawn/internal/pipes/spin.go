@@ -1,0 +1,112 @@
+//go:build unix
+
+package pipes
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// A spin ends after so long, or so many looks: time may stand still, as in testing/synctest.
+	spinTime  = 50 * time.Microsecond
+	spinLooks = 200
+
+	// A wait is a short one if something came so soon after its begin: it might have been found if the
+	// other side had been spinning as well, so that the two find to each other again. A spin that found
+	// nothing is a miss if its wait was not short, or those of maxShort spins before it were.
+	shortTime = 4 * spinTime
+	maxShort  = 16
+
+	// After maxMisses misses in a row there is no spin for a pause, which doubles from leastPause to
+	// mostPause with each further one, and halves with each spin that finds something. It is over after
+	// maxPaused short waits in a row: the link is lively.
+	maxMisses  = 2
+	leastPause = 500 * time.Microsecond
+	mostPause  = 200 * time.Millisecond
+	maxPaused  = 64
+)
+
+// spinning is how many goroutines of this process spin.
+var spinning atomic.Int32
+
+// spinEpoch makes moments out of durations, which are cheaper to measure than times.
+var spinEpoch = time.Now()
+
+// spin looks again and again whether something has come, for a short while, before its reader parks: if
+// the other side runs on another core, its answer is often there before this side could be woken, and
+// waking costs who does it a system call. It is owned by who reads.
+type spin struct {
+	spins  int           // so far
+	spun   bool          // in the wait that is going on, or was last
+	begin  time.Duration // of that wait, behind spinEpoch
+	short  int           // waits in a row, since the latest pause began or ended
+	misses int           // in a row
+	paused bool          // until then, or for maxPaused short waits
+	until  time.Duration // behind spinEpoch
+	pause  time.Duration // the latest
+}
+
+// wait looks, by look, until that reports true or it has been at it for long enough. It reports what
+// the last look did. It is to be called when a look has found nothing, and over when a wait behind it
+// has ended.
+func (s *spin) wait(look func() bool) bool {
+	s.begin = time.Since(spinEpoch)
+	if s.spun = s.mayBegin() && countSpinner(); !s.spun {
+		return false
+	}
+	defer spinning.Add(-1)
+	s.spins++
+	for range spinLooks {
+		runtime.Gosched()
+		if look() {
+			s.short, s.misses = 0, 0
+			s.pause /= 2
+			return true
+		}
+		if time.Since(spinEpoch)-s.begin > spinTime {
+			break
+		}
+	}
+	return false
+}
+
+// mayBegin reports whether there is no pause, or none any more.
+func (s *spin) mayBegin() bool {
+	if s.paused && (s.begin >= s.until || s.short >= maxPaused) {
+		s.paused, s.short = false, 0
+	}
+	return !s.paused
+}
+
+// over is called when wait has found nothing, and something has come since.
+func (s *spin) over() {
+	now := time.Since(spinEpoch)
+	isShort := now-s.begin < shortTime
+	switch {
+	case s.paused && isShort:
+		s.short++
+	case s.paused:
+		s.short = 0
+	case !s.spun: // others did
+	case isShort && s.short < maxShort:
+		s.short++
+	default:
+		s.short = 0
+		if s.misses++; s.misses >= maxMisses {
+			s.pause = min(max(2*s.pause, leastPause), mostPause)
+			s.paused, s.until = true, now+s.pause
+		}
+	}
+}
+
+// countSpinner counts this goroutine among those that spin, if it may: at most one for two processors: with the
+// others there is something else to do, and with one of them the other side might wait for it.
+func countSpinner() bool {
+	if spinning.Add(1) <= int32(runtime.GOMAXPROCS(0)/2) {
+		return true
+	}
+	spinning.Add(-1)
+	return false
+}

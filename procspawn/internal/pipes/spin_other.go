@@ -1,0 +1,11 @@
+//go:build !unix
+
+package pipes
+
+import "os"
+
+// spinReader never spins: here no read returns without waiting.
+type spinReader struct{}
+
+func (*spinReader) read(*os.File, []byte) int { return 0 }
+func (*spinReader) over()                     {}
