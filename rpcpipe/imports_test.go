@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 
 	inner + "endpoint": {inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
 	inner + "codec":    {inner + "serve", inner + "message", inner + "link", inner + "body", inner + "fault"},
-	inner + "serve":    {inner + "message", inner + "link", inner + "body", inner + "fault"},
+	inner + "serve":    {inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
 	inner + "logwire":  {inner + "message", inner + "link", inner + "fault", inner + "mpack"},
 	inner + "message":  {inner + "body", inner + "fault", inner + "mpack"},
 	inner + "link":     {inner + "fault", inner + "handles", inner + "mpack"},

@@ -13,22 +13,28 @@ func (t task) do(*worker) { t() }
 // worker is a goroutine that does one job after another.
 type worker struct {
 	d     *Dispatcher
-	jobs  chan job // one slot; closed when w is not needed any more
+	wake  chan struct{} // one slot: it is on its way; closed when it is not needed any more
 	codec requestCodec
 	ran   *request // what it has served and not told the dispatcher of
 }
 
 func newWorker(d *Dispatcher) *worker {
-	return &worker{d: d, jobs: make(chan job, 1), codec: requestCodec{d: d}}
+	return &worker{d: d, wake: make(chan struct{}, 1), codec: requestCodec{d: d}}
 }
 
-func (w *worker) loop(j job) {
-	defer func() { w.d.workers.gone(w.ran) }()
-	for ok := true; ok; j, ok = <-w.jobs {
-		j.do(w)
-		ran := w.ran
-		w.ran = nil
-		if !w.d.workers.park(w, ran) {
+// loop is the goroutine of w, which is on its way.
+func (w *worker) loop() {
+	p := &w.d.workers
+	defer func() { p.gone(w.ran) }()
+	for ok := true; ok; _, ok = <-w.wake {
+		j, needed := p.arrive(w)
+		for j != nil {
+			j.do(w)
+			ran := w.ran
+			w.ran = nil
+			j, needed = p.next(w, ran)
+		}
+		if !needed {
 			return
 		}
 	}

@@ -3,16 +3,24 @@ package serve
 import (
 	"context"
 	"time"
+
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 // trimTime is how long a worker stays warm without work.
 const trimTime = 250 * time.Millisecond
 
-// workers are the goroutines of a Dispatcher, whose mu guards all of this. A job goes to an
-// idle one if there is one, otherwise to a new one: so a call never waits
-// behind a handler, and deep stacks are grown once.
+// workers are the goroutines of a Dispatcher, whose mu guards all of this. Jobs are taken in their
+// order, by idle workers if there are some, otherwise by new ones: so none waits behind a handler, and
+// deep stacks are grown once.
+//
+// While jobs wait, one worker is on its way to take the first. It sends the next one on its way before
+// it begins, and whoever is done takes the next job before it parks. So n jobs that come at once and
+// take little time wake few workers, and n that wait for each other have n.
 type workers struct {
 	d      *Dispatcher
+	jobs   ring
+	waking bool      // a worker is on its way
 	idle   []*worker // last in, first out
 	least  int       // the fewest idle since the trimmer has last run
 	trim   *time.Timer
@@ -47,33 +55,76 @@ func (p *workers) runOpen(j job) bool {
 }
 
 func (p *workers) runLocked(j job) {
+	p.jobs.push(j)
+	if !p.waking || !tuning.Chain {
+		p.wakeLocked()
+	}
+}
+
+// wakeLocked has one more worker on its way.
+func (p *workers) wakeLocked() {
+	p.waking = true
 	if n := len(p.idle) - 1; n >= 0 {
 		w := p.idle[n]
 		p.idle[n] = nil
 		p.idle = p.idle[:n]
 		p.least = min(p.least, n)
-		w.jobs <- j // has a slot, and w is idle
+		w.wake <- struct{}{} // has a slot, and w is idle
 		return
 	}
 	p.alive++
-	go newWorker(p.d).loop(j)
+	go newWorker(p.d).loop()
 }
 
-// park makes w, which has served ran if that is not nil, idle; it may have a job at once. It
+// arrive returns a job for w, which was on its way; nil if somebody else has taken it, and w is idle. It
 // reports false if w is not needed any more.
-func (p *workers) park(w *worker, ran *request) bool {
+func (p *workers) arrive(w *worker) (j job, needed bool) {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
-	if !p.closed {
-		p.idle = append(p.idle, w)
-		if p.trim == nil {
-			p.trim = time.AfterFunc(trimTime, p.trimIdle)
+	p.waking = false
+	return p.takeLocked(w)
+}
+
+// next is arrive for w, which has done a job. It has served ran if that is not nil.
+func (p *workers) next(w *worker, ran *request) (j job, needed bool) {
+	p.d.mu.Lock()
+	defer p.d.mu.Unlock()
+	if !tuning.Chain {
+		p.parkLocked(w)
+		if ran != nil {
+			p.d.endedLocked(ran)
 		}
+		return nil, !p.closed
 	}
 	if ran != nil {
+		waking := p.waking
+		p.waking = true // w is: it takes what can begin now
 		p.d.endedLocked(ran)
+		p.waking = waking
 	}
-	return !p.closed
+	return p.takeLocked(w)
+}
+
+func (p *workers) takeLocked(w *worker) (j job, needed bool) {
+	if j = p.jobs.pop(); j == nil {
+		p.parkLocked(w)
+		return nil, !p.closed
+	}
+	if !p.jobs.isEmpty() && !p.waking && tuning.Chain {
+		p.wakeLocked()
+	}
+	return j, true
+}
+
+// parkLocked makes w idle, unless it is not needed any more.
+func (p *workers) parkLocked(w *worker) {
+	if p.closed {
+		return
+	}
+	p.idle = append(p.idle, w)
+	if p.trim == nil {
+		p.trim = time.AfterFunc(trimTime, p.trimIdle)
+	}
 }
 
 // trimIdle ends the workers that had nothing to do since it last ran.
@@ -95,7 +146,7 @@ func (p *workers) trimIdle() {
 // endIdle ends the n workers that are idle for the longest time. mu is held.
 func (p *workers) endIdle(n int) {
 	for _, w := range p.idle[:n] {
-		close(w.jobs)
+		close(w.wake)
 	}
 	p.idle = append([]*worker(nil), p.idle[n:]...)
 }
@@ -151,4 +202,44 @@ func (d *Dispatcher) Wait(ctx context.Context) int {
 		alive, idle := d.Workers()
 		return alive - idle
 	}
+}
+
+// keepRing is how many places an empty ring may keep.
+const keepRing = 1024
+
+// ring is a queue of jobs.
+type ring struct {
+	slots   []job // a power of two of them
+	head, n int
+}
+
+func (q *ring) isEmpty() bool { return q.n == 0 }
+
+func (q *ring) push(j job) {
+	if q.n == len(q.slots) {
+		q.grow()
+	}
+	q.slots[(q.head+q.n)&(len(q.slots)-1)] = j
+	q.n++
+}
+
+func (q *ring) grow() {
+	slots := make([]job, max(8, 2*len(q.slots)))
+	n := copy(slots, q.slots[q.head:])
+	copy(slots[n:], q.slots[:q.head])
+	q.slots, q.head = slots, 0
+}
+
+// pop returns the first job, nil if there is none.
+func (q *ring) pop() job {
+	if q.n == 0 {
+		return nil
+	}
+	j := q.slots[q.head]
+	q.slots[q.head] = nil
+	q.head = (q.head + 1) & (len(q.slots) - 1)
+	if q.n--; q.n == 0 && len(q.slots) > keepRing {
+		*q = ring{}
+	}
+	return j
 }

@@ -11,4 +11,7 @@ package tuning
 var (
 	// Spin has who reads a pipe look for more a short while before it parks.
 	Spin = !plain
+
+	// Chain has a worker that has taken a job wake the next, rather than each job one of its own.
+	Chain = !plain
 )
