@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 // errEnded is replaced by the reason of the Conn's end.
@@ -165,6 +166,14 @@ func (l *Lane) deliver(in inbound) bool {
 		l.mu.Unlock()
 		return true
 	}
+	if r := l.receiver; r != nil && !l.giving && len(l.queue) == 0 && tuning.Direct {
+		l.giving = true
+		l.mu.Unlock()
+		l.hand(r, in)
+		l.mu.Lock()
+		l.giveQueue(r)
+		return true
+	}
 	if in.class == urgent {
 		if int64(l.urgents) >= maxUrgents+l.c.work.served.Load() {
 			l.mu.Unlock()
@@ -198,15 +207,15 @@ func (l *Lane) give() {
 		return
 	}
 	l.giving = true
+	l.giveQueue(r)
+}
+
+// giveQueue gives r what is queued, and the end behind it. mu is held, and giving set; it releases both.
+func (l *Lane) giveQueue(r *receiver) {
 	for len(l.queue) > 0 {
 		in := l.take()
 		l.mu.Unlock()
-		n := len(in.msg)
-		if in.class == urgent {
-			r.urgent(in.msg)
-		} else if r.deliver(in.msg, in.class == notification) {
-			l.c.taken(in.class, n)
-		}
+		l.hand(r, in)
 		l.mu.Lock()
 	}
 	l.giving = false
@@ -215,6 +224,18 @@ func (l *Lane) give() {
 	l.mu.Unlock()
 	if tell {
 		r.ended(l.c.err)
+	}
+}
+
+// hand gives r one message. mu is not held.
+func (l *Lane) hand(r *receiver, in inbound) {
+	if in.class == urgent {
+		r.urgent(in.msg)
+		return
+	}
+	n := len(in.msg)
+	if r.deliver(in.msg, in.class == notification) {
+		l.c.taken(in.class, n)
 	}
 }
 

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 		inner + "codec", inner + "endpoint", inner + "serve", inner + "message", inner + "body", inner + "fault",
 		inner + "gobwire", inner + "handles",
 	},
-	modulePath + "/duplex": {inner + "handles"},
+	modulePath + "/duplex": {inner + "handles", inner + "tuning"},
 	modulePath + "/procspawn": {
 		inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
 		modulePath + "/procspawn/internal/memory", modulePath + "/procspawn/internal/pipes",

@@ -14,4 +14,7 @@ var (
 
 	// Chain has a worker that has taken a job wake the next, rather than each job one of its own.
 	Chain = !plain
+
+	// Direct has the reader of a link hand over a message for which nothing waits, without a queue.
+	Direct = !plain
 )
