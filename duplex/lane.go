@@ -89,7 +89,9 @@ func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool, s hand
 			l.c.settle()
 		}
 	case isNotification:
-		batch, err = w.send(ctx, notification, msg, true, s)
+		moreSoon := k.notifying.Add(1) > 1
+		batch, err = w.send(ctx, notification, msg, moreSoon, s)
+		k.notifying.Add(-1)
 	default:
 		moreSoon := k.calls.Add(1) > 1
 		w.waits.begun()

@@ -108,6 +108,7 @@ type work struct {
 	calls         atomic.Int64  // sent, and the reply has not come
 	served        atomic.Int64  // come in, and the reply has not been sent
 	notifications atomic.Int64  // come in, and not finished with
+	notifying     atomic.Int64  // being sent
 	received      atomic.Uint32 // messages and streams come in, ever; counted behind the others
 	streams       atomic.Int64  // that Shutdown waits for: see streamState.keepsLinkUp
 	draining      atomic.Bool   // one of the sides is shutting down

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 const (
@@ -88,8 +89,7 @@ type ending struct {
 
 // send queues data as a message of class c. It returns when the last byte of a call or a reply is in
 // a frame, and when that of a notification is with the system: behind that, whatever is sent arrives
-// later. data is not kept. busy says that more messages may be about to be sent. s is told when it
-// waits.
+// later. data is not kept. busy says that others are about to send as well. s is told when it waits.
 //
 // batch is that of the last byte. With an error it is 0 if nothing of the message is delivered;
 // otherwise hasLeft tells.
@@ -275,9 +275,9 @@ func (w *writer) wakeWriter() {
 }
 
 // unlockAndWrite releases mu and sees that what is queued gets written: by the caller, if nobody is
-// at it and the connection can write without waiting.
+// at it, others are not about to send, and the connection can write without waiting.
 func (w *writer) unlockAndWrite(busy bool) {
-	mayWrite := !w.owner.exists && w.writeNow != nil && w.end.err == nil
+	mayWrite := !w.owner.exists && w.writeNow != nil && w.end.err == nil && !(busy && tuning.Gather)
 	if !mayWrite {
 		w.wakeWriter()
 		w.mu.Unlock()
@@ -285,10 +285,6 @@ func (w *writer) unlockAndWrite(busy bool) {
 	}
 	w.owner.exists = true
 	w.mu.Unlock()
-	if busy {
-		// Others that are about to send get their messages into this batch.
-		runtime.Gosched()
-	}
 	w.writeAsCaller()
 }
 
@@ -331,6 +327,9 @@ func (w *writer) run() {
 		case <-w.wake:
 		case <-w.done:
 			return
+		}
+		if tuning.Gather {
+			runtime.Gosched() // who is about to send gets its message into this batch
 		}
 		w.mu.Lock()
 		if w.owner.looksAgain() || w.end.err != nil {

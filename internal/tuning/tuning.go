@@ -17,4 +17,8 @@ var (
 
 	// Direct has the reader of a link hand over a message for which nothing waits, without a queue.
 	Direct = !plain
+
+	// Gather has who sends while others do leave its message to the goroutine that writes, which takes
+	// all that is there at once.
+	Gather = !plain
 )
