@@ -22,6 +22,7 @@ type decoder struct {
 	digits  int      // of long texts of numbers so far
 	account *Account // charged for these, but for the first
 	paid    int      // bytes that it has been charged for, and that were not spent
+	plans   planCache
 }
 
 const (
@@ -149,21 +150,20 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // decodeValue decodes b, one checked value, into what dst points to.
 func decodeValue(b []byte, dst reflect.Value, c *Codec, account *Account) (err error) {
 	d := decoders.Get().(*decoder)
-	*d = decoder{b: b, whole: len(b), goPeer: c.goPeer(), budget: memoryBudget(len(b)), account: account, paid: math.MaxInt}
+	d.b, d.whole, d.goPeer, d.budget = b, len(b), c.goPeer(), memoryBudget(len(b))
+	d.account, d.paid = account, math.MaxInt
 	if account.charged() {
 		d.paid = freeBytes
 	}
 	defer func() {
-		*d = decoder{}
+		if r := recover(); r != nil { // a type's own methods may panic
+			err = fmt.Errorf("panic while decoding into *%v: %v", dst.Type(), r)
+		}
+		*d = decoder{plans: d.plans}
 		decoders.Put(d)
 	}()
-	// A type's own methods may panic.
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic while decoding into %v: %v", dst.Type(), r)
-		}
-	}()
-	return d.value(planOf(dst.Type().Elem()), dst.Elem())
+	dst = dst.Elem()
+	return d.value(d.plans.planOf(dst.Type()), dst)
 }
 
 func memoryBudget(n int) int {

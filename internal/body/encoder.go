@@ -18,6 +18,7 @@ type encoder struct {
 	arrays bool // structs go as arrays
 	depth  int  // of pointers, maps, slices and structs around the value
 	limit  int  // of len(b)
+	plans  planCache
 }
 
 func (e *encoder) enter() error {
@@ -67,22 +68,20 @@ var encoders = sync.Pool{New: func() any { return new(encoder) }}
 // appendValue appends v, which is not nil, by the plan of its type.
 func appendValue(b []byte, v any, c *Codec, limit int) (out []byte, err error) {
 	e := encoders.Get().(*encoder)
-	*e = encoder{b: b, goPeer: c.goPeer(), zones: c.zones(), arrays: c.arrays(), limit: limit}
+	e.b, e.limit, e.goPeer, e.zones, e.arrays = b, limit, c.goPeer(), c.zones(), c.arrays()
 	defer func() {
-		*e = encoder{}
-		encoders.Put(e)
-	}()
-	// A value that another goroutine changes meanwhile can make reflect panic.
-	defer func() {
+		// A value that another goroutine changes meanwhile can make reflect panic.
 		if r := recover(); r != nil {
 			out, err = b, fmt.Errorf("panic while encoding (is the value being changed meanwhile?): %v", r)
 		}
+		*e = encoder{plans: e.plans}
+		encoders.Put(e)
 	}()
 	rv, err := e.target(reflect.ValueOf(v))
 	if err != nil {
 		return b, err
 	}
-	if err := planOf(rv.Type()).encode(e, rv); err != nil {
+	if err := e.plans.planOf(rv.Type()).encode(e, rv); err != nil {
 		return b, err
 	}
 	if err := e.room(0); err != nil {

@@ -47,6 +47,19 @@ func planOf(t reflect.Type) *plan {
 	return p
 }
 
+// planCache has the plan that was asked for last: most links carry few types.
+type planCache struct {
+	typ  reflect.Type
+	plan *plan
+}
+
+func (c *planCache) planOf(t reflect.Type) *plan {
+	if c.typ != t {
+		c.typ, c.plan = t, planOf(t)
+	}
+	return c.plan
+}
+
 // planner makes the plans of a type and all it is made of.
 type planner struct {
 	made  map[reflect.Type]*plan

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shamaton/msgpack/v2"
 
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
@@ -30,6 +31,9 @@ func wholeError(v reflect.Value, f float64) error {
 	}
 	return outOfRange(v, f)
 }
+
+// maxFixInt is the largest number that is written as itself, in one byte. Each integer type has it.
+const maxFixInt = 0x7f
 
 func encodeBool(e *encoder, v reflect.Value) error {
 	e.b = mpack.AppendBool(e.b, v.Bool())
@@ -54,6 +58,11 @@ func encodeInt(e *encoder, v reflect.Value) error {
 }
 
 func decodeInt(d *decoder, v reflect.Value) error {
+	if c := d.b[0]; c <= maxFixInt {
+		d.b = d.b[1:]
+		v.SetInt(int64(c))
+		return nil
+	}
 	h, err := d.head()
 	if err != nil {
 		return err
@@ -86,6 +95,11 @@ func encodeUint(e *encoder, v reflect.Value) error {
 }
 
 func decodeUint(d *decoder, v reflect.Value) error {
+	if c := d.b[0]; c <= maxFixInt {
+		d.b = d.b[1:]
+		v.SetUint(uint64(c))
+		return nil
+	}
 	h, err := d.head()
 	if err != nil {
 		return err
@@ -192,7 +206,7 @@ func encodeString(e *encoder, v reflect.Value) error {
 	if err := e.fits(len(s), mpack.SizeOfString(len(s))); err != nil {
 		return err
 	}
-	e.b = mpack.AppendString(e.b, s)
+	e.b = mpack.AppendString(buffer.Grow(e.b, mpack.SizeOfString(len(s))), s)
 	return nil
 }
 
@@ -215,7 +229,7 @@ func appendBytes(b, p []byte) ([]byte, error) {
 	if err := errTooLong(len(p), "bytes"); err != nil {
 		return b, err
 	}
-	return mpack.AppendBin(b, p), nil
+	return mpack.AppendBin(buffer.Grow(b, mpack.SizeOfBin(len(p))), p), nil
 }
 
 func encodeByteSlice(e *encoder, v reflect.Value) (err error) {

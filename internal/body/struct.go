@@ -1,6 +1,7 @@
 package body
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -206,8 +207,15 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 }
 
 // field reads a key and returns the place of the field, in fields and taken, -1 if there is none.
-// Fields mostly come in order, so next is tried first.
+// Fields mostly come in order, and with their keys as this side writes them, so that of next is tried
+// first.
 func (s *structPlan) field(d *decoder, next int) (int, error) {
+	if next < len(s.fields) {
+		if key := s.fields[next].key; bytes.HasPrefix(d.b, key) {
+			d.b = d.b[len(key):]
+			return next, nil
+		}
+	}
 	h, err := d.head()
 	if err != nil {
 		return 0, err
@@ -223,9 +231,6 @@ func (s *structPlan) field(d *decoder, next int) (int, error) {
 		return -1, nil
 	}
 	name := d.payload(h)
-	if next < len(s.fields) && s.fields[next].name == string(name) {
-		return next, nil
-	}
 	if i, ok := s.byName[string(name)]; ok {
 		return i, nil
 	}

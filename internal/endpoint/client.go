@@ -23,14 +23,18 @@ func (e *Endpoint) ClientCodec() rpc.ClientCodec {
 
 // clientCodec is an rpc.ClientCodec that makes its calls through an Endpoint.
 type clientCodec struct {
-	e       *Endpoint
-	open    context.Context // until Close
-	close   context.CancelFunc
-	more    chan struct{} // one slot: replies has something
-	current *pendingCall  // the reply between its header and its body; owned by rpc's reader
+	e     *Endpoint
+	open  context.Context // until Close
+	close context.CancelFunc
+	more  chan struct{} // one slot: replies has something
+
+	// Owned by rpc's reader.
+	current *pendingCall   // the reply between its header and its body
+	taken   []*pendingCall // completed, in order: taken out of replies together
+	next    int            // in taken
 
 	mu      sync.Mutex     // guards what follows
-	replies []*pendingCall // completed, in order
+	replies []*pendingCall // completed behind those in taken
 }
 
 func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
@@ -77,17 +81,11 @@ func (c *clientCodec) ReadResponseHeader(r *rpc.Response) error {
 
 // pop waits for the next reply.
 func (c *clientCodec) pop() (*pendingCall, error) {
-	for ended := false; ; {
-		c.mu.Lock()
-		if len(c.replies) > 0 {
-			call := c.replies[0]
-			c.replies[0] = nil
-			c.replies = c.replies[1:]
-			c.mu.Unlock()
-			return call, fault.Plain(call.err) // the link's end fails all calls alike
+	for ended := false; c.next == len(c.taken); {
+		c.takeReplies()
+		if len(c.taken) > 0 {
+			break
 		}
-		c.replies = nil
-		c.mu.Unlock()
 		if ended {
 			return nil, c.e.err
 		}
@@ -99,6 +97,24 @@ func (c *clientCodec) pop() (*pendingCall, error) {
 			ended = true // what has come before is still returned
 		}
 	}
+	call := c.taken[c.next]
+	c.taken[c.next] = nil
+	c.next++
+	return call, fault.Plain(call.err) // the link's end fails all calls alike
+}
+
+// keepReplies is how many places of a burst of replies are kept.
+const keepReplies = 1024
+
+// takeReplies takes what has completed, when all that was taken before has been returned.
+func (c *clientCodec) takeReplies() {
+	empty := c.taken[:0]
+	if cap(empty) > keepReplies {
+		empty = nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.taken, c.replies, c.next = c.replies, empty, 0
 }
 
 func (c *clientCodec) ReadResponseBody(reply any) error {

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/viaduct-go/viaduct/internal/body"
@@ -28,6 +29,9 @@ func FuzzParseMessage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(b, 100)
+		if slow, slowErr := parseAny(b, 100); !reflect.DeepEqual(m, slow) || !reflect.DeepEqual(err, slowErr) {
+			t.Fatalf("%x is %+v, %v; in short %+v, %v", b, slow, slowErr, m, err)
+		}
 		if err != nil {
 			if _, ok := err.(*fault.ProtocolError); !ok {
 				t.Fatalf("%T", err)

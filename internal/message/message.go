@@ -53,6 +53,40 @@ const maxLook = 64 << 10
 // at the cost of one call. maxDepth is for values that have to be skipped. The error is a
 // *fault.ProtocolError.
 func Parse(b []byte, maxDepth int) (Message, error) {
+	if m, ok := parseUsual(b); ok {
+		return m, nil
+	}
+	return parseAny(b, maxDepth)
+}
+
+// parseUsual is Parse of what most messages are: requests with a short name and nothing behind their
+// params, and responses without an error, with heads as appendHead writes them.
+func parseUsual(b []byte) (m Message, ok bool) {
+	if len(b) <= idSize || b[0] != head4 || b[2] != headID {
+		return m, false
+	}
+	rest := b[idSize:]
+	switch b[1] {
+	case Request:
+		end := 1 + int(rest[0]^headShort)
+		if end > 1+maxShort || end > len(rest) {
+			return m, false
+		}
+		m.Method, m.Body = rest[1:end:end], rest[end:]
+	case Response:
+		if rest[0] != headNil {
+			return m, false
+		}
+		m.Body = rest[1:]
+	default:
+		return m, false
+	}
+	m.Kind, m.ID, m.Size = b[1], binary.BigEndian.Uint32(b[idSize-4:]), len(b)
+	return m, true
+}
+
+// parseAny is Parse of any message.
+func parseAny(b []byte, maxDepth int) (Message, error) {
 	m := Message{Size: len(b)}
 	n, rest, err := mpack.ReadArray(b)
 	if err != nil {
@@ -226,12 +260,21 @@ func (m *Message) CancelledID() (id uint32, err error) {
 // in full, so that it can be filled in last.
 const idSize = 2 + 5
 
+// The first bytes of values that appendHead writes, and that usually follow.
+const (
+	head4     = 0x94 // an array of four
+	headID    = 0xce // a number of 32 bits
+	headShort = 0xa0 // a string, and its length in the last five bits
+	headNil   = 0xc0
+	maxShort  = 31
+)
+
 // SetID sets the msgid of the request or response that begins at b[0].
 func SetID(b []byte, id uint32) { binary.BigEndian.PutUint32(b[idSize-4:], id) }
 
 // appendHead appends the head of a request or response.
 func appendHead(b []byte, kind byte, id uint32) []byte {
-	return binary.BigEndian.AppendUint32(append(b, 0x94, kind, 0xce), id)
+	return binary.BigEndian.AppendUint32(append(b, head4, kind, headID), id)
 }
 
 // AppendRequest appends a request without its msgid up to its params.

@@ -38,23 +38,36 @@ func Skip(b []byte, depth int) (int, error) {
 	open := room[:0] // values still missing at each level that is open
 	pos := 0
 	for {
-		h, err := ReadHead(b[pos:])
-		if err != nil {
-			return 0, err
+		if pos >= len(b) {
+			return 0, io.ErrUnexpectedEOF
 		}
-		pos += h.Size
-		left := uint64(len(b) - pos)
-		if uint64(h.Bytes) > left || h.Elems > left {
-			return 0, io.ErrUnexpectedEOF // a value takes one byte at least
-		}
-		pos += int(h.Bytes)
-		if h.Kind == Array || h.Kind == Map {
-			if len(open) == depth {
-				return 0, &TooDeepError{Limit: depth}
+		if n := fixedSizes[b[pos]]; n != 0 {
+			if pos += int(n); pos > len(b) {
+				return 0, io.ErrUnexpectedEOF
 			}
-			open = append(open, h.Elems)
-		} else if len(open) > 0 {
+			if len(open) == 0 {
+				return pos, nil
+			}
 			open[len(open)-1]--
+		} else {
+			h, err := ReadHead(b[pos:])
+			if err != nil {
+				return 0, err
+			}
+			pos += h.Size
+			left := uint64(len(b) - pos)
+			if uint64(h.Bytes) > left || h.Elems > left {
+				return 0, io.ErrUnexpectedEOF // a value takes one byte at least
+			}
+			pos += int(h.Bytes)
+			if h.Kind == Array || h.Kind == Map {
+				if len(open) == depth {
+					return 0, &TooDeepError{Limit: depth}
+				}
+				open = append(open, h.Elems)
+			} else if len(open) > 0 {
+				open[len(open)-1]--
+			}
 		}
 		for len(open) > 0 && open[len(open)-1] == 0 {
 			open = open[:len(open)-1]
@@ -66,6 +79,26 @@ func Skip(b []byte, depth int) (int, error) {
 			return pos, nil
 		}
 	}
+}
+
+// fixedSizes has the size of each value whose first byte says it, 0 for all others.
+var fixedSizes = func() (sizes [256]uint8) {
+	for c := range sizes {
+		h, err := ReadHead(append([]byte{byte(c)}, make([]byte, 8)...))
+		if err == nil && h.Kind != Array && h.Kind != Map && !hasLength(byte(c)) {
+			sizes[c] = uint8(h.Size + int(h.Bytes))
+		}
+	}
+	return sizes
+}()
+
+// hasLength reports whether a length follows the first byte c of a value.
+func hasLength(c byte) bool {
+	if c < 0xc0 || c >= 0xe0 {
+		return false
+	}
+	f := formats[c-0xc0]
+	return f.width > 0 && (f.kind == Str || f.kind == Bin || f.kind == Ext)
 }
 
 // Finder finds where a value ends in a buffer that grows, without looking at
