@@ -8,10 +8,13 @@ import (
 // readSize is what is asked of the connection at once.
 const readSize = 64 << 10
 
-// eagerSize is how much of a long message memory is taken for on the word of its first frame.
-// Beyond it the buffer grows with what has arrived, to four times that: what is copied then costs
-// more than what is not used for a while.
-const eagerSize = 1 << 20
+// eagerSize is how much of a long message memory is taken for on the word of its first frame, or as
+// much as the largest message that has come whole, up to maxEager. Beyond it the buffer grows with what
+// has arrived, to four times that: what is copied then costs more than what is not used for a while.
+const (
+	eagerSize = 1 << 20
+	maxEager  = 16 << 20
+)
 
 // reader is the receiving half of a connection. It runs in one goroutine, which owns all its
 // fields, and waits for nothing but the connection: it never writes, and never waits for a lane or
@@ -25,6 +28,7 @@ type reader struct {
 	unfinished map[inKey]*inMsg // long messages half received
 	// One of them is a notification: nothing of its class may come before its end.
 	inNotification bool
+	largest        int // message that has come whole, of long ones
 }
 
 type inKey struct {
@@ -231,22 +235,23 @@ func (r *reader) piece(c class, h header) error {
 		return protocolErrorf("piece of %v message %d, which has not been granted", c, h.id)
 	}
 	n := len(m.data)
-	m.grow(int(h.length))
+	m.grow(int(h.length), max(eagerSize, min(r.largest, maxEager)))
 	if err := r.read(m.data[n:]); err != nil {
 		return err
 	}
 	if len(m.data) == m.total {
 		r.forget(key)
+		r.largest = max(r.largest, m.total)
 		r.c.deliver(c, m.data)
 	}
 	return nil
 }
 
-// grow makes m.data n bytes longer.
-func (m *inMsg) grow(n int) {
+// grow makes m.data n bytes longer. It takes so much memory without having that much.
+func (m *inMsg) grow(n, eager int) {
 	have := len(m.data)
 	if have+n > cap(m.data) {
-		size := max(eagerSize, 4*cap(m.data))
+		size := max(eager, 4*cap(m.data))
 		if size+size/4 >= m.total { // not once more for a little rest
 			size = m.total
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
 
@@ -31,6 +32,10 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 	if err := errTooLong(n, "elements"); err != nil {
 		return err
 	}
+	if err := e.room(n); err != nil {
+		return err
+	}
+	e.b = buffer.Grow(e.b, min(5+n*leastSize(elem.typ), e.limit-len(e.b)))
 	e.b = mpack.AppendArray(e.b, n)
 	for i := range n {
 		if err := e.room(n - i); err != nil { // each has a byte at least
@@ -41,6 +46,17 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 		}
 	}
 	return nil
+}
+
+// leastSize is how many bytes a value of type t takes at least, if it is not written by itself.
+func leastSize(t reflect.Type) int {
+	switch t.Kind() {
+	case reflect.Float64:
+		return 9
+	case reflect.Float32:
+		return 5
+	}
+	return 1
 }
 
 func decodeSlice(d *decoder, v reflect.Value, elem *plan) error {

@@ -13,6 +13,7 @@ import (
 	"net/rpc"
 	"sync"
 
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
@@ -61,7 +62,7 @@ func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
 	if err != nil {
 		return err
 	}
-	defer message.PutBuffer(msg)
+	defer buffer.Put(msg)
 	id, err := c.add(sentCall{r.Seq, r.ServiceMethod})
 	if err != nil {
 		return err

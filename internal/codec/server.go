@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
@@ -147,8 +148,8 @@ func (c *serverCodec) WriteResponse(r *rpc.Response, reply any) error {
 		}
 		return nil
 	}
-	msg := message.GetBuffer()
-	defer message.PutBuffer(msg)
+	msg := buffer.Get()
+	defer buffer.Put(msg)
 	if r.Error != "" {
 		*msg = message.AppendErrorText(*msg, uint32(r.Seq), r.Error)
 	} else {

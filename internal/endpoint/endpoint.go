@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/logwire"
@@ -198,8 +199,8 @@ func (e *Endpoint) call(ctx context.Context, c *pendingCall, args, reply any) er
 // cancel tells the other side that nobody waits for the reply to request id. If that cannot be sent
 // then the link has ended, and the other side knows.
 func (e *Endpoint) cancel(id uint32) {
-	msg := message.GetBuffer()
-	defer message.PutBuffer(msg)
+	msg := buffer.Get()
+	defer buffer.Put(msg)
 	*msg = message.AppendCancel(*msg, id)
 	e.out.SendUrgent(*msg)
 }
@@ -255,7 +256,7 @@ func (e *Endpoint) begin(ctx context.Context, c *pendingCall, args any) (id uint
 	if err != nil {
 		return 0, fault.NotBegun(err)
 	}
-	defer message.PutBuffer(msg)
+	defer buffer.Put(msg)
 	if ctx != context.Background() {
 		if *msg, err = e.appendInfo(*msg, ctx, false, c.method, args); err != nil {
 			return 0, fault.NotBegun(err)

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
@@ -55,7 +56,7 @@ func (e *Endpoint) encodeAndNotify(ctx context.Context, serviceMethod string, ar
 	if err != nil {
 		return 0, false, fault.NotBegun(err)
 	}
-	defer message.PutBuffer(msg)
+	defer buffer.Put(msg)
 	if *msg, err = e.appendInfo(*msg, ctx, true, serviceMethod, args); err != nil {
 		return 0, false, fault.NotBegun(err)
 	}

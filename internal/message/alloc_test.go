@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
 
@@ -22,12 +23,12 @@ func TestAllocs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		PutBuffer(msg)
+		buffer.Put(msg)
 	})
 	data := make([]byte, 100)
 	rpctest.Allocs(t, 1, "encodeRequest of bytes: the interface", func() {
 		msg, _ := plain.EncodeRequest("Arith.Add", data, body.NoLimit)
-		PutBuffer(msg)
+		buffer.Put(msg)
 	})
 	request := rpctest.Unhex(t, "94 00 05 a9 41 72 69 74 68 2e 41 64 64 91 82 a1 41 01 a1 42 02")
 	rpctest.Allocs(t, 0, "Parse", func() { _, _ = Parse(request, 100) })

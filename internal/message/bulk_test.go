@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
 
@@ -26,7 +27,7 @@ func largeFile() (sent *file, request []byte) {
 	if err != nil {
 		panic(err)
 	}
-	defer PutBuffer(msg)
+	defer buffer.Put(msg)
 	return sent, slices.Clone(*msg)
 }
 
@@ -39,7 +40,7 @@ func TestBulk(t *testing.T) {
 	var got file
 	require.Less(t, allocatedBy(20, func() {
 		msg, _ := plain.EncodeRequest("Raw.Put", sent, body.NoLimit)
-		PutBuffer(msg)
+		buffer.Put(msg)
 	}), 20*len(sent.Data)/4, "encoding into a buffer of the pool takes no memory for the bytes")
 	require.Less(t, allocatedBy(20, func() { decodeFile(t, request, &got) }), 1000*20, "what is decoded aliases the message")
 	require.Equal(t, sent, &got)
@@ -77,7 +78,7 @@ func BenchmarkBulk(b *testing.B) {
 	b.Run("encode into a buffer of the pool", func(b *testing.B) {
 		for b.Loop() {
 			msg, _ := plain.EncodeRequest("Raw.Put", sent, body.NoLimit)
-			PutBuffer(msg)
+			buffer.Put(msg)
 		}
 	})
 	b.Run("encode into a fresh buffer", func(b *testing.B) {

@@ -2,9 +2,9 @@ package message
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 )
 
@@ -17,7 +17,7 @@ type Codec struct {
 	Extended bool
 }
 
-// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer of the pool. It has at
+// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer, which [buffer.Put] takes back. It has at
 // most limit bytes. The error is a *fault.BodyError or *fault.SizeError.
 func (c *Codec) EncodeRequest(method string, args any, limit int) (*[]byte, error) {
 	return c.encode(AppendRequest, method, args, limit)
@@ -29,10 +29,10 @@ func (c *Codec) EncodeNotification(method string, args any, limit int) (*[]byte,
 }
 
 func (c *Codec) encode(head func([]byte, string) []byte, method string, args any, limit int) (*[]byte, error) {
-	msg := GetBuffer()
+	msg := buffer.Get()
 	b, err := c.Body.AppendParams(head(*msg, method), args, limit)
 	if err != nil {
-		PutBuffer(msg)
+		buffer.Put(msg)
 		if size := sizeError(err); size != nil {
 			return nil, size
 		}
@@ -97,24 +97,4 @@ func (c *Codec) EncodeReply(msg *[]byte, id uint32, method string, reply any, li
 	}
 	*msg = c.AppendFailure((*msg)[:0], id, f, limit)
 	return f
-}
-
-// keptBuffer is the capacity of the largest buffer that is kept: few messages need a larger one.
-const keptBuffer = 2 << 20
-
-// buffers are for messages going out. They do not outlive the sending.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// GetBuffer returns an empty buffer, for PutBuffer to take back.
-func GetBuffer() *[]byte {
-	b := buffers.Get().(*[]byte)
-	*b = (*b)[:0]
-	return b
-}
-
-// PutBuffer keeps b for later.
-func PutBuffer(b *[]byte) {
-	if cap(*b) <= keptBuffer {
-		buffers.Put(b)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
 )
 
@@ -16,16 +17,16 @@ func TestBufferReuse(t *testing.T) {
 	for range 100 {
 		msg, err := plain.EncodeRequest("Some.Method", strings.Repeat("x", 100), body.NoLimit)
 		require.NoError(t, err)
-		PutBuffer(msg)
+		buffer.Put(msg)
 		msg, err = plain.EncodeRequest("M", 1, body.NoLimit)
 		require.NoError(t, err)
 		require.Equal(t, rpctest.Unhex(t, "94 00 ce 00 00 00 00 a1 4d 91 01"), *msg)
-		PutBuffer(msg)
-		b := GetBuffer()
+		buffer.Put(msg)
+		b := buffer.Get()
 		require.Empty(t, *b)
-		PutBuffer(b)
+		buffer.Put(b)
 	}
 	large := bytes.Repeat([]byte{1}, 3<<20)
-	PutBuffer(&large)
-	require.LessOrEqual(t, cap(*GetBuffer()), 2<<20)
+	buffer.Put(&large)
+	require.LessOrEqual(t, cap(*buffer.Get()), 2<<20)
 }

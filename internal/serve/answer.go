@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/message"
 )
@@ -42,8 +43,8 @@ func (d *Dispatcher) send(ctx context.Context, method string, msg []byte) error 
 }
 
 func (d *Dispatcher) answerFailure(r *request, f *message.Failure) {
-	msg := message.GetBuffer()
-	defer message.PutBuffer(msg)
+	msg := buffer.Get()
+	defer buffer.Put(msg)
 	*msg = d.cfg.Message.AppendFailure(*msg, r.ID, f, d.host.Link.MaxSend())
 	d.sendAnswer(context.Background(), r, string(r.Method), *msg)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/viaduct-go/viaduct/internal/body"
+	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/message"
 )
@@ -21,6 +22,7 @@ type requestCodec struct {
 	d       *Dispatcher
 	request *request
 	method  string
+	latest  string           // method of the request before, which often is the same
 	failed  *message.Failure // why the method was not begun
 	unknown bool             // there is no such method
 	done    func(CallResult) // of the hook
@@ -30,7 +32,9 @@ type requestCodec struct {
 // begin is called when request is set, end when it has been served.
 func (c *requestCodec) begin() {
 	s := c.request
-	c.method = c.d.nameOf(s.Method)
+	if c.method = c.latest; c.method != string(s.Method) || c.d.cfg.ServiceMethod != nil {
+		c.method = c.d.nameOf(s.Method)
+	}
 	if hook := c.d.cfg.Hook; hook != nil {
 		md, err := s.info.Metadata()
 		c.result.Request = s.Size
@@ -47,7 +51,7 @@ func (c *requestCodec) end() {
 		s.stop()
 	}
 	result := c.result
-	*c = requestCodec{d: c.d} // its bytes may be many
+	*c = requestCodec{d: c.d, latest: c.method} // its bytes may be many
 	if done != nil {
 		if result.Err == nil && s.cancelled.Load() {
 			result.Err = message.ErrCancelled
@@ -160,8 +164,8 @@ func (c *requestCodec) answer(f *message.Failure, reply any) error {
 		}
 		return nil
 	}
-	msg := message.GetBuffer()
-	defer message.PutBuffer(msg)
+	msg := buffer.Get()
+	defer buffer.Put(msg)
 	limit := d.host.Link.MaxSend()
 	if f == nil {
 		// A user's encoder may end the goroutine: then nobody has claimed the call.

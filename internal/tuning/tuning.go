@@ -21,4 +21,7 @@ var (
 	// Gather has who sends while others do leave its message to the goroutine that writes, which takes
 	// all that is there at once.
 	Gather = !plain
+
+	// LargeBuffers has the buffers that large messages are encoded into kept.
+	LargeBuffers = !plain
 )
