@@ -113,6 +113,8 @@ func (w *writer) hasLeft(batch uint64) bool {
 // flushAll waits until all that has been said so far is with the system, what waits for credit or
 // room included. What is said meanwhile does not hold it up.
 func (w *writer) flushAll(ctx context.Context) error {
+	w.waits.begin()
+	defer w.waits.end()
 	w.mu.Lock()
 	waiting := w.queues.unsent()
 	urgents := w.queues.urgentsPut

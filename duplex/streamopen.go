@@ -64,6 +64,8 @@ func (ss *streams) offerErr() error {
 
 // open is Open, and OpenOffer if name is not 0.
 func (ss *streams) open(ctx context.Context, name uint32) (net.Conn, error) {
+	ss.c.writer.waits.begin()
+	defer ss.c.writer.waits.end()
 	s, err := ss.ask(ctx, name)
 	if err != nil {
 		return nil, openError(err)

@@ -17,6 +17,9 @@ type Mutual struct {
 	peer  *rpcpipe.Peer
 	done  chan error
 	heard atomic.Int64
+
+	ordered chan struct{} // closed when the order was carried out
+	hold    chan struct{} // closed by the test
 }
 
 // Order, a notification, has the other side work.
@@ -54,14 +57,21 @@ func (m *Mutual) Progress([]byte, *int) error { m.heard.Add(1); return nil }
 // Echo, a notification, sends n more.
 func (m *Mutual) Echo(n int, _ *int) error { m.done <- m.Work(n, nil); return nil }
 
-func mutuals(t *testing.T) (x, y *Mutual) {
-	x, y = &Mutual{done: make(chan error, 1)}, &Mutual{done: make(chan error, 1)}
-	options := func(m *Mutual) *rpcpipe.Options {
-		server := rpc.NewServer()
-		require.NoError(t, server.Register(m))
-		return &rpcpipe.Options{Server: server}
+// mutuals returns two that are linked, by options but for the server; nil: the defaults.
+func mutuals(t *testing.T, opts *rpcpipe.Options) (x, y *Mutual) {
+	side := func() (*Mutual, *rpcpipe.Options) {
+		m := &Mutual{done: make(chan error, 1), ordered: make(chan struct{}), hold: make(chan struct{})}
+		o := new(rpcpipe.Options)
+		if opts != nil {
+			*o = *opts
+		}
+		o.Server = rpc.NewServer()
+		require.NoError(t, o.Server.Register(m))
+		return m, o
 	}
-	x.peer, y.peer = rpcpipe.Pair(options(x), options(y))
+	x, optsX := side()
+	y, optsY := side()
+	x.peer, y.peer = rpcpipe.Pair(optsX, optsY)
 	return x, y
 }
 
@@ -77,7 +87,7 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 	const n = 5000 // of 1,000 bytes, far beyond the credit
 	t.Run("call", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			x, y := mutuals(t)
+			x, y := mutuals(t, nil)
 			require.NoError(t, y.peer.Notify(t.Context(), "Mutual.Order", n))
 			require.NoError(t, <-x.done)
 			synctest.Wait()
@@ -87,7 +97,7 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 	})
 	t.Run("the call comes later", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			x, y := mutuals(t)
+			x, y := mutuals(t, nil)
 			hold := make(chan error)
 			held := x.done
 			x.done = hold // the handler of Echo, which sends none, waits
@@ -109,7 +119,7 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 	})
 	t.Run("stream", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			x, y := mutuals(t)
+			x, y := mutuals(t, nil)
 			require.NoError(t, y.peer.Notify(t.Context(), "Mutual.OrderStream", n))
 			s, err := y.peer.Accept()
 			require.NoError(t, err)
@@ -128,7 +138,7 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 	})
 	t.Run("both sides", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			x, y := mutuals(t)
+			x, y := mutuals(t, nil)
 			require.NoError(t, x.peer.Notify(t.Context(), "Mutual.Echo", n))
 			require.NoError(t, y.peer.Notify(t.Context(), "Mutual.Echo", n))
 			require.NoError(t, <-x.done)
@@ -146,7 +156,7 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 func TestNotificationsBehindWhoWaitsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, size = 3000, 30_000
-		x, y := mutuals(t)
+		x, y := mutuals(t, nil)
 		hold := make(chan error)
 		x.done = hold // the handler of Echo waits
 		require.NoError(t, y.peer.Notify(t.Context(), "Mutual.Echo", 0))

@@ -3,7 +3,8 @@ package model
 // Who waits for the other side releases notifications before their turn: that side may be waiting
 // for their credit.
 
-// waits reports whether side x waits for the other one: for the reply to a call, or to send.
+// waits reports whether side x waits for the other one: for the reply to a call, for a stream to be
+// accepted, or to send.
 func (md *model) waits(s *state, x side) bool {
 	for id := range md.msgs {
 		if md.msgs[id].from == x && (md.awaitsReply(s, uint8(id)) || md.senderWaits(s, uint8(id))) {
@@ -11,7 +12,7 @@ func (md *model) waits(s *state, x side) bool {
 		}
 	}
 	for i := range md.streams {
-		if md.writerWaits(s, i, x) {
+		if md.writerWaits(s, i, x) || md.openerWaits(s, i, x) {
 			return true
 		}
 	}
@@ -45,6 +46,12 @@ func (md *model) senderWaits(s *state, id uint8) bool {
 func (md *model) writerWaits(s *state, i int, x side) bool {
 	e := &s.streams[i][x]
 	return e.phase == live && e.toSend > 0 && md.streamCredit(s, i, x) == 0 && md.broken != earlyNotForStreams
+}
+
+// openerWaits reports whether the app of side x waits for stream i to be accepted.
+func (md *model) openerWaits(s *state, i int, x side) bool {
+	p := s.streams[i][x].phase
+	return (p == opening || p == asked) && md.broken != earlyNotForOpens
 }
 
 // A trigger is what may let more be released early.

@@ -23,6 +23,7 @@ var mutants = []mutant{
 	{neverEarly, "credit for a notification returns only at its turn", mutual(1, 2)},
 	{earlyNotForCalls, "who waits for a reply releases nothing early", mutual(1, 2)},
 	{earlyNotForSenders, "who waits to send a message releases nothing early", mutual(1, 2)},
+	{earlyNotForOpens, "who waits for a stream to be accepted releases nothing early", mutual(1, 2)},
 	{earlyNotForStreams, "who waits to write to a stream releases nothing early", mutual(1, 2)},
 	{earlyNotOnArrival, "what comes while this side waits is not released early", mutual(1, 2)},
 	{earlyNotOnWait, "what has come before this side waits is not released early", mutual(1, 2)},

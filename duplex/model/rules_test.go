@@ -22,6 +22,7 @@ const (
 	neverEarly
 	earlyNotForCalls
 	earlyNotForSenders
+	earlyNotForOpens
 	earlyNotForStreams
 	earlyNotOnArrival
 	earlyNotOnWait

@@ -217,16 +217,6 @@ var circles = []struct {
 	scenario
 	fault string
 }{
-	{
-		// Who waits for a stream to be accepted does not count as waiting. If it did, this would go on.
-		scenario: scenario{
-			name: "a notification handler opens a stream that is accepted behind notifications back", early: [2]int{9, 9},
-			work:    []thread{on(A, tells(1)), on(A, tells(1), tells(1))},
-			awaits:  [][2]uint8{{0, firstStream}},
-			streams: []stream{{opener: B, acceptsBehind: 2}},
-		},
-		fault: "waits for ever",
-	},
 	{scenario: pingPong, fault: "for ever"},
 }
 

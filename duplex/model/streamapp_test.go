@@ -21,6 +21,7 @@ func (md *model) open(s *state, i int) {
 		return
 	}
 	e.phase = opening
+	md.releaseEarly(s, x, onWait)
 }
 
 // mayCancel reports whether the opener of stream i may give up waiting for the answer.

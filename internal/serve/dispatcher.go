@@ -276,6 +276,7 @@ func (d *Dispatcher) startWaitingLocked() {
 			d.startLocked(r)
 		case notifications:
 			r := n.take()
+			d.releaseWaitingLocked()
 			r.waits.over()
 			d.startLocked(r)
 		default:
