@@ -15,8 +15,8 @@ type Order interface {
 	// HasLeft reports, of a link that has ended, whether what ticket stands for may have arrived.
 	HasLeft(ticket uint64) bool
 
-	// Waiting reports whether this side waits for the other one: for the reply of a call, or, in a
-	// send, for credit, for room or for a grant.
+	// Waiting reports whether this side waits for the other one: for the reply of a call, for a stream
+	// to be accepted, or, in a send or a flush, for credit, for room or for a grant.
 	Waiting() bool
 
 	// OnWaiting has f called when this side may have begun to wait, from whoever does. f must not

@@ -48,12 +48,17 @@ type spin struct {
 	pause  time.Duration // the latest
 }
 
-// wait looks, by look, until that reports true or it has been at it for long enough. It reports what
-// the last look did. It is to be called when a look has found nothing, and over when a wait behind it
-// has ended.
-func (s *spin) wait(look func() bool) bool {
+// read reports what look does, which it calls until that is true or it has been at it for long enough.
+// If it returns false, the reader parks, and calls over when something has come.
+func (s *spin) read(look func() bool) bool {
 	s.begin = time.Since(spinEpoch)
-	if s.spun = s.mayBegin() && countSpinner(); !s.spun {
+	if s.spun = s.mayBegin(); !s.spun {
+		return false
+	}
+	if look() {
+		return true
+	}
+	if s.spun = s.mayCount(); !s.spun {
 		return false
 	}
 	defer spinning.Add(-1)
@@ -80,7 +85,23 @@ func (s *spin) mayBegin() bool {
 	return !s.paused
 }
 
-// over is called when wait has found nothing, and something has come since.
+// mayCount counts this goroutine among those that spin, if it may: at most one for two processors. With
+// the others there is something else to do. A single one is what the other side may wait for: then
+// there is a pause.
+func (s *spin) mayCount() bool {
+	procs := runtime.GOMAXPROCS(0)
+	if procs == 1 {
+		s.short, s.paused, s.until = 0, true, s.begin+mostPause
+		return false
+	}
+	if spinning.Add(1) <= int32(procs/2) {
+		return true
+	}
+	spinning.Add(-1)
+	return false
+}
+
+// over is called when read has found nothing, and something has come since.
 func (s *spin) over() {
 	now := time.Since(spinEpoch)
 	isShort := now-s.begin < shortTime
@@ -99,14 +120,4 @@ func (s *spin) over() {
 			s.paused, s.until = true, now+s.pause
 		}
 	}
-}
-
-// countSpinner counts this goroutine among those that spin, if it may: at most one for two processors: with the
-// others there is something else to do, and with one of them the other side might wait for it.
-func countSpinner() bool {
-	if spinning.Add(1) <= int32(runtime.GOMAXPROCS(0)/2) {
-		return true
-	}
-	spinning.Add(-1)
-	return false
 }

@@ -39,10 +39,11 @@ func (s *spinReader) read(f *os.File, p []byte) int {
 		return 0
 	}
 	s.p = p
-	if !s.look() {
-		s.wait(s.look)
-	}
+	found := s.spin.read(s.look)
 	s.p = nil
+	if !found {
+		return 0
+	}
 	return max(s.n, 0)
 }
 

@@ -17,6 +17,20 @@ import (
 
 func nothing() bool { return false }
 
+// inSpin returns a look that finds nothing at first, and then reports what f does.
+func inSpin(f func() bool) (look func() bool) {
+	first := true
+	return func() bool {
+		if first {
+			first = false
+			return false
+		}
+		return f()
+	}
+}
+
+func something() bool { return true }
+
 // procs sets how many processors this process uses.
 func procs(t *testing.T, n int) {
 	old := runtime.GOMAXPROCS(n)
@@ -28,7 +42,7 @@ func procs(t *testing.T, n int) {
 func (s *spin) waits(n int, length time.Duration) int {
 	before := s.spins
 	for range n {
-		if !s.wait(nothing) {
+		if !s.read(nothing) {
 			time.Sleep(length)
 			s.over()
 		}
@@ -57,12 +71,11 @@ func TestSpinPauses(t *testing.T) {
 func TestSpinHalves(t *testing.T) {
 	procs(t, 2)
 	synctest.Test(t, func(t *testing.T) {
-		found := func() bool { return true }
 		var s spin
 		s.waits(20, time.Second)
 		require.Equal(t, mostPause, s.pause)
 		time.Sleep(mostPause)
-		require.True(t, s.wait(found))
+		require.True(t, s.read(inSpin(something)))
 		require.Equal(t, mostPause/2, s.pause)
 		s.waits(1, time.Second)
 		require.Equal(t, mostPause/2, s.pause, "there was one before it")
@@ -70,7 +83,7 @@ func TestSpinHalves(t *testing.T) {
 		require.Equal(t, mostPause, s.pause)
 		time.Sleep(mostPause)
 		for range 20 {
-			require.True(t, s.wait(found))
+			require.True(t, s.read(inSpin(something)))
 		}
 		s.waits(2, time.Second)
 		require.Equal(t, leastPause, s.pause)
@@ -102,10 +115,10 @@ func TestSpinners(t *testing.T) {
 		var more func() bool
 		more = func() bool {
 			spinners++
-			new(spin).wait(more)
+			new(spin).read(inSpin(more))
 			return true
 		}
-		new(spin).wait(more)
+		new(spin).read(inSpin(more))
 		assert.Equal(t, most, spinners, n)
 		assert.Zero(t, spinning.Load())
 	}
