@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 		modulePath + "/procspawn/internal/sentinel",
 	},
 
-	inner + "endpoint": {inner + "buffer", inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
+	inner + "endpoint": {inner + "buffer", inner + "tuning", inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
 	inner + "codec":    {inner + "buffer", inner + "serve", inner + "message", inner + "link", inner + "body", inner + "fault"},
 	inner + "serve":    {inner + "buffer", inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
 	inner + "logwire":  {inner + "message", inner + "link", inner + "fault", inner + "mpack"},

@@ -13,6 +13,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 // epoch makes moments out of durations, which are cheaper to measure than times.
@@ -130,6 +131,9 @@ func (p *pendingCalls) get() *pendingCall {
 
 // put gives back a call that has completed or has never started.
 func (p *pendingCalls) put(c *pendingCall) {
+	if !tuning.Reuse {
+		return
+	}
 	ready := c.ready
 	*c = pendingCall{}
 	c.ready = ready

@@ -7,6 +7,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 // stallTime is how long something waits before that is reported, if Config.StallReport is 0.
@@ -137,7 +138,7 @@ func (w *wait) Over() {
 		}
 	}
 	*w = wait{s: s, state: waitOver}
-	if s.spare < maxSpare {
+	if s.spare < maxSpare && tuning.Reuse {
 		w.next, s.free = s.free, w
 		s.spare++
 	}

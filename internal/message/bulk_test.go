@@ -10,6 +10,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 type file struct {
@@ -35,6 +36,9 @@ func largeFile() (sent *file, request []byte) {
 func TestBulk(t *testing.T) {
 	if rpctest.RaceEnabled {
 		t.Skip("pools drop things at random under the race detector")
+	}
+	if !tuning.LargeBuffers {
+		t.Skip("large buffers are not kept")
 	}
 	sent, request := largeFile()
 	var got file

@@ -24,4 +24,7 @@ var (
 
 	// LargeBuffers has the buffers that large messages are encoded into kept.
 	LargeBuffers = !plain
+
+	// Reuse has the records of calls, and of what waits, used again.
+	Reuse = !plain
 )
