@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
@@ -29,6 +30,7 @@ func (c *Conn) endErr(err error) error {
 type Lane struct {
 	c       *Conn
 	out, in class // of the messages that are sent and received, notifications apart
+	many    int64 // senders at once; beyond that they leave the writing to the writer goroutine
 
 	mu       sync.Mutex    // guards what follows; not held while a function of the receiver runs
 	receiver *receiver     // set once, by Receive
@@ -58,7 +60,16 @@ type receiver struct {
 }
 
 func newLane(c *Conn, out, in class) *Lane {
-	return &Lane{c: c, out: out, in: in, more: make(chan struct{}, 1)}
+	return &Lane{c: c, out: out, in: in, many: many(), more: make(chan struct{}, 1)}
+}
+
+// many is Lane.many. Between two processors the other side has something to do sooner if each sender
+// writes for itself, until they are that many; on one it has to wait anyway.
+func many() int64 {
+	if runtime.GOMAXPROCS(0) == 1 {
+		return 1
+	}
+	return 16
 }
 
 // Send sends msg. On a client lane it goes as a notification if isNotification is set, otherwise as
@@ -83,19 +94,19 @@ func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool, s hand
 	w, k := &l.c.writer, &l.c.work
 	switch {
 	case l.out == reply:
-		moreSoon := k.served.Load() > 1
-		if batch, err = w.send(ctx, reply, msg, moreSoon, s); err == nil {
+		othersSend := k.served.Load() > l.many
+		if batch, err = w.send(ctx, reply, msg, othersSend, s); err == nil {
 			k.served.Add(-1) // not before: what is being sent is still to be waited for
 			l.c.settle()
 		}
 	case isNotification:
-		moreSoon := k.notifying.Add(1) > 1
-		batch, err = w.send(ctx, notification, msg, moreSoon, s)
+		othersSend := k.notifying.Add(1) > l.many
+		batch, err = w.send(ctx, notification, msg, othersSend, s)
 		k.notifying.Add(-1)
 	default:
-		moreSoon := k.calls.Add(1) > 1
+		othersSend := k.calls.Add(1) > l.many
 		w.waits.begun()
-		if batch, err = w.send(ctx, call, msg, moreSoon, s); err != nil {
+		if batch, err = w.send(ctx, call, msg, othersSend, s); err != nil {
 			k.calls.Add(-1)
 			l.c.settle()
 		}

@@ -9,9 +9,12 @@ import (
 )
 
 const (
-	// A spin ends after so long, or so many looks: time may stand still, as in testing/synctest.
+	// A spin ends after so long, or so many looks: time may stand still, as in testing/synctest. One
+	// behind a short wait (see below) may take longer: if both sides park, waking them can take so
+	// long that neither spin would find anything.
 	spinTime  = 50 * time.Microsecond
-	spinLooks = 200
+	longTime  = 3 * spinTime
+	spinLooks = 1000
 
 	// A wait is a short one if something came so soon after its begin: it might have been found if the
 	// other side had been spinning as well, so that the two find to each other again. A spin that found
@@ -63,6 +66,10 @@ func (s *spin) read(look func() bool) bool {
 	}
 	defer spinning.Add(-1)
 	s.spins++
+	limit := spinTime
+	if s.short > 0 {
+		limit = longTime
+	}
 	for range spinLooks {
 		runtime.Gosched()
 		if look() {
@@ -70,7 +77,7 @@ func (s *spin) read(look func() bool) bool {
 			s.pause /= 2
 			return true
 		}
-		if time.Since(spinEpoch)-s.begin > spinTime {
+		if time.Since(spinEpoch)-s.begin > limit {
 			break
 		}
 	}
