@@ -9,26 +9,37 @@ import (
 )
 
 const (
-	// A spin ends after so long, or so many looks: time may stand still, as in testing/synctest. One
-	// behind a short wait (see below) may take longer: if both sides park, waking them can take so
-	// long that neither spin would find anything.
-	spinTime  = 50 * time.Microsecond
-	longTime  = 3 * spinTime
+	// A spin ends after so long. It may take longer where it may help and spins find nothing within
+	// that: if both sides park, waking both takes longer than the first.
+	spinTime = 50 * time.Microsecond
+	longTime = 3 * spinTime
+	// It ends after so many looks, too: time may stand still, as in testing/synctest.
 	spinLooks = 1000
 
-	// A wait is a short one if something came so soon after its begin: it might have been found if the
-	// other side had been spinning as well, so that the two find to each other again. A spin that found
-	// nothing is a miss if its wait was not short, or those of maxShort spins before it were.
+	// A wait that is no longer is a short one.
 	shortTime = 4 * spinTime
-	maxShort  = 16
 
-	// After maxMisses misses in a row there is no spin for a pause, which doubles from leastPause to
-	// mostPause with each further one, and halves with each spin that finds something. It is over after
-	// maxPaused short waits in a row: the link is lively.
-	maxMisses  = 2
+	parksBefore = 4   // short waits in a row, parked, before a trial
+	tries       = 16  // waits of a trial
+	laps        = 128 // waits after which a reader that spins looks whether that is still of use
+	checks      = 4   // waits, parked, to see again what they take without spins
+
+	// Where spins were of no use, or two waits in a row were long, a reader parks for so long, twice as
+	// long each further time, and half as long after each lap of use.
 	leastPause = 500 * time.Microsecond
 	mostPause  = 200 * time.Millisecond
-	maxPaused  = 64
+	// So often it sees again what waits take without spins.
+	checkTime = 200 * time.Millisecond
+)
+
+// spinMode is what a reader does that has to wait.
+type spinMode uint8
+
+const (
+	spinParks  spinMode = iota // it parks, until a trial is worth while
+	spinTries                  // it spins, to see whether that shortens its waits
+	spinSpins                  // it spins
+	spinChecks                 // it parks, to see what its waits take without spins by now
 )
 
 // spinning is how many goroutines of this process spin.
@@ -39,66 +50,150 @@ var spinEpoch = time.Now()
 
 // spin looks again and again whether something has come, for a short while, before its reader parks: if
 // the other side runs on another core, its answer is often there before this side could be woken, and
-// waking costs who does it a system call. It is owned by who reads.
+// waking costs who does it a system call. If the other side waits for this core it is the other way
+// round. So a spin measures what a reader waits with spins and without, and spins while that is
+// shorter. It is owned by who reads.
 type spin struct {
-	spins  int           // so far
-	spun   bool          // in the wait that is going on, or was last
-	begin  time.Duration // of that wait, behind spinEpoch
-	short  int           // waits in a row, since the latest pause began or ended
-	misses int           // in a row
-	paused bool          // until then, or for maxPaused short waits
-	until  time.Duration // behind spinEpoch
-	pause  time.Duration // the latest
+	mode  spinMode
+	until time.Duration // behind spinEpoch: no trial, or no check, before
+	n     int           // waits in this mode, or lap, that count
+	long  int           // long waits in a row
+	pause time.Duration // the latest
+
+	parked time.Duration // what a wait takes without spins, the mean of the last few
+	spun   time.Duration // what those that count in this trial or lap have taken, each of them up to maxWait
+
+	begin   time.Duration // of the latest wait, behind spinEpoch
+	hasSpun bool          // in it
+	spins   int           // so far
 }
+
+// maxWait is what a wait counts for at most: some take long whatever their readers do.
+const maxWait = 2 * shortTime
 
 // read reports what look does, which it calls until that is true or it has been at it for long enough.
 // If it returns false, the reader parks, and calls over when something has come.
 func (s *spin) read(look func() bool) bool {
 	s.begin = time.Since(spinEpoch)
-	if s.spun = s.mayBegin(); !s.spun {
+	s.hasSpun = false
+	if s.mode == spinParks || s.mode == spinChecks {
 		return false
 	}
 	if look() {
 		return true
 	}
-	if s.spun = s.mayCount(); !s.spun {
+	if !s.mayCount() {
 		return false
 	}
 	defer spinning.Add(-1)
+	s.hasSpun = true
 	s.spins++
 	limit := spinTime
-	if s.short > 0 {
+	if s.mode == spinTries {
 		limit = longTime
 	}
 	for range spinLooks {
 		runtime.Gosched()
-		if look() {
-			s.short, s.misses = 0, 0
-			s.pause /= 2
+		found := look()
+		now := time.Since(spinEpoch)
+		if found {
+			s.next(now)
 			return true
 		}
-		if time.Since(spinEpoch)-s.begin > limit {
+		if now-s.begin > limit {
 			break
 		}
 	}
 	return false
 }
 
-// mayBegin reports whether there is no pause, or none any more.
-func (s *spin) mayBegin() bool {
-	if s.paused && (s.begin >= s.until || s.short >= maxPaused) {
-		s.paused, s.short = false, 0
+// over is called when read has found nothing, and something has come since.
+func (s *spin) over() { s.next(time.Since(spinEpoch)) }
+
+// next takes the wait that is over now into account.
+func (s *spin) next(now time.Duration) {
+	wait := now - s.begin
+	isLong := wait > shortTime
+	if s.long++; !isLong {
+		s.long = 0
 	}
-	return !s.paused
+	switch s.mode {
+	case spinParks:
+		if s.countParked(wait); s.n >= parksBefore && now >= s.until {
+			s.enter(spinTries, 0)
+		}
+	case spinTries:
+		if s.countSpun(wait); s.long > 1 || !s.mayHelp(tries) {
+			s.park(now)
+		} else if s.n >= tries {
+			s.enter(spinSpins, now+checkTime)
+		}
+	case spinSpins:
+		if s.countSpun(wait); s.long > 1 || !s.mayHelp(laps) {
+			s.park(now)
+		} else if s.n >= laps {
+			s.pause /= 2
+			s.lap(now)
+		}
+	case spinChecks:
+		if s.countParked(wait); s.n >= checks || s.long > 1 {
+			s.enter(spinSpins, now+checkTime)
+		}
+	}
+}
+
+// lap begins another lap, unless there is to be a check.
+func (s *spin) lap(now time.Duration) {
+	if now >= s.until {
+		s.parked = 0
+		s.enter(spinChecks, 0)
+		return
+	}
+	s.enter(spinSpins, s.until)
+}
+
+func (s *spin) enter(mode spinMode, until time.Duration) {
+	s.mode, s.until, s.n, s.spun = mode, until, 0, 0
+}
+
+// park has the reader park for a while.
+func (s *spin) park(now time.Duration) {
+	s.pause = min(max(2*s.pause, leastPause), mostPause)
+	s.enter(spinParks, now+s.pause)
+}
+
+// countParked counts a wait in which the reader was parked. Long ones say nothing.
+func (s *spin) countParked(wait time.Duration) {
+	switch {
+	case wait > shortTime:
+		s.n = 0
+		return
+	case s.parked == 0:
+		s.parked = wait
+	}
+	s.parked += (wait - s.parked) / 16
+	s.n++
+}
+
+// countSpun counts a wait in which the reader was to spin. If others did, that says nothing.
+func (s *spin) countSpun(wait time.Duration) {
+	if s.hasSpun {
+		s.spun += min(wait, maxWait)
+		s.n++
+	}
+}
+
+// mayHelp reports whether of waits spins may still shorten the sum.
+func (s *spin) mayHelp(waits int) bool {
+	return s.parked == 0 || s.spun < time.Duration(waits)*s.parked*9/10
 }
 
 // mayCount counts this goroutine among those that spin, if it may: at most one for two processors. With
-// the others there is something else to do. A single one is what the other side may wait for: then
-// there is a pause.
+// the others there is something else to do. A single one is what the other side may wait for.
 func (s *spin) mayCount() bool {
 	procs := runtime.GOMAXPROCS(0)
 	if procs == 1 {
-		s.short, s.paused, s.until = 0, true, s.begin+mostPause
+		s.enter(spinParks, s.begin+mostPause)
 		return false
 	}
 	if spinning.Add(1) <= int32(procs/2) {
@@ -106,25 +201,4 @@ func (s *spin) mayCount() bool {
 	}
 	spinning.Add(-1)
 	return false
-}
-
-// over is called when read has found nothing, and something has come since.
-func (s *spin) over() {
-	now := time.Since(spinEpoch)
-	isShort := now-s.begin < shortTime
-	switch {
-	case s.paused && isShort:
-		s.short++
-	case s.paused:
-		s.short = 0
-	case !s.spun: // others did
-	case isShort && s.short < maxShort:
-		s.short++
-	default:
-		s.short = 0
-		if s.misses++; s.misses >= maxMisses {
-			s.pause = min(max(2*s.pause, leastPause), mostPause)
-			s.paused, s.until = true, now+s.pause
-		}
-	}
 }

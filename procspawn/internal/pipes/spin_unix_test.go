@@ -15,96 +15,137 @@ import (
 	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
-func nothing() bool { return false }
-
-// inSpin returns a look that finds nothing at first, and then reports what f does.
-func inSpin(f func() bool) (look func() bool) {
-	first := true
-	return func() bool {
-		if first {
-			first = false
-			return false
-		}
-		return f()
-	}
-}
-
-func something() bool { return true }
-
 // procs sets how many processors this process uses.
 func procs(t *testing.T, n int) {
 	old := runtime.GOMAXPROCS(n)
 	t.Cleanup(func() { runtime.GOMAXPROCS(old) })
 }
 
-// waits has s wait n times, for so long. Time stands still in a spin here, so each ends after its number
-// of looks. It returns how many spins there were.
-func (s *spin) waits(n int, length time.Duration) int {
-	before := s.spins
-	for range n {
-		if !s.read(nothing) {
-			time.Sleep(length)
-			s.over()
-		}
+// wait is one wait of s. What is waited for comes after so long, or, if s spins without finding it, so
+// long after the spin if that is later. A reader that parks is woken after wake.
+func (s *spin) wait(comes, afterSpin, wake time.Duration) {
+	begin := time.Now()
+	look := func() bool {
+		time.Sleep(time.Microsecond)
+		return time.Since(begin) >= comes
 	}
-	return s.spins - before
+	if s.read(look) {
+		return
+	}
+	left := comes - time.Since(begin)
+	if s.hasSpun {
+		left = max(left, afterSpin)
+	}
+	time.Sleep(max(left, 0) + wake)
+	s.over()
 }
 
-// TestSpinPauses: a link where spinning finds nothing tends to one spin in 200 ms.
-func TestSpinPauses(t *testing.T) {
+// after runs f in a bubble, on so many processors, and returns the spins in n waits of it, and the part
+// of the time that they took.
+func after(t *testing.T, n int, f func(s *spin, i int)) (spins int, part float64) {
 	procs(t, 2)
+	old := spinEpoch
+	defer func() { spinEpoch = old }()
 	synctest.Test(t, func(t *testing.T) {
+		spinEpoch = time.Now() // the time of bubbles is another
 		var s spin
-		require.Equal(t, 2, s.waits(2, time.Second))
-		require.Equal(t, leastPause, s.pause)
-		require.Equal(t, 0, s.waits(1, leastPause))
-		require.Equal(t, 1, s.waits(1, 2*leastPause))
-		require.Equal(t, 2*leastPause, s.pause)
-		s.waits(10_000, time.Millisecond)
-		require.Equal(t, mostPause, s.pause)
-		require.InDelta(t, 50, s.waits(10_000, time.Millisecond), 2)
-		require.Equal(t, 5, s.waits(10, time.Second), "the pause begins with the end of a wait")
-	})
-}
-
-// TestSpinHalves: each spin that finds something halves the pause of the next that does not.
-func TestSpinHalves(t *testing.T) {
-	procs(t, 2)
-	synctest.Test(t, func(t *testing.T) {
-		var s spin
-		s.waits(20, time.Second)
-		require.Equal(t, mostPause, s.pause)
-		time.Sleep(mostPause)
-		require.True(t, s.read(inSpin(something)))
-		require.Equal(t, mostPause/2, s.pause)
-		s.waits(1, time.Second)
-		require.Equal(t, mostPause/2, s.pause, "there was one before it")
-		s.waits(1, time.Second)
-		require.Equal(t, mostPause, s.pause)
-		time.Sleep(mostPause)
-		for range 20 {
-			require.True(t, s.read(inSpin(something)))
+		var spent time.Duration
+		begin := time.Now()
+		for i := range n {
+			before := time.Now()
+			f(&s, i)
+			if s.hasSpun {
+				spent += min(time.Since(before), longTime)
+			}
 		}
-		s.waits(2, time.Second)
-		require.Equal(t, leastPause, s.pause)
+		spins, part = s.spins, float64(spent)/float64(time.Since(begin))
 	})
+	return spins, part
 }
 
-// TestSpinShortWaits: where what comes comes soon, though never within a spin, there are some spins, and
-// the pause is not waited for.
-func TestSpinShortWaits(t *testing.T) {
-	procs(t, 2)
-	synctest.Test(t, func(t *testing.T) {
-		var s spin
-		s.waits(20, time.Second)
-		require.Equal(t, mostPause, s.pause)
-		require.Equal(t, 0, s.waits(maxPaused, shortTime/2))
-		require.Equal(t, maxShort+1, s.waits(maxShort+1, shortTime/2))
-		require.Equal(t, 0, s.waits(1, shortTime/2))
-		n := s.waits(10_000, shortTime/2)
-		require.InDelta(t, 10_000*(maxShort+1)/(maxShort+1+maxPaused), n, 20)
-		require.Equal(t, 0, s.waits(100, 2*shortTime))
+const us = time.Microsecond
+
+// TestSpinHelps: where an answer is there sooner than a parked reader is woken, it spins nearly always.
+// Now and then it looks whether that is so still.
+func TestSpinHelps(t *testing.T) {
+	spins, _ := after(t, 10_000, func(s *spin, _ int) { s.wait(10*us, 0, 40*us) })
+	require.InDelta(t, 10_000, spins, 50)
+	// Some that come late do not change that.
+	spins, _ = after(t, 10_000, func(s *spin, i int) {
+		if i%50 == 0 {
+			s.wait(300*us, 0, 40*us)
+		} else {
+			s.wait(10*us, 0, 40*us)
+		}
 	})
+	require.Greater(t, spins, 9500)
+	// Nor do times without work.
+	spins, _ = after(t, 10_000, func(s *spin, i int) {
+		if i%500 < 2 {
+			s.wait(time.Second, 0, 40*us)
+		} else {
+			s.wait(10*us, 0, 40*us)
+		}
+	})
+	require.Greater(t, spins, 9000)
+}
+
+// TestSpinFindsTheOther: an answer comes within a spin only once the other side spins as well. Both find
+// out.
+func TestSpinFindsTheOther(t *testing.T) {
+	spins, _ := after(t, 10_000, func(s *spin, i int) {
+		if s.mode == spinParks {
+			s.wait(90*us, 0, 40*us)
+		} else {
+			s.wait(70*us, 0, 40*us)
+		}
+	})
+	require.Greater(t, spins, 100, "a trial waits longer")
+}
+
+// TestSpinHarms: if the other side waits for this core, spins take next to no time.
+func TestSpinHarms(t *testing.T) {
+	_, part := after(t, 200_000, func(s *spin, _ int) { s.wait(20*us, 20*us, 5*us) })
+	require.Less(t, part, 1.0, "what comes at once is found")
+	spins, part := after(t, 200_000, func(s *spin, _ int) {
+		s.comesLate(20 * us)
+	})
+	require.Less(t, part, 0.01)
+	require.Less(t, spins, 500)
+}
+
+// comesLate is wait where what is waited for comes so long after the reader has parked.
+func (s *spin) comesLate(later time.Duration) {
+	if s.read(func() bool { time.Sleep(time.Microsecond); return false }) {
+		return
+	}
+	time.Sleep(later)
+	s.over()
+}
+
+// TestSpinNoUse: nor do they where what comes takes longer than a spin, or comes seldom.
+func TestSpinNoUse(t *testing.T) {
+	_, part := after(t, 20_000, func(s *spin, _ int) { s.wait(180*us, 0, 10*us) })
+	require.Less(t, part, 0.03)
+	spins, _ := after(t, 10_000, func(s *spin, _ int) { s.wait(time.Second, 0, 10*us) })
+	require.Zero(t, spins)
+	_, part = after(t, 10_000, func(s *spin, i int) {
+		if i%20 < 2 {
+			s.wait(time.Second, 0, 10*us)
+		} else {
+			s.wait(150*us, 0, 10*us)
+		}
+	})
+	require.Less(t, part, 0.01)
+}
+
+// TestSpinEnds: a spin ends although time stands still.
+func TestSpinEnds(t *testing.T) {
+	spins, _ := after(t, 1, func(s *spin, _ int) {
+		s.mode = spinTries
+		require.False(t, s.read(func() bool { return false }))
+	})
+	require.Equal(t, 1, spins)
 }
 
 // TestSpinners: one processor does not spin, and of others only every second one.
@@ -112,13 +153,20 @@ func TestSpinners(t *testing.T) {
 	for n, most := range map[int]int{1: 0, 2: 1, 3: 1, 8: 4} {
 		procs(t, n)
 		spinners := 0
-		var more func() bool
-		more = func() bool {
-			spinners++
-			new(spin).read(inSpin(more))
-			return true
+		var spinAlso func()
+		spinAlso = func() {
+			first := true
+			(&spin{mode: spinSpins}).read(func() bool {
+				if first {
+					first = false
+					return false
+				}
+				spinners++
+				spinAlso()
+				return true
+			})
 		}
-		new(spin).read(inSpin(more))
+		spinAlso()
 		assert.Equal(t, most, spinners, n)
 		assert.Zero(t, spinning.Load())
 	}
