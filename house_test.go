@@ -45,7 +45,7 @@ var sizes = map[string]struct{ files, lines int }{
 	"duplex":        {24, 5100}, // its comments, at 100 columns, take more lines than was planned
 	"procspawn":     {24, 4200},
 	"rpcpipe":       {15, 2500},
-	"internal/body": {20, 2800}, // a file for each kind of value
+	"internal/body": {20, 2850}, // a file for each kind of value
 	"":              {15, 2500}, // all others
 }
 

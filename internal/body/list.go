@@ -13,6 +13,9 @@ import (
 func (m *planner) fillSlice(p *plan) {
 	elem := m.part(p, p.typ.Elem(), "[]")
 	p.byKind = true
+	if fillNumbers(p, elem) {
+		return
+	}
 	p.encode = orNil(func(e *encoder, v reflect.Value) error { return encodeElems(e, v, elem) })
 	p.decode = func(d *decoder, v reflect.Value) error { return decodeSlice(d, v, elem) }
 }
@@ -29,14 +32,9 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 	}
 	defer e.leave()
 	n := v.Len()
-	if err := errTooLong(n, "elements"); err != nil {
+	if err := e.beginList(n, 1); err != nil {
 		return err
 	}
-	if err := e.room(n); err != nil {
-		return err
-	}
-	e.b = buffer.Grow(e.b, min(5+n*leastSize(elem.typ), e.limit-len(e.b)))
-	e.b = mpack.AppendArray(e.b, n)
 	for i := range n {
 		if err := e.room(n - i); err != nil { // each has a byte at least
 			return err
@@ -48,18 +46,29 @@ func encodeElems(e *encoder, v reflect.Value, elem *plan) error {
 	return nil
 }
 
-// leastSize is how many bytes a value of type t takes at least, if it is not written by itself.
-func leastSize(t reflect.Type) int {
-	switch t.Kind() {
-	case reflect.Float64:
-		return 9
-	case reflect.Float32:
-		return 5
+// beginList writes the head of an array of n elements, each of which takes so many bytes at least, and
+// makes room for them.
+func (e *encoder) beginList(n, least int) error {
+	if err := errTooLong(n, "elements"); err != nil {
+		return err
 	}
-	return 1
+	if err := e.room(n); err != nil {
+		return err
+	}
+	e.b = buffer.Grow(e.b, min(5+n*least, e.limit-len(e.b)))
+	e.b = mpack.AppendArray(e.b, n)
+	return nil
 }
 
 func decodeSlice(d *decoder, v reflect.Value, elem *plan) error {
+	if err := decodeSliceHead(d, v, elem); err != nil || v.IsNil() {
+		return err
+	}
+	return decodeElems(d, v, elem)
+}
+
+// decodeSliceHead reads the head of an array, and makes v as long; or nil, if there is a nil.
+func decodeSliceHead(d *decoder, v reflect.Value, elem *plan) error {
 	h, isNil, err := d.headOrNil(v, mpack.Array)
 	if isNil || err != nil {
 		return err
@@ -77,7 +86,7 @@ func decodeSlice(d *decoder, v reflect.Value, elem *plan) error {
 	if v.IsNil() {
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	}
-	return decodeElems(d, v, elem)
+	return nil
 }
 
 func decodeArray(d *decoder, v reflect.Value, elem *plan) error {

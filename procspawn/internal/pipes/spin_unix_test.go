@@ -105,9 +105,9 @@ func TestSpinFindsTheOther(t *testing.T) {
 
 // TestSpinHarms: if the other side waits for this core, spins take next to no time.
 func TestSpinHarms(t *testing.T) {
-	_, part := after(t, 200_000, func(s *spin, _ int) { s.wait(20*us, 20*us, 5*us) })
+	_, part := after(t, 50_000, func(s *spin, _ int) { s.wait(20*us, 20*us, 5*us) })
 	require.Less(t, part, 1.0, "what comes at once is found")
-	spins, part := after(t, 200_000, func(s *spin, _ int) {
+	spins, part := after(t, 50_000, func(s *spin, _ int) {
 		s.comesLate(20 * us)
 	})
 	require.Less(t, part, 0.01)
