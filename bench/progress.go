@@ -7,6 +7,9 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/viaduct-go/viaduct/bench/internal/report"
+	"github.com/viaduct-go/viaduct/bench/internal/suite"
 )
 
 // progress shows how far the comparison is: as a bar on a terminal, otherwise as a line for each
@@ -31,18 +34,14 @@ func newProgress(out *os.File, steps int) *progress {
 	return p
 }
 
-// step says that one more step is done, of this row.
-func (p *progress) step(row string) {
-	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%-16s", row))
+// event shows a step, or what came of a row. With a bar that is shown at the end alone.
+func (p *progress) event(e suite.Event) {
+	switch {
+	case p.bar == nil && e.Row != "":
+		p.line(report.Line(e.Row, e.Figures))
+	case p.bar != nil && e.Step != "":
+		p.bar.Describe(fmt.Sprintf("%-16s", e.Step))
 		p.bar.Add(1)
-	}
-}
-
-// row shows what came of a row. With a bar it is shown at the end alone.
-func (p *progress) row(line string) {
-	if p.bar == nil {
-		p.line(line)
 	}
 }
 

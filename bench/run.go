@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,25 +104,24 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 	for _, m := range p.missing {
 		shown.line(m)
 	}
-	figures := map[string]*report.Row{}
+	figures := map[string]map[string][]float64{} // by row and contender
 	for _, s := range specs {
-		err := work(ctx, s, tempDir, func(e suite.Event) error {
-			if e.Step != "" {
-				shown.step(e.Step)
+		err := work(ctx, s, tempDir, func(e suite.Event) {
+			shown.event(e)
+			if e.Row != "" {
+				if figures[e.Row] == nil {
+					figures[e.Row] = map[string][]float64{}
+				}
+				maps.Copy(figures[e.Row], e.Figures)
 			}
-			if i := slices.IndexFunc(p.rows, func(r *suite.Row) bool { return r.Name == e.Row }); i >= 0 {
-				figures[e.Row] = report.NewRow(p.rows[i], e.Figures)
-				shown.row(figures[e.Row].Line())
-			}
-			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
 	for _, row := range p.rows {
-		if f := figures[row.Name]; f != nil && len(f.Figures) > 0 {
-			r.Rows = append(r.Rows, f)
+		if len(figures[row.Name]) > 0 { // unless none of the contenders does it
+			r.Rows = append(r.Rows, report.NewRow(row, figures[row.Name]))
 		}
 	}
 	return r, nil
@@ -129,22 +129,34 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 
 func needsPrograms(r *suite.Row) bool { return r.Work.NeedsPrograms() }
 
-// specs returns what each worker is to measure.
+// specs returns what each worker is to measure: one for each mode, and before that, where memory is
+// counted, one for each contender.
 func (o *options) specs(p *plan, programs string) []suite.Spec {
-	var list []suite.Spec
+	var fresh, list []suite.Spec
 	for _, m := range p.modes {
 		s := suite.Spec{
 			Mode: m, Quick: o.quick, Contenders: p.contenders, Rounds: o.rounds, Slice: o.slice,
 			Children: o.children(), Programs: programs,
 		}
+		memory := s
 		for _, row := range p.rows {
-			if row.Mode.Name == m.Name {
+			switch {
+			case row.Mode.Name != m.Name:
+			case row.Work.NeedsFresh():
+				memory.Rows = append(memory.Rows, row.Name)
+			default:
 				s.Rows = append(s.Rows, row.Name)
 			}
 		}
 		if len(s.Rows) > 0 {
 			list = append(list, s)
 		}
+		for _, name := range p.contenders {
+			memory.Contenders = []string{name}
+			if memory.Steps() > 0 {
+				fresh = append(fresh, memory)
+			}
+		}
 	}
-	return list
+	return append(fresh, list...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ func serveWorker() error {
 
 // work has a worker measure, and tells what it tells. When the context ends the worker ends its
 // children and then itself.
-func work(ctx context.Context, spec suite.Spec, tempDir string, tell func(suite.Event) error) error {
+func work(ctx context.Context, spec suite.Spec, tempDir string, tell func(suite.Event)) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -61,7 +62,8 @@ func work(ctx context.Context, spec suite.Spec, tempDir string, tell func(suite.
 	if spec.Mode.Procs > 0 {
 		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(spec.Mode.Procs))
 	}
-	cmd.Stderr = os.Stderr
+	var stderr bytes.Buffer // some libraries print there when all is well
+	cmd.Stderr = &stderr
 	stdin, err := cmd.StdinPipe() // the lifeline: its end is that of the worker and of all children
 	if err != nil {
 		return err
@@ -89,10 +91,13 @@ func work(ctx context.Context, spec suite.Spec, tempDir string, tell func(suite.
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = waited
 	}
-	return waited
+	if err != nil && stderr.Len() > 0 {
+		err = fmt.Errorf("%w\n%s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return err
 }
 
 // start starts cmd on the processors of the mode.
@@ -104,7 +109,7 @@ func start(cmd *exec.Cmd, m suite.Mode) error {
 }
 
 // receive hands on what a worker tells, until it is done.
-func receive(r io.Reader, tell func(suite.Event) error) error {
+func receive(r io.Reader, tell func(suite.Event)) error {
 	for events := json.NewDecoder(r); ; {
 		var e suite.Event
 		switch err := events.Decode(&e); {
@@ -115,8 +120,6 @@ func receive(r io.Reader, tell func(suite.Event) error) error {
 		case e.Done:
 			return nil
 		}
-		if err := tell(e); err != nil {
-			return err
-		}
+		tell(e)
 	}
 }

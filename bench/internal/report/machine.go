@@ -32,6 +32,14 @@ func (m Machine) String() string {
 	return text
 }
 
+// Short is what fits below a picture.
+func (m Machine) Short() string {
+	if m.CPU == "" {
+		return fmt.Sprintf("%s/%s, %d processors, %s", m.OS, m.Arch, m.Processors, m.Go)
+	}
+	return fmt.Sprintf("%s, %d processors, %s", m.CPU, m.Processors, m.Go)
+}
+
 // cpu returns the processor's name where a file tells it.
 func cpu() string {
 	text, err := os.ReadFile("/proc/cpuinfo")

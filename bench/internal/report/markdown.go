@@ -93,15 +93,17 @@ func (p *page) table(rows []*Row) {
 }
 
 func cell(f *Figure) string {
-	switch {
-	case f == nil:
+	if f == nil {
 		return ""
-	case f.Ratio == nil:
-		return Number(f.Value.Median)
-	case len(f.Rounds) == 1:
-		return fmt.Sprintf("%s ×%.2f", Number(f.Value.Median), f.Ratio.Median)
 	}
-	return fmt.Sprintf("%s ×%.2f (%.2f-%.2f)", Number(f.Value.Median), f.Ratio.Median, f.Ratio.Q1, f.Ratio.Q3)
+	text := Number(f.Value.Median)
+	if f.Ratio != nil {
+		text += " ×" + f.ratio()
+		if q := f.ratioQuartiles(); q != "" {
+			text += " (" + q + ")"
+		}
+	}
+	return text
 }
 
 // without says who is not in the table, and why.

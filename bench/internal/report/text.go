@@ -3,7 +3,12 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
+
+	"github.com/viaduct-go/viaduct/bench/internal/contender"
+	"github.com/viaduct-go/viaduct/bench/internal/stats"
 )
 
 // better says which figures are.
@@ -22,13 +27,8 @@ func (r *Report) Text(w io.Writer) error {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintf(table, "\tmedian\tquartiles\tto %s\tquartiles\t\n", row.Base)
 		for _, f := range row.Figures {
-			fmt.Fprintf(table, "%s\t%s\t%s\t", f.Contender, Number(f.Value.Median), between(f.Value.Q1, f.Value.Q3))
-			if f.Ratio != nil {
-				fmt.Fprintf(table, "%.2f\t%.2f-%.2f", f.Ratio.Median, f.Ratio.Q1, f.Ratio.Q3)
-			} else {
-				fmt.Fprint(table, "\t")
-			}
-			fmt.Fprint(table, "\t\n")
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t\n", f.Contender, Number(f.Value.Median), f.quartiles(f.Value, Number),
+				f.ratio(), f.ratioQuartiles())
 		}
 		if err := table.Flush(); err != nil {
 			return err
@@ -40,16 +40,37 @@ func (r *Report) Text(w io.Writer) error {
 	return nil
 }
 
-func between(a, b float64) string { return Number(a) + "-" + Number(b) }
+// quartiles writes those of a spread. A single round has none.
+func (f *Figure) quartiles(s stats.Spread, number func(float64) string) string {
+	if len(f.Rounds) == 1 {
+		return ""
+	}
+	return number(s.Q1) + "-" + number(s.Q3)
+}
+
+func (f *Figure) ratio() string {
+	if f.Ratio == nil {
+		return ""
+	}
+	return times(f.Ratio.Median)
+}
+
+func (f *Figure) ratioQuartiles() string {
+	if f.Ratio == nil {
+		return ""
+	}
+	return f.quartiles(*f.Ratio, times)
+}
+
+func times(ratio float64) string { return strconv.FormatFloat(ratio, 'f', 2, 64) }
 
 // Line is a row in one line: what is told while others are still measured.
-func (r *Row) Line() string {
-	text := r.Name + " (" + r.Unit + "):"
-	for i, f := range r.Figures {
-		if i > 0 {
-			text += ","
+func Line(row string, figures map[string][]float64) string {
+	var list []string
+	for _, name := range contender.Names() {
+		if len(figures[name]) > 0 {
+			list = append(list, name+" "+Number(stats.Of(figures[name]).Median))
 		}
-		text += " " + f.Contender + " " + Number(f.Value.Median)
 	}
-	return text
+	return row + ": " + strings.Join(list, ", ")
 }

@@ -60,3 +60,6 @@ func (w *Work) Without() map[string]string { return w.without }
 
 // NeedsPrograms says whether the work is about the minimal programs.
 func (w *Work) NeedsPrograms() bool { return w.method != inTurns }
+
+// NeedsFresh says whether each contender is to be measured in a process that has done nothing else.
+func (w *Work) NeedsFresh() bool { return w.method == memory }

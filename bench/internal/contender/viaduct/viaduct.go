@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/rpc"
+	"os"
 	"os/exec"
 	"sync"
 
@@ -38,6 +39,7 @@ func start(ctx context.Context, cmd *exec.Cmd) (*rpcpipe.Peer, error) {
 	if err := server.RegisterName(service, work.Small{}); err != nil {
 		return nil, err
 	}
+	cmd.Stderr = os.Stderr // as README has it
 	return rpcpipe.Start(ctx, cmd, &rpcpipe.Options{Server: server})
 }
 
