@@ -5,22 +5,23 @@ import (
 	"fmt"
 	"html"
 	"os"
+	"strings"
 
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// save writes the picture, with a title for those who cannot see it.
+// save writes the picture, with a title for those who cannot see it, and with fonts of the same
+// widths for those who have not the one that was measured.
 func save(name, title string, svg *vgsvg.Canvas) error {
-	var text bytes.Buffer
-	if _, err := svg.WriteTo(&text); err != nil {
+	var drawn bytes.Buffer
+	if _, err := svg.WriteTo(&drawn); err != nil {
 		return err
 	}
-	i := bytes.Index(text.Bytes(), []byte("<g "))
-	if i < 0 {
-		return fmt.Errorf("%s: the drawing has no beginning", name)
+	text := strings.ReplaceAll(drawn.String(), "font-family:Liberation Sans;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
+	head, body, ok := strings.Cut(text, "<g ")
+	if !ok {
+		return fmt.Errorf("%s: the drawing is empty", name)
 	}
-	whole := append([]byte{}, text.Bytes()[:i]...)
-	whole = fmt.Appendf(whole, "<title>%s</title>\n", html.EscapeString(title))
-	whole = append(whole, text.Bytes()[i:]...)
-	return os.WriteFile(name, whole, 0o666)
+	text = head + "<title>" + html.EscapeString(title) + "</title>\n<g " + body
+	return os.WriteFile(name, []byte(text), 0o666)
 }

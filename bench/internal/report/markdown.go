@@ -22,7 +22,7 @@ func (r *Report) Markdown(w io.Writer, pictures string) error {
 		}
 		p.printf("\n## %s\n\n![%s](%s/%s.svg)\n\n", plot.Title, plot.Title, pictures, plot.Name)
 		p.table(rows)
-		p.without(rows)
+		p.notes(rows)
 	}
 	if len(r.Missing) > 0 {
 		p.printf("\n## What is not here\n")
@@ -106,24 +106,30 @@ func cell(f *Figure) string {
 	return text
 }
 
-// without says who is not in the table, and why.
-func (p *page) without(rows []*Row) {
+// notes says what there is to know of the rows, and who is not in the table, and why.
+func (p *page) notes(rows []*Row) {
 	said := map[string]bool{}
+	say := func(text string) {
+		if text != "" && !said[text] {
+			said[text] = true
+			p.printf("\n%s\n", text)
+		}
+	}
+	for _, row := range rows {
+		say(row.Note)
+	}
 	for _, row := range rows {
 		for _, name := range slices.Sorted(maps.Keys(row.Without)) {
-			text := fmt.Sprintf("Not here: %s %s.", name, row.Without[name])
-			if row.Without[name] != "" && len(rows) > 1 && !everywhere(rows, name) {
-				text = fmt.Sprintf("Not in %s: %s %s.", row.Title, name, row.Without[name])
-			}
-			if !said[text] {
-				said[text] = true
-				p.printf("%s\n", text)
+			if everywhere(rows, name) {
+				say(fmt.Sprintf("Not here: %s %s.", name, row.Without[name]))
+			} else {
+				say(fmt.Sprintf("Not in %s: %s %s.", row.Title, name, row.Without[name]))
 			}
 		}
 	}
 }
 
-// everywhere says whether the contender is in none of the rows.
+// everywhere says whether the contender is in none of the rows, for the same reason.
 func everywhere(rows []*Row, name string) bool {
-	return !slices.ContainsFunc(rows, func(r *Row) bool { return r.Without[name] == "" })
+	return !slices.ContainsFunc(rows, func(r *Row) bool { return r.Without[name] != rows[0].Without[name] })
 }

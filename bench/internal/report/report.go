@@ -33,6 +33,7 @@ type Row struct {
 	Base    string            `json:"base"`
 	Plot    string            `json:"plot"`
 	Without map[string]string `json:"without,omitempty"` // who cannot do it, and why
+	Note    string            `json:"note,omitempty"`    // what else there is to know
 	Figures []*Figure         `json:"figures"`
 }
 
@@ -46,7 +47,10 @@ type Figure struct {
 
 // NewRow makes a row of the figures of all rounds.
 func NewRow(r *suite.Row, figures map[string][]float64) *Row {
-	row := &Row{Name: r.Name, Title: r.Title, Unit: r.Unit, Lower: r.Lower, Base: r.Base, Plot: r.Plot, Without: r.Work.Without()}
+	row := &Row{
+		Name: r.Name, Title: r.Title, Unit: r.Unit, Lower: r.Lower, Base: r.Base, Plot: r.Plot,
+		Without: r.Work.Without(), Note: r.Work.Note(),
+	}
 	for _, name := range contender.Names() {
 		list := figures[name]
 		if len(list) == 0 {

@@ -29,6 +29,7 @@ type Work struct {
 	slices  int // how many slices of time it takes, 0 for one
 	rows    []row
 	without map[string]string // the contenders that cannot do it, and why
+	note    string            // what else there is to know of how they do it
 }
 
 func (w *Work) in(m Mode, quick bool) bool {
@@ -57,6 +58,9 @@ func (w *Work) countsCPU() bool {
 
 // Without returns the contenders that do not do the work, and why.
 func (w *Work) Without() map[string]string { return w.without }
+
+// Note returns what else there is to know of how the contenders do the work.
+func (w *Work) Note() string { return w.note }
 
 // NeedsPrograms says whether the work is about the minimal programs.
 func (w *Work) NeedsPrograms() bool { return w.method != inTurns }

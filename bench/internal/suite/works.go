@@ -103,11 +103,13 @@ func wayWorks() []Work {
 	list := []Work{{
 		Name: "both", title: "32 callers on either side", modes: only2, quick: only2, do: both(32),
 		opts: work.Options{CallBack: true}, without: twoWays,
+		note: "Where a connection carries calls one way alone there is a second one: of gob, grpc and ttrpc.",
 		rows: []row{{"", "", "calls/s", false, "gob", "ways", perSecond}},
 	}, {
 		Name: "notify", title: "notifications", modes: only2, quick: only2, do: notify(2000),
 		without: map[string]string{"bare": noNotes, "viaduct-client": noNotes, "yamux": asGob, "go-plugin": asGob, "go-plugin-grpc": asGRPC},
 		rows:    []row{{"", "", "messages/s", false, "gob", "ways", perSecond}},
+		note:    "As notifications viaduct has those of its name. With gob they are calls that nobody waits for one by one, 512 at a time, with the others small messages on a stream.",
 	}}
 	streams := map[string]string{"viaduct-client": asViaduct, "gob": noStream, "go-plugin": asYamux, "go-plugin-grpc": asGRPC}
 	for _, kib := range []int{32, 64} {
@@ -126,6 +128,7 @@ func wayWorks() []Work {
 			{"-p99", "small calls, p99", "ms", true, "grpc", "beside", quantile(0.99, time.Millisecond)},
 			{"-bulk", "echoed meanwhile", "MiB/s", false, "grpc", "beside", mibPerSecond},
 		},
+		note: "With yamux the small calls and each of the loops have a stream of their own, with the others one connection, as usual.",
 	})
 }
 
@@ -145,10 +148,12 @@ func processWorks(children int) []Work {
 	return []Work{{
 		Name: "start", title: "child start to first reply", modes: only2, quick: only2, method: starts, without: without,
 		rows: []row{{"", "", "ms", true, "bare", "start", quantile(0.5, time.Millisecond)}},
+		note: "Start and size are those of minimal programs, each with one contender alone, as go build makes them. The size of an empty program is subtracted.",
 	}, {
 		Name: "size", title: "binary size added", modes: only2, quick: only2, method: sizes, without: without,
 		rows: []row{{"", "", "MiB", true, "gob", "start", inMiB(func(s Sample) int64 { return s.Size })}},
 	}, {
 		Name: "memory", modes: only2, quick: only2, method: memory, without: without, rows: memoryRows,
+		note: "In the parent: heap and stacks in use. An idle child, a minimal program after one call: what is resident and of no file. All: what parent and children have resident, where what they share counts once.",
 	}}
 }
