@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +105,10 @@ func (o *options) plan() (*plan, error) {
 	}
 	if len(p.contenders) == 0 {
 		return nil, none("contenders", o.who, contender.Names())
+	}
+	p.rows = slices.DeleteFunc(p.rows, func(r *suite.Row) bool { return !r.Work.DoneBy(p.contenders) })
+	if len(p.rows) == 0 {
+		return nil, errors.New("none of these contenders does the work of these rows")
 	}
 	return p, nil
 }

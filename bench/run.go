@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,9 @@ import (
 	"github.com/viaduct-go/viaduct/bench/internal/report"
 	"github.com/viaduct-go/viaduct/bench/internal/suite"
 )
+
+// errInterrupted is what a signal ends with.
+var errInterrupted = errors.New("interrupted")
 
 // run does what the arguments say.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -84,7 +88,7 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 	if slices.ContainsFunc(p.rows, needsPrograms) {
 		if err := build(ctx, tempDir); err != nil {
 			if ctx.Err() != nil {
-				return nil, fmt.Errorf("interrupted")
+				return nil, errInterrupted
 			}
 			p.rows = slices.DeleteFunc(p.rows, needsPrograms)
 			p.missing = append(p.missing, fmt.Sprintf("The rows about processes and programs are left out: %v.", err))
@@ -120,9 +124,7 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 		}
 	}
 	for _, row := range p.rows {
-		if len(figures[row.Name]) > 0 { // unless none of the contenders does it
-			r.Rows = append(r.Rows, report.NewRow(row, figures[row.Name]))
-		}
+		r.Rows = append(r.Rows, report.NewRow(row, figures[row.Name]))
 	}
 	return r, nil
 }

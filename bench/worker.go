@@ -89,7 +89,7 @@ func work(ctx context.Context, spec suite.Spec, tempDir string, tell func(suite.
 	}
 	waited := cmd.Wait()
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return errInterrupted
 	}
 	if err == nil {
 		err = waited

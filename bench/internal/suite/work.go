@@ -51,6 +51,9 @@ func (w *Work) contenders(names []string) []*contender.Contender {
 	return list
 }
 
+// DoneBy says whether any of these contenders does the work.
+func (w *Work) DoneBy(names []string) bool { return len(w.contenders(names)) > 0 }
+
 // countsCPU says whether a row needs the processor time.
 func (w *Work) countsCPU() bool {
 	return slices.ContainsFunc(w.rows, func(r row) bool { return r.plot == "cpu" })
