@@ -86,7 +86,7 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 	}
 	defer os.RemoveAll(tempDir)
 	if slices.ContainsFunc(p.rows, needsPrograms) {
-		if err := build(ctx, tempDir); err != nil {
+		if err := build(ctx, tempDir, p.contenders); err != nil {
 			if ctx.Err() != nil {
 				return nil, errInterrupted
 			}

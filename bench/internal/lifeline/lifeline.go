@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// These are kept from being collected, which would close them: the end of the pipe that ends all
-// others, and the standard input that this process had before.
-var held, before *os.File
+// kept are files that must not be collected, which would close them: the end of the pipe that ends
+// all others, and the standard input that this process had before.
+var kept []*os.File
 
 // Hold makes the pipe. Its end is standard input from now on, for children to inherit.
 func Hold() error {
@@ -19,7 +19,8 @@ func Hold() error {
 	if err != nil {
 		return err
 	}
-	before, held, os.Stdin = os.Stdin, w, r
+	kept = append(kept, os.Stdin, w)
+	os.Stdin = r
 	return nil
 }
 

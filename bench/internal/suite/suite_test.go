@@ -29,7 +29,25 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if programs != "" {
+		os.RemoveAll(programs)
+	}
+	os.Exit(code)
+}
+
+// programs is the directory of the minimal programs, once they are built.
+var programs string
+
+func buildPrograms(t *testing.T) string {
+	if programs == "" {
+		dir, err := os.MkdirTemp("", "bench")
+		require.NoError(t, err)
+		programs = dir
+		out, err := exec.Command("go", "build", "-o", dir, "../../minimal/...").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	return programs
 }
 
 // everywhere is a mode in which all works are done, without any choice of processors.
@@ -37,9 +55,7 @@ func everywhere(name string) Mode { return Mode{Name: name, Title: name} }
 
 // TestRows: every contender does each work that it is listed for, and every row has figures of it.
 func TestRows(t *testing.T) {
-	programs := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", programs, "../../minimal/...").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	programs := buildPrograms(t)
 	for _, mode := range []string{oneCore, twoCores} {
 		spec := &Spec{
 			Mode: everywhere(mode), Contenders: contender.Names(), Rounds: 2, Slice: time.Millisecond, Children: 3, Programs: programs,
@@ -84,9 +100,7 @@ func TestRows(t *testing.T) {
 
 // TestMinimal: each minimal program starts itself and makes a call.
 func TestMinimal(t *testing.T) {
-	programs := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", programs, "../../minimal/...").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	programs := buildPrograms(t)
 	files, err := os.ReadDir(programs)
 	require.NoError(t, err)
 	require.Len(t, files, 10)
