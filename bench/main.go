@@ -27,12 +27,17 @@
 // Memory in the parent is heap and stacks in use behind a garbage collection, for each child. That
 // of a child is what is resident and anonymous (not of a file). That of all is what all processes
 // add to what the parent had before, where memory shared by several counts once. Size is that of a
-// minimal program, as go build makes it, beyond that of an empty one. Processor time is that of both
-// processes.
+// minimal program, as go build makes it, beyond that of an empty one. Processor time is that of
+// both processes.
 //
-// The text goes to stdout. -json has all figures of all rounds, -markdown and -svg make a page and
-// its pictures of them, and -from makes them again of such a file without measuring. -gate fails if
-// viaduct falls far below what it is known to do.
+// # What it writes
+//
+// The text goes to stdout, and how far it is to stderr. -json has all figures of all rounds,
+// -markdown and -svg make a page and its pictures of them, and -from makes them again of such a
+// file without measuring. -gate fails if viaduct falls far below what it is known to do. Names of
+// files are seen from the current directory, which is bench for go run -C bench.
+//
+// All takes about a quarter of an hour, with -quick half a minute or a little more.
 package main
 
 import (

@@ -20,8 +20,8 @@ func start(cmd *exec.Cmd) (*Child, error) {
 	return &Child{cmd}, nil
 }
 
-// End kills the child and waits for it. It has nothing to lose. (One that procspawn has started ends
-// with its link.)
+// End kills the child and waits for it. It has nothing to lose. (A child that procspawn has started
+// has ended with its link.)
 func (c *Child) End() {
 	if c.cmd == nil {
 		return

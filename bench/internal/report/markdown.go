@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -47,7 +46,8 @@ func (p *page) printf(format string, args ...any) {
 
 func (p *page) intro(r *Report) {
 	p.printf("# Performance\n\n")
-	p.printf("Measured on %s, on %s. The command is `go run -C bench .`, and works for anybody.\n\n", r.Date.Format("2006-01-02"), r.Machine)
+	p.printf("Measured on %s, on %s.\n", r.Date.Format("2006-01-02"), r.Machine)
+	p.printf("Anybody can do so with `go run -C bench .`, which `go doc -C bench` explains.\n\n")
 	if r.Quick {
 		p.printf("This was a quick run (`-quick`), whose figures are rough.\n\n")
 	}
@@ -83,13 +83,21 @@ func (p *page) table(rows []*Row) {
 		if !slices.ContainsFunc(rows, func(r *Row) bool { return r.Figure(name) != nil }) {
 			continue
 		}
-		p.printf("| %s", name)
+		p.printf("| %s", emphasized(name))
 		for _, row := range rows {
 			p.printf(" | %s", cell(row.Figure(name)))
 		}
 		p.printf(" |\n")
 	}
 	p.printf("\n↑ the higher the better, ↓ the lower the better.\n")
+}
+
+// emphasized shows which contenders are ours.
+func emphasized(name string) string {
+	if strings.HasPrefix(name, "viaduct") {
+		return "**" + name + "**"
+	}
+	return name
 }
 
 func cell(f *Figure) string {
@@ -109,27 +117,31 @@ func cell(f *Figure) string {
 // notes says what there is to know of the rows, and who is not in the table, and why.
 func (p *page) notes(rows []*Row) {
 	said := map[string]bool{}
-	say := func(text string) {
-		if text != "" && !said[text] {
-			said[text] = true
-			p.printf("\n%s\n", text)
+	for _, row := range rows {
+		if row.Note != "" && !said[row.Note] {
+			said[row.Note] = true
+			p.printf("\n%s\n", row.Note)
 		}
 	}
-	for _, row := range rows {
-		say(row.Note)
-	}
-	for _, row := range rows {
-		for _, name := range slices.Sorted(maps.Keys(row.Without)) {
-			if everywhere(rows, name) {
-				say(fmt.Sprintf("Not here: %s %s.", name, row.Without[name]))
-			} else {
-				say(fmt.Sprintf("Not in %s: %s %s.", row.Title, name, row.Without[name]))
+	for _, name := range contender.Names() {
+		var reasons []string // of this contender, each once
+		titles := map[string][]string{}
+		for _, row := range rows {
+			why := row.Without[name]
+			if why == "" {
+				continue
 			}
+			if titles[why] == nil {
+				reasons = append(reasons, why)
+			}
+			titles[why] = append(titles[why], row.Title)
+		}
+		for _, why := range reasons {
+			where := "here"
+			if len(titles[why]) < len(rows) {
+				where = "in " + strings.Join(titles[why], "; ")
+			}
+			p.printf("\nNot %s: %s %s.\n", where, name, why)
 		}
 	}
-}
-
-// everywhere says whether the contender is in none of the rows, for the same reason.
-func everywhere(rows []*Row, name string) bool {
-	return !slices.ContainsFunc(rows, func(r *Row) bool { return r.Without[name] != rows[0].Without[name] })
 }

@@ -100,14 +100,14 @@ func TestMarkdown(t *testing.T) {
 	var page strings.Builder
 	require.NoError(t, sample(t).Markdown(&page, "pictures"))
 	for _, want := range []string{
-		"on 2026-01-02, on some CPU, 2 processors, linux 6, amd64, go1.",
+		"Measured on 2026-01-02, on some CPU, 2 processors, linux 6, amd64, go1.\n",
 		"| grpc | gRPC on a unix socket (google.golang.org/grpc v1.2.3) |\n",
 		"## Bytes there and back\n\n![Bytes there and back](pictures/bytes.svg)\n\n",
 		"| | echo of 64 KiB, two cores, MiB/s ↑ | echo of 16 MiB, two cores, MiB/s ↑ |\n|---|--:|--:|\n",
-		"| viaduct | 200 ×2.00 (1.50-2.50) | 200 ×2.00 (1.50-2.50) |\n",
+		"| **viaduct** | 200 ×2.00 (1.50-2.50) | 200 ×2.00 (1.50-2.50) |\n",
 		"| gob | 100 | 100 |\n| ttrpc | 50.0 ×0.50 (0.50-0.50) |  |\n",
 		"\nNot in echo of 16 MiB, two cores: ttrpc has messages of up to 4 MiB.\n",
-		"| viaduct | 3.00 ×1.50 |\n",
+		"| **viaduct** | 3.00 ×1.50 |\n",
 		"\nNot here: viaduct-client does it as viaduct does.\n",
 		"\nOne core is left out.\n",
 	} {

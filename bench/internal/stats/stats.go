@@ -3,8 +3,8 @@ package stats
 
 import "slices"
 
-// Spread is the middle of a list and its middle half: a quarter of the list lies below Q1, a quarter
-// above Q3.
+// Spread is the middle of a list and its middle half: a quarter of the list lies below Q1, and a
+// quarter above Q3.
 type Spread struct {
 	Q1     float64 `json:"q1"`
 	Median float64 `json:"median"`

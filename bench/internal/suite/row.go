@@ -64,10 +64,13 @@ func Rows(modes []Mode, quick bool, children int) []*Row {
 	return list
 }
 
-// in returns the picture that shows the row in this mode.
+// in returns the picture that shows the row in this mode, if there is one.
 func (r row) in(m Mode) string {
-	if r.plot == "calls" {
+	switch {
+	case r.plot == "calls":
 		return r.plot + "-" + m.Name
+	case r.plot == "cpu" && m.Name == oneProc:
+		return "" // it would be too wide
 	}
 	return r.plot
 }
