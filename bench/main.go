@@ -12,14 +12,14 @@
 // of time, one after another, and each round begins with another contender. So what disturbs the
 // machine for a while disturbs all of them.
 //
-// Rows for one core and for two run in processes that are pinned to as many (on Linux). Two rows
-// are about processes: their children are the programs in the directory minimal, each of which
-// links one contender alone, as a user's program would.
+// Rows for one core and for two run in processes that are pinned to as many (on Linux). Start,
+// memory and size are those of the programs in the directory minimal, each of which links one
+// contender alone, as a user's program would. They are built by the go command.
 //
 // # How to read it
 //
 // A row has for each contender the median of the rounds. The ratio is to the row's base in the same
-// round: to gob in most rows, to the bare pipes for a lone call and for streams, to gRPC for small
+// round: to gob in most rows, to bare for a lone call, streams and the start, to grpc for small
 // calls beside large ones. It is a figure divided by a figure: with times below 1 is better, with
 // rates above 1. The quartiles show the spread: half of the rounds lie between them. On a shared
 // machine figures change from minute to minute, and the ratios say more.

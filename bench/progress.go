@@ -16,22 +16,23 @@ import (
 // row.
 type progress struct {
 	out *os.File
-	bar *progressbar.ProgressBar // nil if there is no terminal
+	bar *progressbar.ProgressBar // nil before it begins, and if there is no terminal
 }
 
-func newProgress(out *os.File, steps int) *progress {
-	p := &progress{out: out}
-	if term.IsTerminal(int(out.Fd())) {
-		p.bar = progressbar.NewOptions(steps,
-			progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription("start"),
-			progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish())
+func newProgress(out *os.File) *progress { return &progress{out: out} }
+
+// begin begins a bar of so many steps.
+func (p *progress) begin(steps int) {
+	if steps == 0 || !term.IsTerminal(int(p.out.Fd())) {
+		return
 	}
-	return p
+	p.bar = progressbar.NewOptions(steps,
+		progressbar.OptionSetWriter(p.out),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish())
 }
 
 // event shows a step, or what came of a row. With a bar that is shown at the end alone.
@@ -45,13 +46,8 @@ func (p *progress) event(e suite.Event) {
 	}
 }
 
-// line shows a line.
-func (p *progress) line(text string) {
-	if p.bar != nil {
-		p.bar.Clear()
-	}
-	fmt.Fprintln(p.out, text)
-}
+// line shows a line, before the bar begins or in its place.
+func (p *progress) line(text string) { fmt.Fprintln(p.out, text) }
 
 // end takes the bar away.
 func (p *progress) end() {

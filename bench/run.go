@@ -85,14 +85,21 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 		return nil, err
 	}
 	defer os.RemoveAll(tempDir)
+	shown := newProgress(os.Stderr)
+	defer shown.end()
 	if slices.ContainsFunc(p.rows, needsPrograms) {
-		if err := build(ctx, tempDir, p.contenders); err != nil {
-			if ctx.Err() != nil {
-				return nil, errInterrupted
-			}
+		shown.line("building the minimal programs")
+		err := build(ctx, tempDir, p.contenders)
+		if ctx.Err() != nil {
+			return nil, errInterrupted
+		}
+		if err != nil {
 			p.rows = slices.DeleteFunc(p.rows, needsPrograms)
 			p.missing = append(p.missing, fmt.Sprintf("The rows about processes and programs are left out: %v.", err))
 		}
+	}
+	for _, m := range p.missing {
+		shown.line(m)
 	}
 	r := &report.Report{
 		Date: time.Now(), Machine: report.ThisMachine(), Rounds: o.rounds, Slice: o.slice.String(), Quick: o.quick,
@@ -103,11 +110,7 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 	for _, s := range specs {
 		steps += s.Steps()
 	}
-	shown := newProgress(os.Stderr, steps)
-	defer shown.end()
-	for _, m := range p.missing {
-		shown.line(m)
-	}
+	shown.begin(steps)
 	figures := map[string]map[string][]float64{} // by row and contender
 	for _, s := range specs {
 		err := work(ctx, s, tempDir, func(e suite.Event) {

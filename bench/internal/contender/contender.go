@@ -36,7 +36,7 @@ type Contender struct {
 var All = []*Contender{
 	{"bare", "a ping-pong of fixed messages over the pipes: the floor", "", "bare", bare.Start, bare.Serve},
 	{"viaduct", "rpcpipe.Peer.Call", "", "viaduct", viaduct.Start, viaduct.Serve},
-	{"viaduct-client", "the standard rpc.Client of an rpcpipe.Peer", "", "viaduct", viaduct.StartClient, viaduct.Serve},
+	{"viaduct-client", "the standard rpc.Client of an rpcpipe.Peer", "", "viaduct", viaduct.StartClient, viaduct.ServeClient},
 	{"gob", "net/rpc with gob over the same kind of pipes", "", "gob", gob.Start, gob.Serve},
 	{"grpc", "gRPC on a unix socket", "google.golang.org/grpc", "grpc", grpc.Start, grpc.Serve},
 	{"ttrpc", "containerd's ttrpc on a unix socket", "github.com/containerd/ttrpc", "ttrpc", ttrpc.Start, ttrpc.Serve},

@@ -44,8 +44,10 @@ func buildPrograms(t *testing.T) string {
 		dir, err := os.MkdirTemp("", "bench")
 		require.NoError(t, err)
 		programs = dir
+		begin := time.Now()
 		out, err := exec.Command("go", "build", "-o", dir, "../../minimal/...").CombinedOutput()
 		require.NoError(t, err, "%s", out)
+		t.Logf("built the minimal programs in %v", time.Since(begin))
 	}
 	return programs
 }

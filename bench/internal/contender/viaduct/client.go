@@ -28,3 +28,8 @@ func (c *client) Close() error {
 	c.peer.Wait() // says that it was closed
 	return nil
 }
+
+// ServeClient is the child.
+func ServeClient() error {
+	return serve(func(p *rpcpipe.Peer) work.Caller { return p.Client() })
+}

@@ -82,8 +82,13 @@ func (p *peer) Notify(n int) error {
 	return nil
 }
 
-// Serve is the child of both contenders.
+// Serve is the child.
 func Serve() error {
+	return serve(func(p *rpcpipe.Peer) work.Caller { return p })
+}
+
+// serve is the child of both contenders, which differ in how it calls its parent.
+func serve(caller func(*rpcpipe.Peer) work.Caller) error {
 	connected := make(chan struct{})
 	var parent work.Adder
 	s := &work.Service{Parent: func(uint32) (work.Adder, error) {
@@ -97,7 +102,7 @@ func Serve() error {
 	if err != nil {
 		return err
 	}
-	parent = work.NewClient(p, service)
+	parent = work.NewClient(caller(p), service)
 	close(connected)
 	for {
 		conn, err := p.Accept()
