@@ -1,0 +1,9 @@
+// A minimal program with the contender go-plugin-grpc: it starts itself and makes a call.
+package main
+
+import (
+	"github.com/viaduct-go/viaduct/bench/internal/contender/plugin"
+	"github.com/viaduct-go/viaduct/bench/minimal"
+)
+
+func main() { minimal.Main("go-plugin-grpc", plugin.StartGRPC, plugin.ServeGRPC) }
