@@ -70,16 +70,17 @@ func bodyWorks() []Work {
 	for _, s := range []struct {
 		name, title string
 		bytes       int
+		modes       []string
 		quick       []string
 		without     map[string]string
 	}{
-		{"4k", "4 KiB", 4 << 10, only2, nil},
-		{"64k", "64 KiB", 64 << 10, only2, nil},
-		{"1m", "1 MiB", 1 << 20, none, nil},
-		{"16m", "16 MiB", 16 << 20, only2, map[string]string{"ttrpc": upTo4MiB}},
+		{"4k", "4 KiB", 4 << 10, only2, only2, nil},
+		{"64k", "64 KiB", 64 << 10, only2, only2, nil},
+		{"1m", "1 MiB", 1 << 20, both12, none, nil},
+		{"16m", "16 MiB", 16 << 20, only2, only2, map[string]string{"ttrpc": upTo4MiB}},
 	} {
 		list = append(list, Work{
-			Name: "echo-" + s.name, title: "echo of " + s.title, modes: only2, quick: s.quick, do: echo(s.bytes), without: s.without,
+			Name: "echo-" + s.name, title: "echo of " + s.title, modes: s.modes, quick: s.quick, do: echo(s.bytes), without: s.without,
 			rows: []row{{"", "", "MiB/s", false, "gob", "bytes", mibPerSecond}},
 		})
 	}
@@ -114,7 +115,7 @@ func wayWorks() []Work {
 	streams := map[string]string{"viaduct-client": asViaduct, "gob": noStream, "go-plugin": asYamux, "go-plugin-grpc": asGRPC}
 	for _, kib := range []int{32, 64} {
 		w := Work{
-			Name: fmt.Sprintf("stream-%dk", kib), title: fmt.Sprintf("writes of %d KiB", kib), modes: only2, do: pour(8<<20, kib<<10), without: streams,
+			Name: fmt.Sprintf("stream-%dk", kib), title: fmt.Sprintf("writes of %d KiB", kib), modes: both12, do: pour(8<<20, kib<<10), without: streams,
 			rows: []row{{"", "", "MiB/s", false, "bare", "stream", mibPerSecond}},
 		}
 		if kib == 32 {
@@ -123,7 +124,7 @@ func wayWorks() []Work {
 		list = append(list, w)
 	}
 	return append(list, Work{
-		Name: "beside", title: "", modes: only2, quick: only2, do: beside(2, 3<<20), slices: 8, without: map[string]string{"bare": noCalls},
+		Name: "beside", title: "", modes: both12, quick: only2, do: beside(2, 3<<20), slices: 8, without: map[string]string{"bare": noCalls},
 		rows: []row{
 			{"-p99", "small calls, p99", "ms", true, "grpc", "beside", quantile(0.99, time.Millisecond)},
 			{"-bulk", "echoed meanwhile", "MiB/s", false, "grpc", "beside", mibPerSecond},
