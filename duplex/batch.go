@@ -111,7 +111,7 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 			}
 			m := oc.waiting[n]
 			q.countBegun(c)
-			batch = oc.start(w.buffers.room(batch, headerSize+min(len(m.data), maxPayload)), m, w.progress.next())
+			batch = q.start(w.buffers.room(batch, headerSize+min(len(m.data), maxPayload)), m, w.progress.next())
 		}
 		oc.waiting = slices.Delete(oc.waiting, 0, n)
 	}

@@ -30,6 +30,7 @@ type Conn struct {
 	server     *Lane
 	routes     [numClasses]route // of messages that come in
 	noStreams  bool              // the other side does not know streams
+	sizing     sizing
 
 	credits credits // of messages that come in
 	grants  grants  // of their rests
@@ -73,6 +74,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 		conn:       conn,
 		maxMessage: opts.maxMessage(),
 		noStreams:  opts.peerFrames().NoStreams,
+		sizing:     sizing{eager: opts.peerFrames().Eager},
 		quiet:      make(chan struct{}),
 		ready:      make(chan struct{}),
 		done:       make(chan struct{}),
@@ -81,6 +83,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c.client = newLane(c, call, reply)
 	c.server = newLane(c, reply, call)
 	c.initRoutes()
+	c.grants.sizing = c.sizing
 	c.grants.limit = max(int64(opts.maxMessage()), int64(opts.window()))
 	c.credits.init(int64(opts.window()))
 	c.streams.init(c, opts)
@@ -105,6 +108,7 @@ func (c *Conn) initWriter(conn io.Writer, opts *Options) {
 		done:     c.done,
 		work:     &c.work,
 		wake:     make(chan struct{}, 1),
+		queues:   queues{sizing: c.sizing},
 		owed: owed{
 			takeCredit: c.credits.takeOwed,
 			credit:     true, // the first windows

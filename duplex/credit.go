@@ -71,7 +71,8 @@ type inMsg struct {
 // never more at once than the limit, so that what has been granted can always be finished and
 // taken.
 type grants struct {
-	limit int64 // bytes granted and not yet taken, of each class; at least the largest message
+	limit  int64 // bytes granted and not yet taken, of each class; at least the largest message
+	sizing sizing
 
 	mu      sync.Mutex // guards what follows
 	waiting [numClasses][]*inMsg
@@ -91,7 +92,7 @@ func (g *grants) add(m *inMsg) []*inMsg {
 func (g *grants) release(c class, n int) []*inMsg {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.taken[c] -= rest(n)
+	g.taken[c] -= g.sizing.rest(n)
 	return g.grant(c)
 }
 
@@ -100,7 +101,7 @@ func (g *grants) abort(m *inMsg) []*inMsg {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if m.granted {
-		g.taken[m.class] -= rest(m.total)
+		g.taken[m.class] -= g.sizing.rest(m.total)
 	} else {
 		g.waiting[m.class] = remove(g.waiting[m.class], m)
 	}
@@ -110,11 +111,11 @@ func (g *grants) abort(m *inMsg) []*inMsg {
 // grant grants the messages of class c that may send now. mu is held.
 func (g *grants) grant(c class) (now []*inMsg) {
 	for _, m := range g.waiting[c] {
-		if g.taken[c]+rest(m.total) > g.limit {
+		if g.taken[c]+g.sizing.rest(m.total) > g.limit {
 			break
 		}
 		m.granted = true
-		g.taken[c] += rest(m.total)
+		g.taken[c] += g.sizing.rest(m.total)
 		now = append(now, m)
 	}
 	// Delete clears what it removes: the list must not keep the messages' bytes.
@@ -169,10 +170,10 @@ func (c *Conn) arrived() {
 // taken says that a message of n bytes of class cl takes no room here any more: the other side may
 // send as much again.
 func (c *Conn) taken(cl class, n int) {
-	if n > maxPayload {
+	if c.sizing.needsGrant(n) {
 		c.grant(c.grants.release(cl, n))
 	}
-	c.owe(cl, cost(n))
+	c.owe(cl, c.sizing.cost(n))
 	if rt := &c.routes[cl]; rt.taken != nil {
 		rt.taken.Add(-1)
 		c.settle()

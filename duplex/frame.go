@@ -182,19 +182,30 @@ func (h header) mustHave(n uint16) error {
 	return nil
 }
 
-// cost is what a message of n bytes takes from the credit of its class: the payload of its first or
-// only frame, and what keeping a message takes.
-func cost(n int) int64 {
+// maxEager is the longest message that sends its rest without a grant, if both sides know of that.
+const maxEager = 128 << 10
+
+// sizing says what follows from the length of a message.
+type sizing struct {
+	eager bool // both sides know of messages that need no grant
+}
+
+// needsGrant reports whether a message of n bytes waits for a grant before it sends its rest.
+func (z sizing) needsGrant(n int) bool { return n > maxPayload && !(z.eager && n <= maxEager) }
+
+// cost is what a message of n bytes takes from the credit of its class: all of it, or, if its rest is to
+// be granted, the payload of its first frame; and what keeping a message takes.
+func (z sizing) cost(n int) int64 {
 	const perMessage = 32
-	if n > maxPayload {
+	if z.needsGrant(n) {
 		n = maxPayload
 	}
 	return int64(n) + perMessage
 }
 
 // rest is what a message of n bytes sends only after it has been granted.
-func rest(n int) int64 {
-	if n <= maxPayload {
+func (z sizing) rest(n int) int64 {
+	if !z.needsGrant(n) {
 		return 0
 	}
 	return int64(n) - firstData

@@ -130,14 +130,25 @@ func TestCost(t *testing.T) {
 	for _, tt := range []struct {
 		n          int
 		cost, rest int64
+		eager      int64 // cost if both sides know of messages that need no grant, and rest
+		eagerRest  int64
 	}{
-		{1, 33, 0},
-		{32768, 32800, 0},
-		{32769, 32800, 9},
-		{100 << 20, 32800, 100<<20 - 32760},
+		{1, 33, 0, 33, 0},
+		{32768, 32800, 0, 32800, 0},
+		{32769, 32800, 9, 32801, 0},
+		{131072, 32800, 98312, 131104, 0},
+		{131073, 32800, 98313, 32800, 98313},
+		{100 << 20, 32800, 100<<20 - 32760, 32800, 100<<20 - 32760},
 	} {
-		require.Equal(t, tt.cost, cost(tt.n), "cost of %d bytes", tt.n)
-		require.Equal(t, tt.rest, rest(tt.n), "rest of %d bytes", tt.n)
+		for _, eager := range []bool{false, true} {
+			z, cost, rest := sizing{eager}, tt.cost, tt.rest
+			if eager {
+				cost, rest = tt.eager, tt.eagerRest
+			}
+			require.Equal(t, cost, z.cost(tt.n), "cost of %d bytes", tt.n)
+			require.Equal(t, rest, z.rest(tt.n), "rest of %d bytes", tt.n)
+			require.Equal(t, rest > 0, z.needsGrant(tt.n))
+		}
 	}
 }
 

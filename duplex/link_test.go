@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
 // pair returns both ends of a link in memory, which is closed with the test.
@@ -23,6 +25,14 @@ func pair(t testing.TB, opts *Options) (a, b *Conn) {
 }
 
 func pairOver(t testing.TB, x, y io.ReadWriteCloser, opts *Options) (a, b *Conn) {
+	if opts == nil {
+		opts = new(Options)
+	}
+	if tuning.Eager {
+		o := *opts
+		o.frames.Eager = true
+		opts = &o
+	}
 	a, b = New(x, opts), New(y, opts)
 	t.Cleanup(func() {
 		a.Close()

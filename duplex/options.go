@@ -19,7 +19,7 @@ type Options struct {
 
 	// Window is how many bytes of each class the other side may send before some of them have been
 	// taken, from 1 to 1 GiB. Default: 256 KiB. A message may start while any of it is left, so one
-	// frame more can arrive.
+	// frame more can arrive, or one message of up to 128 KiB.
 	Window int
 
 	// SendQueue is how many bytes of messages wait to be written before further senders wait for

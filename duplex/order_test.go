@@ -197,7 +197,7 @@ func TestControlFirst(t *testing.T) {
 		for range 20 {
 			require.NoError(t, a.ClientLane().Send(t.Context(), body(1, 1000), false))
 		}
-		sent := sending(t.Context(), b.ClientLane(), body(1, 100_000), false)
+		sent := sending(t.Context(), b.ClientLane(), body(1, 200_000), false)
 		synctest.Wait() // its first frame has come, and its grant waits
 		x.trace.take()
 		close(x.resume)

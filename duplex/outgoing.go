@@ -13,6 +13,7 @@ type queues struct {
 	urgents []byte   // frames of urgent messages, for behind those
 	turns   []piecer // long messages and streams that may send, each a piece in its turn
 
+	sizing     sizing
 	classes    [numClasses]outClass
 	firstClass class // whose waiting messages come first in the next batch
 	crowded    bool  // some that may start found no room: nobody may overtake them
@@ -49,7 +50,7 @@ type msgState uint8
 const (
 	msgWaiting msgState = iota // in outClass.waiting
 	msgBegun                   // first frame sent, rest not granted
-	msgGranted                 // in queues.turns
+	msgGranted                 // in queues.turns: granted, or needs no grant
 	msgSent
 )
 
@@ -90,9 +91,14 @@ func (q *queues) addCredit(c class, n int64) error {
 // grant lets a message send its rest. It may cross the message's abort: it is then for nothing.
 func (q *queues) grant(c class, id uint32) {
 	if m := q.classes[c].unfinished[id]; m != nil && m.state == msgBegun {
-		m.state = msgGranted
-		q.turns = append(q.turns, m)
+		q.goesOn(m)
 	}
+}
+
+// goesOn lets m send its rest, a piece in each of its turns.
+func (q *queues) goesOn(m *outMsg) {
+	m.state = msgGranted
+	q.turns = append(q.turns, m)
 }
 
 // waitsFor returns what m waits for: handles.Credit or handles.Room.
@@ -134,8 +140,9 @@ func (oc *outClass) mayStart(c class) bool {
 func (oc *outClass) isNext(c class) bool { return len(oc.waiting) == 0 && oc.mayStart(c) }
 
 // start appends the first or only frame of m to b, for a batch of this number.
-func (oc *outClass) start(b []byte, m *outMsg, batch uint64) []byte {
-	oc.credit -= cost(len(m.data))
+func (q *queues) start(b []byte, m *outMsg, batch uint64) []byte {
+	oc := m.of
+	oc.credit -= q.sizing.cost(len(m.data))
 	if len(m.data) <= maxPayload {
 		b = appendWhole(b, m.class, m.data)
 		m.finish(batch)
@@ -151,6 +158,9 @@ func (oc *outClass) start(b []byte, m *outMsg, batch uint64) []byte {
 	}
 	oc.unfinished[m.id] = m
 	m.off = firstData
+	if !q.sizing.needsGrant(len(m.data)) {
+		q.goesOn(m)
+	}
 	return appendFirst(b, m.class, m.id, m.data)
 }
 

@@ -8,12 +8,12 @@ import (
 // readSize is what is asked of the connection at once.
 const readSize = 64 << 10
 
-// eagerSize is how much of a long message memory is taken for on the word of its first frame, or as
-// much as the largest message that has come whole, up to maxEager. Beyond it the buffer grows with what
+// trustSize is how much of a long message memory is taken for on the word of its first frame, or as
+// much as the largest message that has come whole, up to maxTrust. Beyond it the buffer grows with what
 // has arrived, to four times that: what is copied then costs more than what is not used for a while.
 const (
-	eagerSize = 1 << 20
-	maxEager  = 16 << 20
+	trustSize = 1 << 20
+	maxTrust  = 16 << 20
 )
 
 // reader is the receiving half of a connection. It runs in one goroutine, which owns all its
@@ -149,7 +149,7 @@ func (r *reader) whole(c class, h header) error {
 	if c == notification && r.inNotification {
 		return protocolErrorf("notification comes before the one ahead of it has ended")
 	}
-	if err := r.c.credits.arrive(c, cost(int(h.length))); err != nil {
+	if err := r.c.credits.arrive(c, r.c.sizing.cost(int(h.length))); err != nil {
 		return err
 	}
 	msg := make([]byte, h.length)
@@ -199,10 +199,16 @@ func (r *reader) first(c class, h header) error {
 	case c == notification && r.inNotification:
 		return protocolErrorf("notification %d begins before the one ahead of it has ended", h.id)
 	}
-	if err := r.c.credits.arrive(c, cost(int(total))); err != nil {
+	if err := r.c.credits.arrive(c, r.c.sizing.cost(int(total))); err != nil {
 		return err
 	}
-	m := &inMsg{class: c, id: h.id, total: int(total), data: make([]byte, firstData)}
+	m := &inMsg{class: c, id: h.id, total: int(total)}
+	m.granted = !r.c.sizing.needsGrant(m.total)
+	if m.granted { // the credit bounds how many there are
+		m.data = make([]byte, firstData, m.total)
+	} else {
+		m.data = make([]byte, firstData)
+	}
 	if err := r.read(m.data); err != nil {
 		return err
 	}
@@ -211,7 +217,9 @@ func (r *reader) first(c class, h header) error {
 	}
 	r.unfinished[key] = m
 	r.inNotification = r.inNotification || c == notification
-	r.c.grant(r.c.grants.add(m))
+	if !m.granted {
+		r.c.grant(r.c.grants.add(m))
+	}
 	return nil
 }
 
@@ -235,7 +243,7 @@ func (r *reader) piece(c class, h header) error {
 		return protocolErrorf("piece of %v message %d, which has not been granted", c, h.id)
 	}
 	n := len(m.data)
-	m.grow(int(h.length), max(eagerSize, min(r.largest, maxEager)))
+	m.grow(int(h.length), max(trustSize, min(r.largest, maxTrust)))
 	if err := r.read(m.data[n:]); err != nil {
 		return err
 	}
@@ -248,10 +256,10 @@ func (r *reader) piece(c class, h header) error {
 }
 
 // grow makes m.data n bytes longer. It takes so much memory without having that much.
-func (m *inMsg) grow(n, eager int) {
+func (m *inMsg) grow(n, trust int) {
 	have := len(m.data)
 	if have+n > cap(m.data) {
-		size := max(eager, 4*cap(m.data))
+		size := max(trust, 4*cap(m.data))
 		if size+size/4 >= m.total { // not once more for a little rest
 			size = m.total
 		}
@@ -270,7 +278,7 @@ func (r *reader) abort(c class, h header) error {
 	}
 	r.forget(key)
 	r.c.grant(r.c.grants.abort(m))
-	r.c.owe(c, cost(m.total))
+	r.c.owe(c, r.c.sizing.cost(m.total))
 	r.c.arrived()
 	return nil
 }

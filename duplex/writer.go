@@ -221,7 +221,7 @@ func (w *writer) putNow(c class, data []byte) bool {
 	if len(data) > maxPayload || !oc.isNext(c) || !w.hasRoom() {
 		return false
 	}
-	oc.credit -= cost(len(data))
+	oc.credit -= q.sizing.cost(len(data))
 	q.countBegun(c)
 	q.frames = appendWhole(w.buffers.room(q.frames, headerSize+len(data)), c, data)
 	return true

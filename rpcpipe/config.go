@@ -14,6 +14,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/tuning"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -28,6 +29,7 @@ const (
 	featureLog      = "log"   // it has a LogHandler
 	featureZones    = "zones" // it takes times with their offsets
 	featureSync     = "sync"  // it answers a sync
+	featureEager    = "eager" // messages of up to 128 KiB need no grant
 )
 
 // config is Options as the layers below want them.
@@ -113,6 +115,9 @@ func newConfig(opts *Options) *config {
 
 func (o *Options) features() []string {
 	features := []string{featureStreams, featureShutdown, featureCalls, featureZones, featureSync}
+	if tuning.Eager {
+		features = append(features, featureEager)
+	}
 	if o.LogHandler != nil {
 		features = append(features, featureLog)
 	}
@@ -144,6 +149,7 @@ func (c *config) agree(remote procspawn.Hello) {
 	handles.SetFrames(&c.link, handles.Frames{
 		NoStreams:  !slices.Contains(remote.Features, featureStreams),
 		NoShutdown: !slices.Contains(remote.Features, featureShutdown),
+		Eager:      slices.Contains(remote.Features, featureEager) && tuning.Eager,
 	})
 }
 

@@ -27,7 +27,7 @@ const inner = modulePath + "/internal/"
 // mayImport says what each package of the library may import besides the standard library: imports
 // run down only. For modules, any package of theirs. The order is that of the floors, top first.
 var mayImport = map[string][]string{
-	modulePath + "/rpcpipe": {
+	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
 		inner + "serve", inner + "message", inner + "body", inner + "handles",
 	},

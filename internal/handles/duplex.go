@@ -67,8 +67,12 @@ func (s Sending) Begin(why func() string) Waiting {
 	return s.Waits(s, why)
 }
 
-// Frames is what the other side's hello says of the frames that it knows. The zero Frames: all.
-type Frames struct{ NoStreams, NoShutdown bool }
+// Frames is what the other side's hello says of the frames that it knows. The zero Frames: all but
+// Eager.
+type Frames struct {
+	NoStreams, NoShutdown bool
+	Eager                 bool // messages of some frames need no grant
+}
 
 // Set by package duplex.
 var (

@@ -22,6 +22,9 @@ var (
 	// all that is there at once.
 	Gather = !plain
 
+	// Eager has messages of some frames sent without a grant, where the other side knows of that.
+	Eager = !plain
+
 	// LargeBuffers has the buffers that large messages are encoded into kept.
 	LargeBuffers = !plain
 
