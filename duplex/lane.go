@@ -66,7 +66,7 @@ func newLane(c *Conn, out, in class) *Lane {
 // many is Lane.many. Between two processors the other side has something to do sooner if each sender
 // writes for itself, until they are that many; on one it has to wait anyway.
 func many() int64 {
-	if runtime.GOMAXPROCS(0) == 1 {
+	if runtime.NumCPU() == 1 {
 		return 1
 	}
 	return 16
