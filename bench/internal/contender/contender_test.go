@@ -186,6 +186,10 @@ func TestUsage(t *testing.T) {
 func TestKilled(t *testing.T) {
 	for _, c := range All {
 		t.Run(c.Name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "b") // for sockets that are left behind
+			require.NoError(t, err)
+			defer os.RemoveAll(dir)
+			t.Setenv("TMPDIR", dir)
 			ctx, cancel := context.WithCancel(t.Context())
 			p, err := c.Start(ctx, os.Args[0], work.Options{})
 			require.NoError(t, err)

@@ -170,8 +170,7 @@ func (r *runner) step(ctx context.Context, w *Work, c *contender.Contender, m me
 // guarded does one measurement. If it takes too long the children are killed, so that calls that
 // wait for one of them fail.
 func (r *runner) guarded(ctx context.Context, c *contender.Contender, m measurement) (Sample, error) {
-	hang := time.AfterFunc(limit, func() { r.cancel(fmt.Errorf("no end after %v", limit)) })
-	defer hang.Stop()
+	defer watch(func() { r.cancel(fmt.Errorf("no end after %v", limit)) })()
 	s, err := m(ctx, c)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // and not what came of the children's end
@@ -180,6 +179,26 @@ func (r *runner) guarded(ctx context.Context, c *contender.Contender, m measurem
 		return s, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return s, nil
+}
+
+// watch calls hangs once the limit is over, unless it was stopped before by what it returns. It
+// counts seconds one by one, so that the time in which this process was stopped, as by Ctrl-Z, is
+// not counted.
+func watch(hangs func()) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
+		for range limit / time.Second {
+			select {
+			case <-second.C:
+			case <-done:
+				return
+			}
+		}
+		hangs()
+	}()
+	return func() { close(done) }
 }
 
 // program returns a contender's minimal program.

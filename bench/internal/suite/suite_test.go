@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -25,14 +26,17 @@ func TestMain(m *testing.M) {
 	}
 	// With the race detector a program sleeps for 1 s when it exits.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	if err := lifeline.Hold(); err != nil {
+	dir, err := os.MkdirTemp("", "bench")
+	if err == nil {
+		os.Setenv("TMPDIR", dir) // what libraries leave behind when they are killed is removed
+		err = lifeline.Hold()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := m.Run()
-	if programs != "" {
-		os.RemoveAll(programs)
-	}
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
@@ -157,4 +161,24 @@ func TestNotTied(t *testing.T) {
 	for _, row := range Rows([]Mode{everywhere(twoCores)}, false, 100) {
 		require.True(t, row.Work.in(Mode{Name: notTied}, false))
 	}
+}
+
+// TestWatch: what takes too long is noticed, and what has ended is left alone.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := 0
+		stop := watch(func() { hung++ })
+		time.Sleep(limit - time.Millisecond)
+		synctest.Wait()
+		require.Zero(t, hung)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, hung)
+		stop()
+		stop = watch(func() { hung++ })
+		time.Sleep(limit / 2)
+		stop()
+		time.Sleep(limit)
+		require.Equal(t, 1, hung)
+	})
 }
