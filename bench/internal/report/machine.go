@@ -68,7 +68,8 @@ func system() string {
 	if err != nil {
 		return runtime.GOOS
 	}
-	return runtime.GOOS + " " + strings.TrimSpace(string(text))
+	version, _, _ := strings.Cut(strings.TrimSpace(string(text)), "-") // what follows is of one build
+	return runtime.GOOS + " " + version
 }
 
 // Versions returns those of the contenders' modules.
