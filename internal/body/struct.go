@@ -122,6 +122,10 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 			e.b = append(e.b, f.key...)
 		}
 		left--
+		if e.goPeer && f.plan.zeroFails != nil && field.IsZero() && f.plan.zeroFails() {
+			e.b = mpack.AppendNil(e.b)
+			continue
+		}
 		if err := f.plan.encode(e, field); err != nil {
 			return atPath(f.name, err)
 		}
