@@ -52,7 +52,8 @@ type Options struct {
 	MaxMessage int
 
 	// MaxDepth is how deep arrays and maps of a received message may nest. A struct is a map; in an
-	// interface, between Go programs, its type takes one level more. Default: 1,000.
+	// interface, between Go programs, its type takes one level more. Default: 1,000; at most
+	// 100,000.
 	MaxDepth int
 
 	// Dialect says what becomes of values that MessagePack alone would damage. Both sides must

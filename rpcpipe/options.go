@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -90,7 +91,8 @@ type Options struct {
 	// must then have the same fields in the same order. Either form is always understood.
 	StructsAsArrays bool
 
-	// MaxDepth is how deep arrays and maps of a received message may nest. Default: 1,000.
+	// MaxDepth is how deep arrays and maps of a received message may nest, from 1 to 100,000.
+	// Default: 1,000.
 	MaxDepth int
 
 	// The link. See also [duplex.Options].
@@ -229,7 +231,7 @@ func (o *Options) check() error {
 	}{
 		{"MaxHandlers", o.MaxHandlers, math.MaxInt},
 		{"MaxHandlerBytes", o.MaxHandlerBytes, math.MaxInt},
-		{"MaxDepth", o.MaxDepth, math.MaxInt},
+		{"MaxDepth", o.MaxDepth, body.MostDepth},
 		{"MaxMessage", o.MaxMessage, math.MaxInt32},
 		{"Window", o.Window, gib},
 		{"SendQueue", o.SendQueue, math.MaxInt},

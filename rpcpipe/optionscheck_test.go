@@ -47,6 +47,7 @@ func TestOptionsWithoutMeaning(t *testing.T) {
 	require.Greater(t, checked, 8)
 	refused("Window", &rpcpipe.Options{Window: 1<<30 + 1})
 	refused("StreamWindow", &rpcpipe.Options{StreamWindow: 1<<30 + 1})
+	refused("MaxDepth", &rpcpipe.Options{MaxDepth: 100_001})
 	refused("Dialect", &rpcpipe.Options{Dialect: 7})
 	refused("CrashOutput", &rpcpipe.Options{CrashOutput: 7})
 	refused("ParentDeath", &rpcpipe.Options{ParentDeath: 7})

@@ -28,8 +28,13 @@ type Codec struct {
 	MaxDepth int      // how deep arrays and maps of a body may nest that is read; 0: DefaultMaxDepth
 }
 
-// DefaultMaxDepth is Codec.MaxDepth if that is not set.
-const DefaultMaxDepth = 1000
+const (
+	// DefaultMaxDepth is Codec.MaxDepth if that is not set.
+	DefaultMaxDepth = 1000
+
+	// MostDepth is the largest MaxDepth. To read what is ten times as deep would overflow the stack.
+	MostDepth = 100_000
+)
 
 func (c *Codec) encoding() Encoding {
 	if c == nil {
@@ -49,7 +54,7 @@ func (c *Codec) Depth() int {
 	if c == nil || c.MaxDepth <= 0 {
 		return DefaultMaxDepth
 	}
-	return c.MaxDepth
+	return min(c.MaxDepth, MostDepth)
 }
 
 // Plain is c without an Encoding of its own: for values that are the protocol's.

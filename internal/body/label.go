@@ -53,15 +53,13 @@ func (d *decoder) behindLabel(p *plan, v reflect.Value) error {
 }
 
 // holdsAny reports whether t is an interface, or leads to one by pointers.
-func holdsAny(t reflect.Type) bool {
-	for range maxPointersToAny {
-		if t.Kind() != reflect.Pointer {
-			break
-		}
+func holdsAny(t reflect.Type) bool { return behindPointers(t).Kind() == reflect.Interface }
+
+// behindPointers returns what t leads to by pointers, but not by too many: a type like type T *T has no
+// end.
+func behindPointers(t reflect.Type) reflect.Type {
+	for i := 0; t.Kind() == reflect.Pointer && i < 100; i++ {
 		t = t.Elem()
 	}
-	return t.Kind() == reflect.Interface
+	return t
 }
-
-// maxPointersToAny bounds pointers to pointers: a type like type T *T has no end.
-const maxPointersToAny = 100

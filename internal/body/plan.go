@@ -29,6 +29,9 @@ type plan struct {
 	byKind bool
 	// nilable says that decode takes a nil itself: the type has one.
 	nilable bool
+	// zeroFails reports that a zero does not come through the type's own methods; nil: it has none.
+	// Package gob leaves out fields that are zero, and does not ask them.
+	zeroFails func() bool
 }
 
 var plans sync.Map // reflect.Type -> *plan

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"reflect"
 	"strconv"
+	"sync"
 
 	"github.com/viaduct-go/viaduct/internal/gobwire"
 	"github.com/viaduct-go/viaduct/internal/mpack"
@@ -109,6 +110,13 @@ func fillMarshaler(p *plan) {
 	byBin := gobwire.Has(t, binMarshaler) && gobwire.Has(t, binDecoder)
 	byTxt := gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder)
 	number := numberIn(t, 0)
+	if byGob || byBin {
+		p.zeroFails = sync.OnceValue(func() bool {
+			c, zero := &Codec{GoPeer: true}, reflect.New(t).Interface()
+			b, err := c.Append(nil, zero)
+			return err != nil || c.Decode(b, zero) != nil
+		})
+	}
 	p.encode = func(e *encoder, v reflect.Value) error {
 		switch {
 		case e.goPeer && byGob:

@@ -27,6 +27,7 @@ type structField struct {
 	key    []byte // the name, encoded
 	omit   bool   // if it is empty
 	caller bool   // it is the embedded Caller, which is left out without Metadata
+	mark   uint64 // a bit of its own, if fields in it are taken; otherwise 0
 	plan   *plan
 }
 
@@ -122,6 +123,10 @@ func (s *structPlan) encode(e *encoder, v reflect.Value) error {
 			e.b = append(e.b, f.key...)
 		}
 		left--
+		if e.goPeer && f.plan.zeroFails != nil && field.IsZero() && f.plan.zeroFails() {
+			e.b = mpack.AppendNil(e.b)
+			continue
+		}
 		if err := f.plan.encode(e, field); err != nil {
 			return atPath(f.name, err)
 		}
@@ -172,7 +177,7 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
 	matched, next := d.whole != len(d.b)+h.Size, 0
 	start := d.b
-	seen := uint64(0) // the first of the fields that have come, but for nils
+	seen := uint64(0) // the marks of the fields that have come, but for nils
 	for range h.Elems / 2 {
 		i, err := s.field(d, next)
 		if err != nil {
@@ -191,11 +196,11 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 			}
 			continue
 		}
-		if d.b[0] != nilByte {
-			seen |= 1 << i
-		}
 		next = i + 1
 		f := &s.fields[i]
+		if d.b[0] != nilByte {
+			seen |= f.mark
+		}
 		if err := d.part(f.plan, v.Field(f.index)); err != nil {
 			return atPath(f.name, err)
 		}

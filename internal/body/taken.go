@@ -15,13 +15,13 @@ type takenField struct {
 	index []int
 	name  string
 	plan  *plan
-	mask  uint64 // of the embedded struct's own place in structPlan.fields
+	mark  uint64 // of the embedded struct's own place in structPlan.fields
 }
 
 // take makes the taken fields of s, the plan of t: never are its fields of types that cannot be
 // sent.
 func (m *planner) take(s *structPlan, t reflect.Type, never []reflect.StructField) {
-	fields := never
+	fields, marks := never, uint64(1)
 	for _, f := range reflect.VisibleFields(t) {
 		if len(f.Index) > 1 && f.IsExported() && !neverSent(f.Type) && !leftOutWithin(t, f.Index) {
 			fields = append(fields, f)
@@ -35,8 +35,11 @@ func (m *planner) take(s *structPlan, t reflect.Type, never []reflect.StructFiel
 		s.byName[name] = len(s.fields) + len(s.taken)
 		taken := takenField{index: f.Index, name: name, plan: m.plan(f.Type)}
 		for i := range s.fields {
-			if s.fields[i].index == f.Index[0] {
-				taken.mask = 1 << i
+			if own := &s.fields[i]; own.index == f.Index[0] {
+				if own.mark == 0 {
+					own.mark, marks = marks, marks<<1
+				}
+				taken.mark = own.mark
 			}
 		}
 		s.taken = append(s.taken, taken)
@@ -68,7 +71,7 @@ func leftOutWithin(t reflect.Type, index []int) bool {
 
 // decode reads the field of v, unless what it is in has come by its own key: that wins.
 func (f *takenField) decode(d *decoder, v reflect.Value, seen uint64) error {
-	if f.mask&seen != 0 {
+	if f.mark&seen != 0 {
 		return d.skip()
 	}
 	for _, i := range f.index[:len(f.index)-1] {
@@ -101,12 +104,7 @@ func atPathOf(step string, err error) error {
 // neverSent reports whether package gob treats a field of type t as one that is not exported: a
 // chan or func, or a pointer to one. One that writes itself is sent.
 func neverSent(t reflect.Type) bool {
-	for range maxPointersToAny {
-		if t.Kind() != reflect.Pointer {
-			break
-		}
-		t = t.Elem()
-	}
+	t = behindPointers(t)
 	return (t.Kind() == reflect.Chan || t.Kind() == reflect.Func) && !hasWay(t)
 }
 

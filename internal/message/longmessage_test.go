@@ -2,6 +2,8 @@ package message
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +95,33 @@ func TestLongError(t *testing.T) {
 	require.ErrorContains(t, err, "error of response 5", "the reader looks at short ones")
 	_, err = Parse(append(rpctest.Unhex(t, "94 01 05 c1"), b...), 10)
 	require.ErrorContains(t, err, "error of response 5")
+}
+
+// TestDeepError: data that is deeper than values may be costs the data, be the message long or not:
+// neither the rest of the error nor the link.
+func TestDeepError(t *testing.T) {
+	for _, text := range []string{"deep", strings.Repeat("x", maxLook)} {
+		data := any(1)
+		for range 20 {
+			data = []any{data}
+		}
+		f := &Failure{fmt.Errorf("%w: %w", &fault.Error{Code: 7, Message: text, Data: data}, io.EOF), text + ": EOF", false}
+		shallow := &Codec{Body: &body.Codec{MaxDepth: 10}, Extended: true}
+		b := extended.AppendFailure(nil, 5, f, body.NoLimit)
+		m, err := Parse(b, 10)
+		require.NoError(t, err)
+		err = shallow.Error(&m)
+		require.EqualError(t, err, text+": EOF")
+		require.ErrorIs(t, err, io.EOF)
+		var got *fault.Error
+		require.ErrorAs(t, err, &got)
+		require.Equal(t, 7, got.Code)
+		require.ErrorContains(t, got.Data.(error), "nested deeper than the limit of 10")
+	}
+	// One that is of no viaduct is a text.
+	m, err := Parse(append(append(rpctest.Unhex(t, "94 01 05"), bytes.Repeat([]byte{0x91}, 20)...), 0xc0, 0xc0), 10)
+	require.NoError(t, err)
+	require.EqualError(t, extended.Error(&m), strings.Repeat("[", 20)+"null"+strings.Repeat("]", 20))
 }
 
 // TestManyNames: an error cannot make this side hold more than it is.

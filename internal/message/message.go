@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -159,6 +160,10 @@ func (m *Message) splitResponse(b []byte, maxDepth int) error {
 			m.Err, m.Body = b[:size:size], b[size:]
 			return nil
 		}
+		if _, tooDeep := err.(*mpack.TooDeepError); tooDeep { // costs this call, not the link
+			m.Err, m.unchecked = b, true
+			return nil
+		}
 	}
 	return illegal(err, "error of response %d", m.ID)
 }
@@ -187,12 +192,13 @@ func (m *Message) checkParams(maxDepth int) {
 	}
 }
 
-// checkedError returns the error of a response for who decodes it.
-func (m *Message) checkedError(maxDepth int) []byte {
+// checkedError returns the error of a response for who decodes it. It may be deeper than values may
+// be: only its data is decoded, and the rest is to be read still.
+func (m *Message) checkedError() []byte {
 	if !m.unchecked {
 		return m.Err
 	}
-	size, err := mpack.Skip(m.Err, maxDepth)
+	size, err := mpack.Skip(m.Err, body.MostDepth)
 	if err != nil {
 		return mpack.AppendString(nil, fmt.Sprintf("viaduct: cannot decode the error that came, %d bytes: %v", len(m.Err), err))
 	}

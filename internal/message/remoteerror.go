@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/rpc"
 
+	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -34,7 +35,7 @@ func (c *Codec) Error(m *Message) error {
 	if m.Err == nil {
 		return nil
 	}
-	b := m.checkedError(c.Body.Depth())
+	b := m.checkedError()
 	if c.Extended {
 		if e := c.readError(b); e != nil {
 			return e
@@ -68,7 +69,7 @@ const (
 // readError returns nil if b, of which only the structure was checked, is no map with a text.
 func (c *Codec) readError(b []byte) *RemoteError {
 	e, known := &RemoteError{}, false
-	_, err := mpack.EachPair(b, c.Body.Depth(), func(key, value []byte) error {
+	_, err := mpack.EachPair(b, body.MostDepth, func(key, value []byte) error {
 		switch string(key) {
 		case keyText:
 			text, _, err := mpack.ReadString(value)
@@ -149,7 +150,7 @@ func (c *Codec) readUserError(b []byte) *fault.Error {
 		return nil
 	}
 	e := &fault.Error{Code: code, Message: string(message)}
-	size, err := mpack.Skip(b, c.Body.Depth())
+	size, err := mpack.Skip(b, body.MostDepth)
 	if err == nil {
 		err = c.Body.Plain().Decode(b[:size:size], &e.Data)
 	}

@@ -21,7 +21,7 @@ func Text(b []byte) (string, error) {
 
 const maxText = 4 << 10
 
-// appendText recurses, as deep as Check has allowed.
+// appendText recurses, maxText deep at most: each level writes a byte.
 func appendText(out, b []byte) (_, rest []byte, err error) {
 	h, err := ReadHead(b)
 	if err != nil || len(out) > maxText {

@@ -1,0 +1,68 @@
+package body_test
+
+import (
+	"errors"
+	"math/big"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Types whose zeros do not write themselves, or cannot be read again.
+type (
+	refusesZero struct{ v byte }
+	panicsAt0   struct{ p *byte }
+	unreadAt0   struct{ v []byte }
+	embedsBig   struct{ *big.Int }
+
+	zeros struct {
+		A refusesZero
+		B panicsAt0
+		C unreadAt0
+		D embedsBig
+		E struct{ A refusesZero }
+		N int
+	}
+)
+
+func (x refusesZero) GobEncode() ([]byte, error) {
+	if x.v == 0 {
+		return nil, errors.New("is zero")
+	}
+	return []byte{x.v}, nil
+}
+func (x *refusesZero) GobDecode(b []byte) error        { x.v = b[0]; return nil }
+func (x panicsAt0) MarshalBinary() ([]byte, error)     { return []byte{*x.p}, nil }
+func (x *panicsAt0) UnmarshalBinary(b []byte) error    { x.p = &b[0]; return nil }
+func (x unreadAt0) GobEncode() ([]byte, error)         { return x.v, nil }
+func (x *unreadAt0) GobDecode(b []byte) error          { x.v = b[:1]; return nil }
+func (x refusesZero) MarshalText() (t []byte, _ error) { return x.GobEncode() }
+func (x *refusesZero) UnmarshalText(b []byte) error    { return x.GobDecode(b) }
+
+// TestZeroFields: package gob leaves out a field that is zero, and does not ask it to write itself.
+// So one that could not crosses all the same.
+func TestZeroFields(t *testing.T) {
+	one := byte(1)
+	set := zeros{A: refusesZero{1}, B: panicsAt0{&one}, C: unreadAt0{[]byte{1}}, N: 1}
+	set.E.A.v = 1
+	for _, v := range []any{zeros{N: 1}, set, []zeros{{N: 1}, set}, map[string]zeros{"k": {N: 2}}, struct{ Z *zeros }{&zeros{N: 3}}} {
+		nothing := reflect.Zero(reflect.TypeOf(v)).Interface()
+		want, err := into(t, nil, v, nothing)
+		require.NoError(t, err)
+		got, err := into(t, asGo, v, nothing)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Equal(t, v, got)
+	}
+	got, err := into(t, asGo, zeros{N: 2}, set)
+	require.NoError(t, err)
+	set.N = 2
+	require.Equal(t, set, got, "what was there stays, as with gob")
+
+	// What is no field is written as it is.
+	for _, v := range []any{refusesZero{}, []refusesZero{{}}, map[string]refusesZero{"k": {}}, struct{ A *refusesZero }{&refusesZero{}}} {
+		_, err := asGo.Append(nil, v)
+		require.ErrorContains(t, err, "is zero", "%T", v)
+	}
+}
