@@ -76,8 +76,8 @@ func (p *Peer) TryNotify(serviceMethod string, args any) (sent bool, err error) 
 }
 
 // Flush waits until all that has been said so far is with the operating system, what waits for
-// credit or room included. What is said meanwhile does not hold it up. It returns nil then,
-// ctx.Err(), or what calls fail with if the link has ended.
+// credit or room included. What is said meanwhile does not hold it up. It returns nil then, also on a
+// link that has ended since, ctx.Err(), or, if the link has ended before, what calls fail with.
 func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
 // Sync waits until the other side has handled all notifications that were sent so far: their methods
@@ -88,7 +88,8 @@ func (p *Peer) Sync(ctx context.Context) error { return p.endpoint.Sync(ctx) }
 
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
 // link: see OwnedClient. It has net/rpc's own limits: a reply that cannot be decoded ends that
-// client, and all its calls, though nobody else's.
+// client, and all its calls, though nobody else's; and while one caller's arguments are encoded, the
+// others of that client wait.
 func (p *Peer) Client() *rpc.Client { return p.endpoint.Client() }
 
 // Process returns the child, nil in the child itself and for a Peer without a process. It has its

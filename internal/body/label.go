@@ -45,6 +45,9 @@ func (d *decoder) behindLabel(p *plan, v reflect.Value) error {
 	case label == nil:
 		return p.decode(d, v)
 	}
+	if t := behindPointers(p.typ); t.Kind() == reflect.Struct && t.NumField() == 0 && d.b[0] != nilByte && d.b[0] != 0x80 {
+		return fmt.Errorf("type mismatch: %s in an interface into Go type %v, which has no fields", gobwire.NameOf(label), p.typ)
+	}
 	d.whole = len(d.b)
 	if err := d.part(p, v); err != nil {
 		return fmt.Errorf("type mismatch: %s in an interface into Go type %v: %w", gobwire.NameOf(label), p.typ, err)

@@ -68,6 +68,8 @@ func TestLabelIntoPlainType(t *testing.T) {
 		{sent: []any{pt}, want: []string(nil), refused: "intoPt"},
 		{sent: []any{pt}, want: [][]byte(nil), refused: "intoPt"},
 		{sent: []any{intoNum(300)}, want: []int8(nil), refused: "intoNum"},
+		{sent: []any{pt}, want: []struct{}(nil), refused: "intoPt"},
+		{sent: struct{ A any }{pt}, want: struct{ A *struct{} }{}, refused: "intoPt"},
 		{sent: to(any(&intoOther{"x"})), want: intoPt{}, refused: "intoOther"},
 	} {
 		t.Run(fmt.Sprintf("%T into %T", tt.sent, tt.want), func(t *testing.T) {
