@@ -20,6 +20,8 @@ type child struct {
 	leave   context.CancelCauseFunc
 	final   bool // it could not be started, and it is of no use to try again
 
+	notes notes
+
 	// Guarded by the mutex of its Supervisor.
 	ready time.Time // when calls began to go to it
 	isOld bool      // it was swapped out
@@ -190,6 +192,9 @@ func (s *Supervisor) watch(c *child) {
 	recovery := s.lose(c)
 	end := c.peer.Wait()
 	s.exited(c)
+	if end != nil {
+		s.counts.lost.Add(c.notes.lost())
+	}
 	if recovery == nil {
 		s.emit(EventExited, c, end)
 		return

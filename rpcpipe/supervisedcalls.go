@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/rpc"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-go/viaduct"
@@ -31,17 +32,63 @@ func (s *Supervisor) CallContext(ctx context.Context, serviceMethod string, args
 
 // Notify sends a notification to the child that is up, as [Peer.Notify] does, and waits for one as
 // CallContext does. It is sent to the next child if it is certain that it has not come to this one,
-// or if its method is SuperviseOptions.Idempotent. One that a child was given, and that was not
-// handled when the child died, is lost.
+// or if its method is SuperviseOptions.Idempotent. One that a child was given, and has not handled
+// when it dies, is lost: see SupervisorStats.LostNotifications.
 func (s *Supervisor) Notify(ctx context.Context, serviceMethod string, args any) error {
 	a := attempts{s: s, ctx: ctx, method: serviceMethod}
 	for a.next() {
-		a.err = a.child.peer.Notify(ctx, serviceMethod, args)
-	}
-	if isDeath(a.err) && !errors.Is(a.err, viaduct.ErrNotBegun) {
-		s.counts.lost.Add(1)
+		if a.err = a.child.peer.Notify(ctx, serviceMethod, args); a.err == nil {
+			s.notified(a.child)
+		}
 	}
 	return a.err
+}
+
+// syncTime is how long notifications gather before their child is asked whether it has handled them.
+const syncTime = 10 * time.Millisecond
+
+// notified counts a notification that c was given.
+func (s *Supervisor) notified(c *child) {
+	c.notes.sent.Add(1)
+	if c.notes.asking.CompareAndSwap(false, true) && !s.spawn(func() { c.askHandled() }) {
+		c.notes.asking.Store(false)
+	}
+}
+
+// notes counts the notifications that a child was given.
+type notes struct {
+	sent, handled atomic.Uint64
+	asking        atomic.Bool // a goroutine is to find out what was handled
+	unknown       atomic.Bool // the child cannot be asked
+}
+
+// askHandled finds out how many notifications were handled, until all were.
+func (c *child) askHandled() {
+	n := &c.notes
+	for {
+		pause(c.inUse, syncTime)
+		sent := n.sent.Load()
+		if err := c.peer.Sync(context.Background()); err != nil {
+			n.unknown.Store(errors.Is(err, errors.ErrUnsupported))
+			return // and nobody need ask again
+		}
+		n.handled.Store(sent)
+		if n.sent.Load() > sent {
+			continue
+		}
+		n.asking.Store(false)
+		if n.sent.Load() == sent || !n.asking.CompareAndSwap(false, true) {
+			return
+		}
+	}
+}
+
+// lost returns how many may not have been handled, of a child that has died.
+func (n *notes) lost() uint64 {
+	if n.unknown.Load() {
+		return 0
+	}
+	return n.sent.Load() - n.handled.Load()
 }
 
 // With calls f with the child that is up, for what belongs to one child: streams, offers, several
@@ -171,27 +218,29 @@ func isDeath(err error) bool {
 func (a *attempts) await(used *child) error {
 	s, begin := a.s, time.Now()
 	s.counts.waiting.Add(1)
-	defer s.counts.waiting.Add(-1)
 	timer := time.NewTimer(s.opts.MaxWait - a.waited)
-	defer timer.Stop()
+	defer func() {
+		s.counts.waiting.Add(-1)
+		timer.Stop()
+		a.waited += time.Since(begin)
+	}()
 	for {
 		s.mu.Lock()
 		c, changed, final := s.current.Load(), s.changed, s.state.final()
 		s.mu.Unlock()
-		waited := a.waited + time.Since(begin)
-		if c != nil && c != used {
-			a.child, a.waited = c, waited
+		switch {
+		case c != nil && c != used:
+			a.child = c
 			return nil
-		}
-		if final {
-			return s.noChild(nil, waited)
+		case final:
+			return s.noChild(nil, a.waited+time.Since(begin))
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return s.noChild(nil, waited)
+			return s.noChild(nil, s.opts.MaxWait)
 		case <-a.ctx.Done():
-			return s.noChild(a.ctx.Err(), waited)
+			return s.noChild(a.ctx.Err(), a.waited+time.Since(begin))
 		}
 	}
 }

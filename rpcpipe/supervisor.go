@@ -263,9 +263,10 @@ type SupervisorStats struct {
 	Waiting   int    // calls and notifications that wait for a child now
 	Repeated  uint64 // calls and notifications that went to one more child, ever
 
-	// LostNotifications are those that failed because their child died while they were given to
-	// it. Those that it had been given with success, and that died with it before they were handled,
-	// nobody knows of: a method that is to be sure calls, or uses [Peer.Sync] by With.
+	// LostNotifications are those that children were given, by a Notify that has returned nil, and
+	// are not known to have handled when they died. What was handled in the last 10 ms, or while
+	// another one was, may be among them. Notifications that need an answer are calls. Those to
+	// children that have no [Peer.Sync] do not count.
 	LostNotifications uint64
 
 	Child Stats // of the child that is up
