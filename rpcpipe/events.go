@@ -169,7 +169,7 @@ func (e *Event) log(logger *slog.Logger) {
 	if e.Pid != 0 {
 		attrs = append(attrs, slog.Int("pid", e.Pid))
 	}
-	if e.Err != nil {
+	if e.Err != nil && e.Kind != EventEnded { // which says it a second time
 		attrs = append(attrs, slog.Any("error", e.Err))
 	}
 	if e.Wait > 0 {

@@ -92,10 +92,10 @@ type RestartLimitError struct {
 
 func (e *RestartLimitError) Error() string {
 	var list strings.Builder
-	for i, end := range e.Ends {
-		fmt.Fprintf(&list, "\n\t%d. %v", i-len(e.Ends)+1, end)
+	for _, end := range e.Ends {
+		fmt.Fprintf(&list, "\n\t%v", end)
 	}
-	return fmt.Sprintf("rpcpipe: gave up after %d restarts within %v (Restart.Limit); the latest ends, the last one last:%s",
+	return fmt.Sprintf("rpcpipe: gave up after %d restarts within %v (Restart.Limit, Within); the latest children have ended so:%s",
 		e.Limit, e.Within, list.String())
 }
 
