@@ -107,7 +107,7 @@ func (s *Supervisor) startChild(ctx context.Context, c *child) error {
 	s.starting--
 	if err == nil {
 		s.children[c] = struct{}{}
-		s.latest.Store(c)
+		s.latest.CompareAndSwap(nil, c) // for calls by Go in an event of the first one
 	}
 	s.changeLocked()
 	c.final = isFinal(err)
@@ -174,6 +174,7 @@ func (s *Supervisor) install(ctx context.Context, c *child, why origin) error {
 		s.stopRecovery = nil
 	}
 	old := s.current.Swap(c)
+	s.latest.Store(c)
 	c.ready = time.Now()
 	s.emitLocked(s.eventOf(EventReady, c, nil))
 	s.setLocked(StateUp, nil)
@@ -307,9 +308,8 @@ func (s *Supervisor) beginRestart(ctx context.Context) (commandFunc, bool) {
 // has calls go to it once it is ready. From then on it is this function that makes the Cmd for each
 // restart. The child until then gets no more calls and ends by [Peer.Shutdown]: its calls finish, if
 // they do so within Options.ShutdownTimeout, and Swap does not wait for that. If the new child does
-// not come, everything stays as it was, and Swap returns why; what it returns is as with
-// [Supervise]. ctx bounds the
-// start.
+// not come, everything stays as it was, and Swap returns why, as [Supervise] does, or, if no child
+// will be started any more, a [*NoChildError]. ctx bounds the start.
 //
 // It works as well while no child is up. At most four old children finish at the same time: while
 // there are as many, and while another Swap is at work, Swap waits, until ctx ends.

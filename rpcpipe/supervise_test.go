@@ -490,6 +490,51 @@ func TestWith(t *testing.T) {
 	})
 }
 
+// Host is a service of the parent.
+type Host struct{ s *rpcpipe.Supervisor }
+
+// End is called by a child, with a call of its own.
+func (h *Host) End(a FateArg, _ *int) error {
+	if err := h.s.CallContext(a.Context(), "Task.Run", 1, nil); err != nil {
+		return err
+	}
+	if err := h.s.Shutdown(a.Context()); err != nil {
+		return err
+	}
+	return h.s.CallContext(a.Context(), "Task.Run", 2, nil) // it is still served
+}
+
+// TestShutdownByMethod: a method may shut all down that serves a call of the child.
+func TestShutdownByMethod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, server, n := new(Host), rpc.NewServer(), new(nursery)
+		require.NoError(t, server.Register(h))
+		h.s = n.supervise(t, &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Server: server}})
+		require.NoError(t, n.latest().peer.Call("Host.End", FateArg{}, nil))
+		require.NoError(t, h.s.Wait())
+		require.Equal(t, []int{1, 2}, n.ran)
+	})
+}
+
+// TestChildShutsDown: calls that a child refuses as it shuts its link down go to the next.
+func TestChildShutsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		s := n.supervise(t, &rpcpipe.SuperviseOptions{Restart: rpcpipe.Restart{OnSuccess: true}})
+		held := s.Go("Task.Hold", 1, nil, nil)
+		synctest.Wait()
+		go n.latest().peer.Shutdown(context.Background())
+		synctest.Wait()
+		time.AfterFunc(3*time.Second, n.release)
+		begin, child := time.Now(), -1
+		require.NoError(t, s.Call("Task.Run", 2, &child))
+		require.Equal(t, 1, child)
+		require.Greater(t, time.Since(begin), 3*time.Second)
+		require.NoError(t, (<-held.Done).Error)
+		require.Equal(t, 1, n.runs(1))
+	})
+}
+
 // TestBadInput: what has no meaning is refused, with the name of the field.
 func TestBadInput(t *testing.T) {
 	rpctest.NoneLeft(t)

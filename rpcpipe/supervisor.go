@@ -34,8 +34,8 @@ type Supervisor struct {
 	ended    chan struct{} // closed when nothing of the Supervisor runs any more
 	events   eventQueue
 
-	// current is what calls go to, nil while none is up. latest is what has connected last. Both
-	// are stored under mu.
+	// current is what calls go to, nil while none is up. latest is what they went to last: calls that
+	// wait for a child are encoded for that. Both are stored under mu.
 	current, latest atomic.Pointer[child]
 
 	counts  supervisorCounts
