@@ -107,6 +107,7 @@
 //   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
 //   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what ended it:
 //     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
+//   - As [*NoChildError]: a [Supervisor] has no child to call.
 //   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not begun, so that it can be tried again elsewhere.
 //     Without it the method may have been begun.
 //

@@ -471,10 +471,17 @@ func TestWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(nursery)
 		s := n.supervise(t, nil)
+		shut := make(chan error)
 		for _, end := range []func(){
 			func() { n.latest().crash() },
 			func() { require.NoError(t, s.Swap(t.Context(), nil)) },
-			func() { s.Close() },
+			func() {
+				held := s.Go("Task.Hold", 1, nil, nil)
+				synctest.Wait()
+				go func() { shut <- s.Shutdown(t.Context()) }()
+				synctest.Wait()
+				require.Empty(t, held.Done)
+			},
 		} {
 			err := s.With(t.Context(), func(ctx context.Context, p *rpcpipe.Peer) error {
 				require.NoError(t, ctx.Err())
@@ -486,6 +493,8 @@ func TestWith(t *testing.T) {
 			require.Error(t, err)
 			require.NotErrorIs(t, err, context.Canceled, "it has a cause")
 		}
+		n.release()
+		require.NoError(t, <-shut)
 		require.ErrorIs(t, s.With(t.Context(), nil), rpc.ErrShutdown)
 	})
 }

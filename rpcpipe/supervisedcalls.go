@@ -95,9 +95,9 @@ func (n *notes) lost() uint64 {
 // calls in their order, [Peer.Sync]. It waits for a child as CallContext does, and then returns what
 // f does, in whose place it never calls f again.
 //
-// The context that f gets derives from ctx. It ends, with a cause, when that child is gone or was
-// swapped out, calls that are made with it included. To let calls finish that are in flight when
-// the child is swapped out, which it waits for, make them with ctx itself.
+// The context that f gets derives from ctx. It ends, with a cause, when that child is gone, was
+// swapped out or is shut down, and with it the calls that are made with it. A call that is to finish
+// all the same, which the child waits for then, is made with ctx itself.
 func (s *Supervisor) With(ctx context.Context, f func(context.Context, *Peer) error) error {
 	a := attempts{s: s, ctx: ctx}
 	if !a.next() {

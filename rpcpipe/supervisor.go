@@ -150,6 +150,9 @@ func (s *Supervisor) endLocked(why, failure error) {
 		return
 	}
 	s.failure = failure
+	if c := s.current.Load(); c != nil {
+		c.leave(why)
+	}
 	s.setLocked(StateEnding, why)
 	s.endLife()
 	go s.finish()
