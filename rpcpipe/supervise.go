@@ -72,9 +72,10 @@ type SuperviseOptions struct {
 }
 
 // Supervise starts a child and keeps one running: when it ends, another is started. The function
-// command makes the Cmd for each, a new one every time. It is called in a goroutine of the
-// Supervisor, one call at a time but for those of [Supervisor.Swap], and should not wait for
-// anything. The Cmd is started as [Start] does it, with o.Peer.
+// command makes the Cmd for each, a new one every time, which is started as [Start] does it, with
+// o.Peer. It is called by Supervise, by goroutines of the Supervisor and by [Supervisor.Swap], so at
+// times by two of them at once, and should not wait for anything: Close does not wait for it, but
+// Wait does.
 //
 // Supervise returns when the first child is ready, or cannot be: that is reported at once, and
 // nothing is left running. ctx bounds that alone, not the life of the Supervisor. Its errors are

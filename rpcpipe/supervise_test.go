@@ -316,6 +316,24 @@ func TestWaitForChild(t *testing.T) {
 	})
 }
 
+// TestSupervisedEncoding: what is encoded ahead is so in the encoding that was chosen.
+func TestSupervisedEncoding(t *testing.T) {
+	for _, encoding := range []viaduct.Encoding{viaduct.MessagePack, viaduct.Gob, viaduct.JSON} {
+		synctest.Test(t, func(t *testing.T) {
+			n := new(nursery)
+			s := n.supervise(t, &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Encoding: encoding}})
+			var first, second int
+			require.NoError(t, s.Client().Call("Task.Run", 7, nil))
+			n.latest().crash()
+			require.NoError(t, (<-s.Go("Task.Run", 8, &first, nil).Done).Error)
+			require.NoError(t, s.Client().Call("Task.Run", 9, &second))
+			require.Equal(t, 1, first)
+			require.Equal(t, 1, second)
+			require.Equal(t, []int{7, 8, 9}, n.ran)
+		})
+	}
+}
+
 // TestNotifyLost: notifications that a child has not handled when it dies are counted, and one that
 // has not come to it whole is sent to the next.
 func TestNotifyLost(t *testing.T) {

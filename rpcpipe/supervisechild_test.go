@@ -202,7 +202,7 @@ type Lodger struct{ left chan struct{} }
 
 func (l Lodger) Stay(a FateArg, _ *int) error {
 	<-a.Context().Done()
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(5 * time.Millisecond)
 	close(l.left)
 	return nil
 }

@@ -20,8 +20,9 @@ func (s *Supervisor) Call(serviceMethod string, args, reply any) error {
 // [*NoChildError]. All other errors are those of the Peer: a [*viaduct.DownError], with the
 // [*procspawn.Exit], if the child has died.
 //
-// The call is made again, to the next child, if it is certain that its method was not begun, and if
-// it is SuperviseOptions.Idempotent: see [Supervisor].
+// The call is made again, to the next child, where it is certain that its method was not begun, and
+// where that is SuperviseOptions.Idempotent: see [Supervisor]. An error behind several attempts Is
+// [viaduct.ErrNotBegun] only if none of them has begun it.
 func (s *Supervisor) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
 	a := attempts{s: s, ctx: ctx, method: serviceMethod}
 	for a.next() {

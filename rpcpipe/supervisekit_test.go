@@ -114,7 +114,7 @@ func (n *nursery) start(ctx context.Context, cmd *exec.Cmd, opts *rpcpipe.Option
 	up := make(chan error, 1)
 	go func() {
 		var err error
-		i.peer, err = rpcpipe.New(context.Background(), b, &rpcpipe.Options{Server: server})
+		i.peer, err = rpcpipe.New(context.Background(), b, &rpcpipe.Options{Server: server, Encoding: opts.Encoding})
 		up <- err
 	}()
 	p, err := rpcpipe.New(ctx, a, opts)

@@ -204,7 +204,7 @@ func (s *Supervisor) Shutdown(ctx context.Context) error {
 
 // Close has no more children started and ends those there are at once, as [Peer.Close] does, also
 // those that were swapped out. It returns when they have been waited for, and always nil. It may be
-// called at any time, in SuperviseOptions.Events, Ready and Options.OnExit, too.
+// called at any time, also in SuperviseOptions.Events and Ready, in Options.OnExit and in a method.
 func (s *Supervisor) Close() error {
 	s.end(errClosed)
 	return s.endAll((*Peer).Close)
