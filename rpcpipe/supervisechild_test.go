@@ -319,5 +319,10 @@ func init() { children["mute"] = func([]string) { time.Sleep(time.Hour) } }
 func TestSupervisedAllocations(t *testing.T) {
 	s := superviseLedger(t, nil)
 	var id int
-	rpctest.Allocs(t, 1, "a supervised call", func() { s.Call("Ledger.Set", &id, &id) })
+	var peers float64
+	require.NoError(t, s.With(t.Context(), func(_ context.Context, p *rpcpipe.Peer) error {
+		peers = testing.AllocsPerRun(1000, func() { p.Call("Ledger.Set", &id, &id) })
+		return nil
+	}))
+	rpctest.Allocs(t, peers, "a supervised call", func() { s.Call("Ledger.Set", &id, &id) })
 }
