@@ -30,6 +30,7 @@ var programs = []program{
 	{"parallel", "parallel.txt", 0},
 	{"lifetime", "lifetime.txt", 1}, // it kills a parent
 	{"encoding", "encoding.txt", 0},
+	{"supervised", "supervised.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
 	{"polyglot", "polyglot.txt", 0},

@@ -107,6 +107,7 @@
 //   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
 //   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what ended it:
 //     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
+//   - As [*NoChildError]: a [Supervisor] has no child to call.
 //   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not begun, so that it can be tried again elsewhere.
 //     Without it the method may have been begun.
 //
@@ -168,4 +169,17 @@
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
 // fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited
 // for, 250 ms at most; what waits for them is dropped; Wait returns.
+//
+// # A child that is kept running
+//
+// [Supervise] starts a child, and another when that has ended, and hands calls to the one that is up:
+//
+//	command := func(rpcpipe.Incarnation) (*exec.Cmd, error) { return exec.Command("./child"), nil }
+//	s, err := rpcpipe.Supervise(ctx, command, nil)
+//	err = s.Call("Child.Frontflip", &a, &r)
+//	err = s.Swap(ctx, nil) // by a new version of ./child, when that is ready
+//	err = s.Close()
+//
+// A Peer is of use until its Done is closed; the Done of its Process, which may be closed earlier or
+// later, says nothing of that. A Supervisor keeps to it.
 package rpcpipe

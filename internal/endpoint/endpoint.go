@@ -171,6 +171,18 @@ func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, 
 	return err
 }
 
+// Encode encodes the arguments of a call for later: what it returns takes the place of args. The
+// error is an ErrNotBegun.
+func (e *Endpoint) Encode(serviceMethod string, args any) (*message.Encoded, error) {
+	encoded, err := e.cfg.Message.EncodeParams(serviceMethod, args, e.out.MaxSend())
+	return encoded, fault.NotBegun(err)
+}
+
+// DecodeReply decodes what has come in a *message.Encoded in the place of a reply.
+func (e *Endpoint) DecodeReply(kept *message.Encoded, serviceMethod string, reply any) error {
+	return e.cfg.Message.DecodeEncoded(kept, serviceMethod, reply)
+}
+
 func (e *Endpoint) call(ctx context.Context, c *pendingCall, args, reply any) error {
 	id, err := e.begin(ctx, c, args)
 	if err != nil {

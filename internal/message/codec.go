@@ -2,6 +2,7 @@ package message
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/buffer"
@@ -30,7 +31,7 @@ func (c *Codec) EncodeNotification(method string, args any, limit int) (*[]byte,
 
 func (c *Codec) encode(head func([]byte, string) []byte, method string, args any, limit int) (*[]byte, error) {
 	msg := buffer.Get()
-	b, err := c.Body.AppendParams(head(*msg, method), args, limit)
+	b, err := c.appendParams(head(*msg, method), args, limit)
 	if err != nil {
 		buffer.Put(msg)
 		if size := sizeError(err); size != nil {
@@ -40,6 +41,36 @@ func (c *Codec) encode(head func([]byte, string) []byte, method string, args any
 	}
 	*msg = b
 	return msg, nil
+}
+
+// Encoded are the params of a call, encoded before it is made, in the place of its arguments, or a
+// result that is to be decoded later, in the place of its reply.
+type Encoded struct{ b []byte }
+
+// EncodeParams encodes the params of a call for any time later.
+func (c *Codec) EncodeParams(method string, args any, limit int) (*Encoded, error) {
+	msg, err := c.encode(func(b []byte, _ string) []byte { return b }, method, args, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer buffer.Put(msg)
+	return &Encoded{slices.Clone(*msg)}, nil
+}
+
+// DecodeEncoded decodes a result that was kept.
+func (c *Codec) DecodeEncoded(e *Encoded, method string, reply any) error {
+	return c.DecodeReply(&Message{Body: e.b}, method, reply)
+}
+
+func (c *Codec) appendParams(b []byte, args any, limit int) ([]byte, error) {
+	encoded, ok := args.(*Encoded)
+	if !ok {
+		return c.Body.AppendParams(b, args, limit)
+	}
+	if n := len(b) + len(encoded.b); n > limit {
+		return b, &fault.SizeError{Size: n, Limit: limit}
+	}
+	return append(b, encoded.b...), nil
 }
 
 // sizeError returns the *fault.SizeError that err is about, nil if it is about something else: it is
@@ -77,6 +108,10 @@ var errNoMemory = Overload("viaduct: call refused: the arguments of calls that a
 // DecodeReply decodes the result of a response to a call of method. The error is a
 // *fault.BodyError.
 func (c *Codec) DecodeReply(m *Message, method string, reply any) error {
+	if kept, ok := reply.(*Encoded); ok {
+		kept.b = m.Body // each message has a buffer of its own
+		return nil
+	}
 	if err := c.Body.Decode(m.Body, reply); err != nil {
 		return &fault.BodyError{Op: "decode", What: "reply", Method: method, Type: body.TypeName(reply), Err: err}
 	}
