@@ -151,7 +151,7 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("CPU of another program", func(t *testing.T) {
 		noLeaks(t)
-		_, err := Start(t.Context(), shell("while :; do :; done"), &Options{HandshakeTimeout: time.Minute, Limits: Limits{CPU: time.Second}})
+		_, err := Start(t.Context(), shell("while :; do :; done"), &Options{HandshakeTimeout: 10 * time.Minute, Limits: Limits{CPU: time.Second}})
 		var start *StartError
 		require.ErrorAs(t, err, &start)
 		assertReached(t, start.Exit, LimitCPU, true)
@@ -159,7 +159,7 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("CPU of one that ignores the signal", func(t *testing.T) {
 		noLeaks(t)
-		_, err := Start(t.Context(), shell("trap '' XCPU; while :; do :; done"), &Options{HandshakeTimeout: time.Minute, Limits: Limits{CPU: time.Second}})
+		_, err := Start(t.Context(), shell("trap '' XCPU; while :; do :; done"), &Options{HandshakeTimeout: 10 * time.Minute, Limits: Limits{CPU: time.Second}})
 		var start *StartError
 		require.ErrorAs(t, err, &start)
 		assertReached(t, start.Exit, LimitCPU, false)

@@ -1,6 +1,7 @@
 package procspawn
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +36,29 @@ func stderrShown(e *Exit) string {
 	shown := *e
 	shown.Stderr = nil
 	return e.Error()[len(shown.Error()):]
+}
+
+// The swells helper takes memory for ever.
+var _ = helper("swells", func([]string) {
+	connect(nil)
+	var kept [][]byte
+	for range 2048 {
+		kept = append(kept, bytes.Repeat([]byte{1}, 1<<20))
+	}
+	runtime.KeepAlive(kept)
+})
+
+// TestWatchedMemory: where memory is watched, who takes too much is killed.
+func TestWatchedMemory(t *testing.T) {
+	if raceDetector || runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("memory is not watched here, or the race detector maps too much")
+	}
+	noLeaks(t)
+	p := startChild(t, selfCmd("swells"), &Options{Limits: Limits{Memory: 100 << 20}})
+	<-p.Done()
+	assert.Equal(t, LimitMemory, p.Exit().Limit.Limit, "%v", p.Exit())
+	assert.True(t, p.Exit().Limit.Certain)
+	assert.Equal(t, os.Kill, p.Exit().Signal)
 }
 
 // TestLimitsOfOtherSystems: what cannot be kept is refused, by the name of the field.

@@ -26,7 +26,8 @@ import (
 // The tree is the child and all that it starts. Each process means that what the child starts has
 // the same limit, each for itself: so it bounds no tree. With Options.Group, Memory that is watched
 // and Wall are for all of the group. A lower limit that this process has itself, or its control
-// group or job, stays as it is.
+// group or job, stays as it is. Where the program started here is ssh or docker, that is limited,
+// and not what it runs elsewhere.
 //
 // # On Linux
 //

@@ -96,20 +96,20 @@ func TestOnThreadFails(t *testing.T) {
 func TestSystemCallLimit(t *testing.T) {
 	noLeaks(t)
 	opts := &Options{OnThread: func() error { return filter(unix.SYS_SYNC, unix.SECCOMP_RET_KILL_PROCESS) }}
-	_, err := Start(t.Context(), shell("exec sync"), opts)
-	var start *StartError
-	require.ErrorAs(t, err, &start)
-	assertReached(t, start.Exit, LimitSystemCall, true)
+	p := startChild(t, selfCmd("syncs"), opts)
+	<-p.Done()
+	assertReached(t, p.Exit(), LimitSystemCall, true)
 
 	opts.OnThread = func() error { return filter(unix.SYS_SYNC, unix.SECCOMP_RET_TRAP) }
-	p := startChild(t, selfCmd("syncs"), opts)
+	p = startChild(t, selfCmd("syncs"), opts)
 	<-p.Done()
 	assertReached(t, p.Exit(), LimitSystemCall, false)
 }
 
 var _ = helper("syncs", func([]string) {
-	connect(nil)
+	l := connect(nil)
 	unix.Sync()
+	l.Close()
 })
 
 // TestOnThreadEnds: the thread lives as long as the child, whose death signal comes when it ends.

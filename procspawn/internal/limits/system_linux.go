@@ -99,8 +99,8 @@ func (g *Guard) AtStart() func(pid int) error {
 	}
 }
 
-// Least and share of the bound on what may be mapped to write to. It is for what is faster than
-// the watcher: Go maps more than it uses.
+// What a process may map to write to is this much more than what it may hold, the larger of both:
+// Go maps more than it uses. It is for what is faster than the watcher.
 const (
 	mappedFactor = 4
 	mappedMore   = 1 << 30
