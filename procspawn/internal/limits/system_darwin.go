@@ -53,8 +53,9 @@ func (s *system) held() int64 {
 	return n
 }
 
-// Of sys/proc_info.h.
+// Of sys/syscall.h and sys/proc_info.h.
 const (
+	sysProcInfo         = 336
 	procInfoCallPidInfo = 2
 	procPidTaskInfo     = 4
 	sizeofTaskInfo      = 96
@@ -63,7 +64,7 @@ const (
 // residentOf returns how much memory a process holds: pti_resident_size of its proc_taskinfo.
 func residentOf(pid int) (int64, error) {
 	var info [sizeofTaskInfo / 8]uint64
-	n, _, errno := unix.Syscall6(unix.SYS_PROC_INFO, procInfoCallPidInfo, uintptr(pid), procPidTaskInfo, 0, uintptr(unsafe.Pointer(&info)), sizeofTaskInfo)
+	n, _, errno := unix.Syscall6(sysProcInfo, procInfoCallPidInfo, uintptr(pid), procPidTaskInfo, 0, uintptr(unsafe.Pointer(&info)), sizeofTaskInfo)
 	if errno != 0 {
 		return 0, errno
 	}
