@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/viaduct-go/viaduct/procspawn/internal/family"
+	"github.com/viaduct-go/viaduct/procspawn/internal/limits"
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
@@ -82,6 +83,7 @@ func claim() *inherited {
 		return nil
 	}
 	catchSIGPIPE()
+	limits.CatchCPU()
 	if sentinel.Crash != nil {
 		// A program that sets another one later has that one.
 		debug.SetCrashOutput(sentinel.Crash, debug.CrashOptions{})

@@ -35,6 +35,8 @@
 //     returns what the child still had to say and then its *Exit, promptly. The child is waited
 //     for, and Process.Done is closed.
 //   - Stop ends the child, and always returns.
+//   - Options.Limits hold before the child's first instruction, or Start fails. Exit.Limit says
+//     which of them has ended the child, and whether that is certain.
 //
 // # What it promises to a child
 //
@@ -61,6 +63,8 @@
 //   - SIGINT and SIGHUP, which a terminal sends to the parent as well, are caught while the link
 //     is up, so that the parent can end the child in order. The program's own signal.Notify works
 //     as ever, and programs that the child starts are not affected.
+//   - Where its parent has set Limits.CPU, on Linux, it ends by a panic when that is used up, with
+//     the stacks of all goroutines, within the one second that the system leaves it.
 //   - SIGTERM is left alone: it is package rpcpipe that catches it while a child is linked.
 //   - What the runtime prints in a crash goes to the parent besides stderr. (A program that calls
 //     debug.SetCrashOutput takes that over.)

@@ -36,9 +36,10 @@ const (
 	ByStop              // this side has stopped it: see Exit.Step
 	ByContext           // the context of its command has ended (exec.CommandContext)
 	BySignal            // a signal that this side has not sent: somebody else's, or that of a crash
+	ByLimit             // it has reached a limit, for certain: see Exit.Limit
 )
 
-var byNames = [...]string{"itself", "stop", "context", "signal"}
+var byNames = [...]string{"itself", "stop", "context", "signal", "limit"}
 
 func (b By) String() string {
 	if int(b) < len(byNames) {
@@ -88,6 +89,9 @@ type Exit struct {
 	// can tell. False if it is not known: elsewhere, in the root group, and if the child was moved
 	// to another group.
 	OutOfMemory bool
+
+	// Limit is the one of Options.Limits that has ended the process.
+	Limit Reached
 
 	// Stderr and Stdout hold the last 64 KiB of what the process wrote there, if that was captured.
 	// Stderr is, unless Cmd.Stderr was an *os.File. Stdout is if Cmd.Stdout was nil. With
@@ -166,6 +170,9 @@ func (e *Exit) details() string {
 		s = fmt.Sprintf(" (stopped by: %v)", e.Step)
 	case ByContext:
 		s = " (the context of its command ended)"
+	}
+	if e.Limit.Limit != NoLimit {
+		s += fmt.Sprintf(" (%v)", e.Limit)
 	}
 	if e.Cause != nil {
 		s += fmt.Sprintf(" (%v)", e.Cause)

@@ -1,11 +1,14 @@
 package procspawn
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn/internal/family"
+	"github.com/viaduct-go/viaduct/procspawn/internal/limits"
 )
 
 // Options adjust Start, Inherited and Handshake. A nil *Options and a zero field mean the default.
@@ -58,6 +61,21 @@ type Options struct {
 	// killed, as long as this process lives to do so. The child is not in the foreground of a
 	// terminal then: Ctrl-C does not reach it, and it cannot read from there.
 	Group bool
+
+	// Limits bound what the child may take. Default: nothing is bounded here.
+	Limits Limits
+
+	// OnThread is called right before the child is started, on the thread that starts it (Linux; an
+	// error elsewhere). What it does to that thread alone reaches the child and all that it starts,
+	// and nothing of this process: Landlock and seccomp rules, unshare and setns, affinity,
+	// capabilities. Niceness, too, but for that there is Limits.Nice. (Set on the thread that calls
+	// Start they get lost: see there.) An error of it is one of Start, and nothing is started then.
+	//
+	// The thread is a new one, for this child alone. It lives as long as the child, and runs
+	// nothing else: so a rule that forbids what starting a child needs fails Start. With Limits
+	// ptrace and prlimit are needed besides. OnThread must not start goroutines that count on being
+	// restricted, and must not unlock the thread.
+	OnThread func() error
 
 	// CloseTimeout is how long Stop leaves a child to exit by itself once its link is closed. A
 	// child that uses this package takes no longer than its own ExitTimeout. Default: 2 s;
@@ -130,6 +148,12 @@ func (o *Options) check() error {
 	}
 	if o.CrashOutput > Off {
 		return fmt.Errorf("procspawn: Options.CrashOutput is %d: Auto, On or Off was expected", o.CrashOutput)
+	}
+	if o.OnThread != nil && runtime.GOOS != "linux" {
+		return fmt.Errorf("procspawn: Options.OnThread does nothing on %s, it must not be set there: %w", runtime.GOOS, errors.ErrUnsupported)
+	}
+	if err := limits.Config(o.Limits).Check(); err != nil {
+		return err
 	}
 	if o.HandshakeTimeout < 0 {
 		return fmt.Errorf("procspawn: Options.HandshakeTimeout is %v: more than 0 was expected, or 0 for the default", o.HandshakeTimeout)
@@ -214,6 +238,7 @@ func (o *Options) family() family.Options {
 		Group:      o.Group,
 		KillOrphan: o.ParentDeath == KillWithParent,
 		WakeOrphan: o.ParentDeath == EndWithParent,
+		OnThread:   o.OnThread,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 	"github.com/viaduct-go/viaduct/procspawn/internal/family"
+	"github.com/viaduct-go/viaduct/procspawn/internal/limits"
 	"github.com/viaduct-go/viaduct/procspawn/internal/memory"
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 )
@@ -28,6 +29,7 @@ type Process struct {
 	processTree family.Tree
 	cancel      cancelling
 	memory      memory.Record
+	limits      limits.Guard
 	started     time.Time
 
 	// Closed by reap, in this order.
@@ -105,7 +107,11 @@ func (p *Process) reap() {
 	}
 	exit.keep(p.streams.Report(exit.Code, exit.Signal))
 	exit.By = endedBy(exit, cancelled)
-	killed := exit.By == BySignal && exit.Signal == os.Kill
+	exit.Limit = p.limitReached(exit)
+	if exit.Limit.Certain {
+		exit.By = ByLimit
+	}
+	killed := (exit.By == BySignal || exit.By == ByLimit) && exit.Signal == os.Kill
 	exit.PeakMemory, exit.OutOfMemory = p.memory.End(p.cmd.ProcessState, killed)
 	if p.opts.pending != nil {
 		for _, call := range p.opts.pending() {
@@ -130,6 +136,21 @@ func endedBy(e *Exit, cancelled bool) By {
 		return BySignal
 	}
 	return ByItself
+}
+
+// limitReached says which limit has ended a process, given all else of its Exit, and lets go of
+// what keeps its limits.
+func (p *Process) limitReached(e *Exit) Reached {
+	r := p.limits.End(limits.Outcome{
+		Signal:   e.Signal,
+		Code:     e.Code,
+		Stopped:  e.By == ByStop || e.By == ByContext,
+		Time:     e.UserTime + e.SystemTime,
+		Filtered: p.opts.OnThread != nil,
+		Stderr:   e.Stderr,
+		Crash:    e.Crash,
+	})
+	return Reached{Limit(r.Limit), r.Certain, r.Evidence}
 }
 
 // lastSteps returns the step that has ended the child, and the one before it. From now on noteStep

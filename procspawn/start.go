@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/viaduct-go/viaduct/procspawn/internal/limits"
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
 )
@@ -37,7 +38,8 @@ import (
 // On Linux and FreeBSD, unless Options.ParentDeath is Detach, the system sends the child a signal
 // when its parent dies. For that the child is forked in a thread that is kept as long. What is
 // bound to the caller's thread then does not reach the child: namespaces entered by unshare or
-// setns, its CPU affinity, credentials, seccomp and Landlock rules. With Detach it does.
+// setns, its CPU affinity, credentials, seccomp and Landlock rules. With Detach it does. See
+// Options.OnThread for a place where they are set for one child alone, whatever ParentDeath is.
 // SysProcAttr.Ptrace is refused: it would stop the child for a tracer that is not there yet.
 //
 // If the program cannot be started the error is that of Cmd.Start. If it was started and does not
@@ -96,6 +98,7 @@ func launch(cmd *exec.Cmd, opts *Options) (*Process, error) {
 		return nil, err
 	}
 	p.memory.Begin(p.Pid())
+	p.limits.Begin(p.processTree.Kill)
 	p.streams.Run()
 	go p.reap()
 	return p, nil
@@ -148,8 +151,17 @@ func (p *Process) start() (err error) {
 	if p.opts.Stdio {
 		p.link.beforeHello = p.streams.KeepStdout()
 	}
+	if err := p.limits.Prepare(cmd, limits.Config(p.opts.Limits), p.opts.Group); err != nil {
+		return err
+	}
+	family := p.opts.family()
+	family.AtStart, family.Cgroup = p.limits.AtStart(), p.limits.Cgroup()
 	p.started = time.Now()
-	return p.processTree.Start(cmd, p.opts.family())
+	if err := p.processTree.Start(cmd, family); err != nil {
+		p.limits.Abandon()
+		return err
+	}
+	return nil
 }
 
 // makeLink makes the pipes of the link and arranges that the child gets its ends. It returns what

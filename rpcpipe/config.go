@@ -99,6 +99,8 @@ func newConfig(opts *Options) *config {
 		CrashOutput:      o.CrashOutput,
 		ParentDeath:      o.ParentDeath,
 		Group:            o.Group,
+		Limits:           o.Limits,
+		OnThread:         o.OnThread,
 		CloseTimeout:     o.CloseTimeout,
 		TermTimeout:      o.TermTimeout,
 		ExitTimeout:      o.ExitTimeout,

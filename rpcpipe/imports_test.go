@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	modulePath + "/duplex": {inner + "handles", inner + "tuning"},
 	modulePath + "/procspawn": {
 		inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
-		modulePath + "/procspawn/internal/memory", modulePath + "/procspawn/internal/pipes",
+		modulePath + "/procspawn/internal/limits", modulePath + "/procspawn/internal/memory", modulePath + "/procspawn/internal/pipes",
 		modulePath + "/procspawn/internal/sentinel",
 	},
 
@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
 	modulePath + "/procspawn/internal/family":   {sysModule},
+	modulePath + "/procspawn/internal/limits":   {sysModule},
 	modulePath + "/procspawn/internal/memory":   {},
 	modulePath + "/procspawn/internal/pipes":    {inner + "tuning", sysModule},
 	modulePath + "/procspawn/internal/sentinel": {},

@@ -192,6 +192,14 @@ type Options struct {
 	// whole.
 	Group bool
 
+	// Limits bound what the child may take: memory, time, processes, files. [procspawn.Exit] says
+	// which of them has ended it. Default: nothing is bounded here.
+	Limits procspawn.Limits
+
+	// OnThread is called on the thread that starts the child, a new one: what it does to that alone
+	// reaches the child, such as Landlock and seccomp rules. On Linux: see [procspawn.Options].
+	OnThread func() error
+
 	// ShutdownTimeout is how long [Peer.Shutdown] waits for what is going on before it closes the
 	// link to a child, in addition to its context. Default: 30 s; negative: without limit.
 	ShutdownTimeout time.Duration

@@ -18,10 +18,10 @@ func setDeathSignal(_ *syscall.SysProcAttr, opts Options) error {
 
 func hasDeathSignal(*syscall.SysProcAttr) bool { return false }
 
-var starter noStarter
+var starter starterThread
 
-// noStarter stands for the thread that parent-death signals need.
-type noStarter struct{}
+// starterThread stands for the thread that parent-death signals need.
+type starterThread struct{}
 
-func (noStarter) start(f func() error) error { return f() }
-func (noStarter) release()                   {}
+func (*starterThread) start(f func() error) error { return f() }
+func (*starterThread) release()                   {}

@@ -51,6 +51,15 @@ func (s *starterThread) release() {
 func run(calls <-chan func(), ended chan<- struct{}) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
 	defer close(ended)
+	if onFirstThread() {
+		// That one would not end, and the process would seem to be what Options.OnThread makes of
+		// the thread. While it is locked here another one is found.
+		other := make(chan struct{})
+		go run(calls, other)
+		<-other
+		runtime.UnlockOSThread()
+		return
+	}
 	for f := range calls {
 		f()
 	}

@@ -14,9 +14,10 @@ import (
 // Tree is the process of a child and, with Options.Group, the group of those that it starts.
 type Tree struct {
 	// Written by Start.
-	cmd   *exec.Cmd
-	group bool // it has a process group of its own
-	bound bool // it has been started by the starter, which Wait releases
+	cmd    *exec.Cmd
+	group  bool           // it has a process group of its own
+	cgroup *os.File       // that is killed with the group; nil: there is none
+	thread *starterThread // that has started it, and which Wait releases; nil: that of the caller
 
 	mu   sync.Mutex
 	gone bool // the process may have been waited for: its number may be another's
@@ -44,10 +45,35 @@ func (t *Tree) Start(cmd *exec.Cmd, opts Options) error {
 		return err
 	}
 	cmd.SysProcAttr = &attr
-	if t.bound = hasDeathSignal(&attr); t.bound {
-		return starter.start(cmd.Start)
+	start := cmd.Start
+	if opts.AtStart != nil {
+		start = func() error { return startStopped(cmd, opts.AtStart) }
 	}
-	return cmd.Start()
+	if opts.Cgroup != nil {
+		t.cgroup = opts.Cgroup
+		start = inCgroup(&attr, opts.Cgroup, start)
+	}
+	switch {
+	case opts.OnThread != nil:
+		t.thread = new(starterThread)
+		start = after(opts.OnThread, start)
+	case hasDeathSignal(&attr):
+		t.thread = &starter
+	default:
+		return start()
+	}
+	return t.thread.start(start)
+}
+
+// after returns a function that calls start if first, which is Options.OnThread of the caller, has
+// not failed.
+func after(first, start func() error) func() error {
+	return func() error {
+		if err := first(); err != nil {
+			return fmt.Errorf("procspawn: nothing was started, because Options.OnThread has failed: %w", err)
+		}
+		return start()
+	}
 }
 
 // Wait is Cmd.Wait. It calls exited as soon as the process has, and kills what is left of the group
@@ -56,7 +82,7 @@ func (t *Tree) Wait(exited func()) error {
 	early := awaitExit(t.cmd.Process.Pid) // the process keeps its number, which is the group's
 	if early {
 		if t.group {
-			t.signalGroup(syscall.SIGKILL)
+			t.killGroup()
 		}
 		exited()
 	}
@@ -68,12 +94,13 @@ func (t *Tree) Wait(exited func()) error {
 		if t.group {
 			// The number of a group is not given out again while it has members.
 			syscall.Kill(-t.cmd.Process.Pid, syscall.SIGKILL)
+			killCgroup(t.cgroup)
 			t.leave()
 		}
 		exited()
 	}
-	if t.bound {
-		starter.release()
+	if t.thread != nil {
+		t.thread.release()
 	}
 	return err
 }
@@ -123,9 +150,16 @@ func (t *Tree) Terminate() error {
 // Kill ends the process at once, with its group.
 func (t *Tree) Kill() error {
 	if t.group {
-		t.signalGroup(syscall.SIGKILL)
+		t.killGroup()
 	}
 	return t.cmd.Process.Kill()
+}
+
+// killGroup kills all that is in the group, and in the control group, while they are ours.
+func (t *Tree) killGroup() {
+	if t.signalGroup(syscall.SIGKILL) != os.ErrProcessDone {
+		killCgroup(t.cgroup)
+	}
 }
 
 // HasExited reports whether the process has exited, be it waited for or not. False may mean that

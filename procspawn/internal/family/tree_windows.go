@@ -42,26 +42,42 @@ func (t *Tree) Start(cmd *exec.Cmd, opts Options) (err error) {
 		// Cmd.Start looks only where there are no attributes.
 		return &os.PathError{Op: "chdir", Path: cmd.Dir, Err: errors.Unwrap(err)}
 	}
-	if !opts.KillOrphan && !opts.Group {
+	inJob := opts.KillOrphan || opts.Group
+	if !inJob && opts.AtStart == nil {
 		return cmd.Start()
 	}
-	if t.job, err = newJob(opts.KillOrphan, opts.Group); err != nil {
-		return err
+	if inJob {
+		if t.job, err = newJob(opts.KillOrphan, opts.Group); err != nil {
+			return err
+		}
 	}
 	// It is started suspended, so that it enters the job before it can start anything itself.
 	staysSuspended := attr.CreationFlags&windows.CREATE_SUSPENDED != 0 // the caller wants it so
 	attr.CreationFlags |= windows.CREATE_SUSPENDED
 	cmd.SysProcAttr = &attr
 	if err = cmd.Start(); err != nil {
-		windows.CloseHandle(t.job)
+		t.closeJob()
 		return err
 	}
-	if err = enterJob(t.job, cmd.Process.Pid, !staysSuspended); err != nil {
+	if opts.AtStart != nil {
+		err = opts.AtStart(cmd.Process.Pid) // first: a job that it makes is around ours
+	}
+	if err == nil {
+		err = enterJob(t.job, cmd.Process.Pid, !staysSuspended)
+	}
+	if err != nil {
 		cmd.Process.Kill()
 		cmd.Wait()
-		windows.CloseHandle(t.job)
+		t.closeJob()
 	}
 	return err
+}
+
+func (t *Tree) closeJob() {
+	if t.job != 0 {
+		windows.CloseHandle(t.job)
+		t.job = 0
+	}
 }
 
 // newJob makes a job. With killOrphans its processes die with this one. With group what a process
@@ -87,7 +103,7 @@ func newJob(killOrphans, group bool) (windows.Handle, error) {
 	return job, nil
 }
 
-// enterJob puts a suspended process into a job, and has it run if resume is set. It comes before
+// enterJob puts a suspended process into a job, if there is one, and has it run if resume is set. It comes before
 // Cmd.Wait, so the number is that of no other process.
 func enterJob(job windows.Handle, pid int, resume bool) error {
 	process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE|windows.PROCESS_SUSPEND_RESUME, false, uint32(pid))
@@ -95,8 +111,10 @@ func enterJob(job windows.Handle, pid int, resume bool) error {
 		return os.NewSyscallError("OpenProcess", err)
 	}
 	defer windows.CloseHandle(process)
-	if err := windows.AssignProcessToJobObject(job, process); err != nil {
-		return os.NewSyscallError("AssignProcessToJobObject", err)
+	if job != 0 {
+		if err := windows.AssignProcessToJobObject(job, process); err != nil {
+			return os.NewSyscallError("AssignProcessToJobObject", err)
+		}
 	}
 	if !resume {
 		return nil
@@ -114,13 +132,10 @@ func (t *Tree) Wait(exited func()) error {
 	defer exited()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.job != 0 {
-		if t.group {
-			windows.TerminateJobObject(t.job, killedCode)
-		}
-		windows.CloseHandle(t.job)
-		t.job = 0
+	if t.job != 0 && t.group {
+		windows.TerminateJobObject(t.job, killedCode)
 	}
+	t.closeJob()
 	return err
 }
 
