@@ -153,7 +153,7 @@ func badStarts(t *testing.T) []badStart {
 			want: []string{"exited before its hello: exit status 4; stderr: bye"}, exit: code(4, StepNone)},
 		{name: "closes the link and lives on", cmd: raw("close", "say=here I am", "hang"), limit: 2 * time.Second,
 			want: append(branch, "before a hello came", "lived on", "signal: killed (stopped by: kill); stderr: here I am"), exit: killed(StepKill)},
-		{name: "never says hello", cmd: raw("say=thinking", "hang"), opts: &Options{HandshakeTimeout: time.Second}, limit: 1500 * time.Millisecond,
+		{name: "never says hello", cmd: raw("say=thinking", "hang"), opts: &Options{HandshakeTimeout: time.Second}, limit: 3 * time.Second,
 			want: append(branch, "no hello from child", "within 1s: is it a viaduct program that calls rpcpipe.Connect?", "signal: killed (stopped by: kill); stderr: thinking"),
 			is:   context.DeadlineExceeded, exit: killed(StepKill)},
 		{name: "never says hello before the context ends", cmd: raw("hang"), ctx: shortly, limit: 800 * time.Millisecond,
