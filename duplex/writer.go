@@ -44,6 +44,7 @@ type writer struct {
 
 	mu      sync.Mutex // guards what follows
 	owner   owner
+	gather  bool // senders have left the writing to the writer goroutine, and more are about to
 	buffers buffers
 	queues  queues
 	owed    owed
@@ -279,6 +280,7 @@ func (w *writer) wakeWriter() {
 func (w *writer) unlockAndWrite(busy bool) {
 	mayWrite := !w.owner.exists && w.writeNow != nil && w.end.err == nil && !(busy && tuning.Gather)
 	if !mayWrite {
+		w.gather = w.gather || busy && tuning.Gather
 		w.wakeWriter()
 		w.mu.Unlock()
 		return
@@ -328,10 +330,13 @@ func (w *writer) run() {
 		case <-w.done:
 			return
 		}
-		if tuning.Gather {
-			runtime.Gosched() // who is about to send gets its message into this batch
-		}
 		w.mu.Lock()
+		if w.gather {
+			w.gather = false
+			w.mu.Unlock()
+			runtime.Gosched() // not without need: beside others that compute it can take long
+			w.mu.Lock()
+		}
 		if w.owner.looksAgain() || w.end.err != nil {
 			w.mu.Unlock()
 			continue

@@ -49,6 +49,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.kept = c.kept[n:]
 		return n, nil
 	}
+	if !c.spin.TryLock() { // another Read has it
+		return c.r.Read(p)
+	}
+	defer c.spin.Unlock()
 	if n := c.spin.read(c.r.f, p); n > 0 {
 		return n, nil
 	}

@@ -4,6 +4,7 @@ package pipes
 
 import (
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,8 +12,10 @@ import (
 	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
-// spinReader reads a pipe without waiting, and spins. It is owned by who reads.
+// spinReader reads a pipe without waiting, and spins. It belongs to the Read that holds the lock, also
+// while that is parked.
 type spinReader struct {
+	sync.Mutex // guards what follows
 	spin
 	rc   syscall.RawConn       // nil: not asked for yet
 	try  func(fd uintptr) bool // reads into p

@@ -3,8 +3,11 @@
 package pipes
 
 import (
+	"io"
 	"os"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,4 +206,26 @@ func TestSpinReleased(t *testing.T) {
 			tuning.Spin = old
 		}
 	}
+}
+
+// TestSpinBesideOthers: several may read at once. One of them spins.
+func TestSpinBesideOthers(t *testing.T) {
+	procs(t, 2)
+	child, parent := linked(t)
+	var readers sync.WaitGroup
+	var got atomic.Int64
+	for range 3 {
+		readers.Go(func() {
+			n, err := io.Copy(io.Discard, child)
+			got.Add(n)
+			assert.NoError(t, err)
+		})
+	}
+	for range 1000 {
+		_, err := parent.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, parent.Close())
+	readers.Wait()
+	assert.EqualValues(t, 1000, got.Load())
 }
