@@ -27,7 +27,7 @@ func superviseLedger(t *testing.T, o *rpcpipe.SuperviseOptions) *rpcpipe.Supervi
 	t.Helper()
 	rpctest.NoneLeft(t)
 	before := snapshot()
-	file := filepath.Join(t.TempDir(), "ledger")
+	file := newLedger(t)
 	s, err := rpcpipe.Supervise(t.Context(), ledger(file), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
