@@ -135,7 +135,7 @@ func TestSupervisedRefusal(t *testing.T) {
 	s, err = rpcpipe.Supervise(t.Context(), func(rpcpipe.Incarnation) (*exec.Cmd, error) {
 		cmd := procspawn.Self("ledger")
 		if gone {
-			cmd = exec.Command(filepath.Join(t.TempDir(), "none"))
+			cmd = exec.Command(filepath.Join("no such directory", "none"))
 		}
 		return cmd, nil
 	}, nil)

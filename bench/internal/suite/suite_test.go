@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,19 +167,19 @@ func TestNotTied(t *testing.T) {
 // TestWatch: what takes too long is noticed, and what has ended is left alone.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hung := 0
-		stop := watch(func() { hung++ })
+		var hung atomic.Int64
+		stop := watch(func() { hung.Add(1) })
 		time.Sleep(limit - time.Millisecond)
 		synctest.Wait()
-		require.Zero(t, hung)
+		require.Zero(t, hung.Load())
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Equal(t, 1, hung)
+		require.EqualValues(t, 1, hung.Load())
 		stop()
-		stop = watch(func() { hung++ })
+		stop = watch(func() { hung.Add(1) })
 		time.Sleep(limit / 2)
 		stop()
 		time.Sleep(limit)
-		require.Equal(t, 1, hung)
+		require.EqualValues(t, 1, hung.Load())
 	})
 }
