@@ -96,20 +96,25 @@
 //
 // Ask with errors.Is and errors.As, not with ==: an error may be several of these.
 //
-//   - As [rpc.ServerError]: the other side has answered with an error: the method failed, or there is no such method. If the method has passed
-//     its error to [viaduct.Fail], the error is also, by As, the [*viaduct.Error] and, by Is, the registered errors that it wraps: see
+//   - As [rpc.ServerError]: the other side has answered with an error: the method failed, or there
+//     is no such method. If the method has passed its error to [viaduct.Fail], the error is also,
+//     by As, the [*viaduct.Error] and, by Is, the registered errors that it wraps: see
 //     [viaduct.RegisterError].
 //   - Is ctx.Err(): the context given to CallContext or Notify has ended.
-//   - As [*viaduct.BodyError], [*viaduct.SizeError]: arguments or reply could not be encoded, decoded or sent. The link is as before.
+//   - As [*viaduct.BodyError], [*viaduct.SizeError]: arguments or reply could not be encoded,
+//     decoded or sent. The link is as before.
 //   - Is [viaduct.ErrOverload]: the other side has refused the call.
-//   - As [*viaduct.PanicError], Is [viaduct.ErrGoexit]: how the method has ended. PanicError says whether the process on the other side ends with it.
-//   - As [*viaduct.ShutdownError]: one of the sides is shutting the link down, and nothing new is begun. It Is [duplex.ErrShutdown] and [rpc.ErrShutdown].
+//   - As [*viaduct.PanicError], Is [viaduct.ErrGoexit]: how the method has ended. PanicError says
+//     whether the process on the other side ends with it.
+//   - As [*viaduct.ShutdownError]: one of the sides is shutting the link down, and nothing new is
+//     begun. It Is [duplex.ErrShutdown] and [rpc.ErrShutdown].
 //   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
-//   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what ended it:
-//     [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed], [*duplex.ProtocolError].
+//   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what
+//     ended it: [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed],
+//     [*duplex.ProtocolError].
 //   - As [*NoChildError]: a [Supervisor] has no child to call.
-//   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not begun, so that it can be tried again elsewhere.
-//     Without it the method may have been begun.
+//   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not
+//     begun, so that it can be tried again elsewhere. Without it the method may have been begun.
 //
 // A client of [Peer.Client] has errors of package rpc alone: the text of what the other side says,
 // and rpc.ErrShutdown itself. It cannot tell which calls were begun; nor can a codec by itself.
@@ -172,7 +177,8 @@
 //
 // # A child that is kept running
 //
-// [Supervise] starts a child, and another when that has ended, and hands calls to the one that is up:
+// [Supervise] starts a child, and another when that has ended, and hands calls to the one that is
+// up:
 //
 //	command := func(rpcpipe.Incarnation) (*exec.Cmd, error) { return exec.Command("./child"), nil }
 //	s, err := rpcpipe.Supervise(ctx, command, nil)
@@ -180,6 +186,6 @@
 //	err = s.Swap(ctx, nil) // by a new version of ./child, when that is ready
 //	err = s.Close()
 //
-// A Peer is of use until its Done is closed; the Done of its Process, which may be closed earlier or
-// later, says nothing of that. A Supervisor keeps to it.
+// A Peer is of use until its Done is closed; the Done of its Process, which may be closed earlier
+// or later, says nothing of that. A Supervisor keeps to it.
 package rpcpipe

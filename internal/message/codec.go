@@ -18,8 +18,8 @@ type Codec struct {
 	Extended bool
 }
 
-// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer, which [buffer.Put] takes back. It has at
-// most limit bytes. The error is a *fault.BodyError or *fault.SizeError.
+// EncodeRequest encodes a call, its msgid excepted (see SetID), into a buffer, which [buffer.Put]
+// takes back. It has at most limit bytes. The error is a *fault.BodyError or *fault.SizeError.
 func (c *Codec) EncodeRequest(method string, args any, limit int) (*[]byte, error) {
 	return c.encode(AppendRequest, method, args, limit)
 }
@@ -73,8 +73,8 @@ func (c *Codec) appendParams(b []byte, args any, limit int) ([]byte, error) {
 	return append(b, encoded.b...), nil
 }
 
-// sizeError returns the *fault.SizeError that err is about, nil if it is about something else: it is
-// the whole message that is too large, wherever that was seen.
+// sizeError returns the *fault.SizeError that err is about, nil if it is about something else: it
+// is the whole message that is too large, wherever that was seen.
 func sizeError(err error) (size *fault.SizeError) {
 	errors.As(err, &size)
 	return size

@@ -103,8 +103,8 @@ func newJob(killOrphans, group bool) (windows.Handle, error) {
 	return job, nil
 }
 
-// enterJob puts a suspended process into a job, if there is one, and has it run if resume is set. It comes before
-// Cmd.Wait, so the number is that of no other process.
+// enterJob puts a suspended process into a job, if there is one, and has it run if resume is set.
+// It comes before Cmd.Wait, so the number is that of no other process.
 func enterJob(job windows.Handle, pid int, resume bool) error {
 	process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE|windows.PROCESS_SUSPEND_RESUME, false, uint32(pid))
 	if err != nil {

@@ -40,7 +40,8 @@ type side struct {
 
 	mu    sync.Mutex // guards what follows
 	next  map[uint64]int
-	first error // what was wrong first
+	first error         // what was wrong first
+	more  chan struct{} // closed by the next notification; nil: nobody waits
 }
 
 func newSide() *side {
@@ -140,6 +141,12 @@ func (m *Side) Note(n Note, _ *int) error {
 		m.s.found("notification %d of sender %d came as number %d", n.N, n.Of, want)
 	}
 	m.s.notes.Add(1)
+	m.s.mu.Lock()
+	if m.s.more != nil {
+		close(m.s.more)
+		m.s.more = nil
+	}
+	m.s.mu.Unlock()
 	return nil
 }
 
@@ -148,15 +155,26 @@ func (m *Side) Last(int, *int) error { return nil }
 // Notes waits until so many notifications have come, and answers how many have.
 func (m *Side) Notes(a Nested, n *int) error {
 	for {
+		more := m.s.moreNotes()
 		if *n = int(m.s.notes.Load()); *n >= a.Depth {
 			return nil
 		}
 		select {
 		case <-a.Context().Done():
-			return a.Context().Err()
-		case <-time.After(time.Millisecond): // there is no event of theirs to wait for
+			return a.Fail(a.Context().Err())
+		case <-more:
 		}
 	}
+}
+
+// moreNotes returns a channel that is closed when another notification has come.
+func (s *side) moreNotes() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.more == nil {
+		s.more = make(chan struct{})
+	}
+	return s.more
 }
 
 // Sum is the checksum of all that comes over a stream.
