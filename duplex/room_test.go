@@ -141,10 +141,13 @@ func TestPieceBesideFullQueue(t *testing.T) {
 			defer p.writer.mu.Unlock()
 			return len(p.writer.queues.frames) >= defaultSendQueue
 		}
+		small := func() { require.NoError(t, p.ServerLane().Send(t.Context(), body(1, 1000), false)) }
+		small()
+		synctest.Wait() // the writer is at it, and takes none of those that fill the queue
 		between, pieces := 0, 0
 		for i := range 40 {
 			for !full() {
-				require.NoError(t, p.ServerLane().Send(t.Context(), body(1, 1000), false))
+				small()
 			}
 			if i == 0 {
 				p.writer.update(func() { p.writer.queues.grant(call, 0) })
