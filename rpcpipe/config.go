@@ -25,11 +25,12 @@ const (
 
 	featureStreams  = "streams"
 	featureShutdown = "shutdown"
-	featureCalls    = "calls" // what goes with a call, and errors with parts
-	featureLog      = "log"   // it has a LogHandler
-	featureZones    = "zones" // it takes times with their offsets
-	featureSync     = "sync"  // it answers a sync
-	featureEager    = "eager" // messages of up to 128 KiB need no grant
+	featureCalls    = "calls"  // what goes with a call, and errors with parts
+	featureLog      = "log"    // it has a LogHandler
+	featureZones    = "zones"  // it takes times with their offsets
+	featureSync     = "sync"   // it answers a sync
+	featureSettle   = "settle" // it answers a settle
+	featureEager    = "eager"  // messages of up to 128 KiB need no grant
 )
 
 // config is Options as the layers below want them.
@@ -116,7 +117,7 @@ func newConfig(opts *Options) *config {
 }
 
 func (o *Options) features() []string {
-	features := []string{featureStreams, featureShutdown, featureCalls, featureZones, featureSync}
+	features := []string{featureStreams, featureShutdown, featureCalls, featureZones, featureSync, featureSettle}
 	if tuning.Eager {
 		features = append(features, featureEager)
 	}
@@ -147,6 +148,7 @@ func (c *config) agree(remote procspawn.Hello) {
 	c.endpoint.Message.Body.Zones = slices.Contains(remote.Features, featureZones)
 	c.endpoint.Message.Extended = slices.Contains(remote.Features, featureCalls)
 	c.endpoint.SyncPeer = slices.Contains(remote.Features, featureSync)
+	c.endpoint.SettlePeer = slices.Contains(remote.Features, featureSettle)
 	c.endpoint.LogPeer = slices.Contains(remote.Features, featureLog)
 	handles.SetFrames(&c.link, handles.Frames{
 		NoStreams:  !slices.Contains(remote.Features, featureStreams),

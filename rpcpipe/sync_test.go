@@ -112,3 +112,62 @@ func TestSyncNeedsViaduct(t *testing.T) {
 	other.Close()
 	p.Wait()
 }
+
+// Stubborn is a service whose methods take no notice of being cancelled.
+type Stubborn struct{ ran atomic.Int64 }
+
+func (s *Stubborn) Work(d time.Duration, _ *int) error {
+	time.Sleep(d) // of the bubble
+	s.ran.Add(1)
+	return nil
+}
+
+// TestSettle: it returns when the methods have ended of all calls that were cancelled before, and of
+// no others.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, server := new(Stubborn), rpc.NewServer()
+		require.NoError(t, server.Register(s))
+		a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: server, MaxHandlers: 40})
+		require.NoError(t, rpcpipe.Settle(t.Context(), a), "there is nothing to wait for")
+		other := a.Go("Stubborn.Work", time.Hour, nil, nil)
+		giveUp := func(n int) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			calls := make(chan error, n)
+			for i := range n {
+				go func() { calls <- a.CallContext(ctx, "Stubborn.Work", time.Duration(10+i)*time.Second, nil) }()
+			}
+			for range n {
+				require.ErrorIs(t, <-calls, context.DeadlineExceeded)
+			}
+		}
+		for range 3 {
+			giveUp(20)
+			begin, settled := time.Now(), make(chan int64, 2)
+			for range 2 {
+				go func() {
+					if rpcpipe.Settle(t.Context(), a) == nil {
+						settled <- s.ran.Load()
+					}
+				}()
+			}
+			synctest.Wait()
+			giveUp(1) // ends earlier, and holds nobody up
+			require.Empty(t, settled)
+			for range 2 {
+				require.EqualValues(t, 21, <-settled)
+			}
+			require.Equal(t, 28*time.Second, time.Since(begin))
+			s.ran.Store(0)
+		}
+		giveUp(60) // 21 of them never begin
+		require.NoError(t, rpcpipe.Settle(t.Context(), a))
+		require.EqualValues(t, 39, s.ran.Load())
+		require.NoError(t, (<-other.Done).Error)
+		require.NoError(t, a.Shutdown(t.Context()))
+		require.ErrorIs(t, rpcpipe.Settle(t.Context(), a), rpc.ErrShutdown)
+		a.Wait()
+		b.Wait()
+	})
+}

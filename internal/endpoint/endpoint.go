@@ -36,6 +36,7 @@ type Config struct {
 	LogHandler slog.Handler    // takes the records of the other side; nil: none are taken
 	LogPeer    bool            // the other side takes records
 	SyncPeer   bool            // the other side answers a sync
+	SettlePeer bool            // the other side answers a settle
 	Logger     *slog.Logger    // told of what would otherwise vanish; nil: nobody is
 	Dying      func()          // has calls refused at both sides, as this process is about to end; may be nil
 

@@ -33,12 +33,25 @@ func (e *Endpoint) Sync(ctx context.Context) error {
 	if !e.cfg.SyncPeer {
 		return errNoSync
 	}
-	// Its request must not overtake what waits.
-	if err := e.Flush(ctx); err != nil {
+	return e.ask(ctx, message.SyncMethod)
+}
+
+// Settle waits until the methods have ended, at the other side, of all calls of this side whose
+// context has ended.
+func (e *Endpoint) Settle(ctx context.Context) error {
+	if !e.cfg.SettlePeer {
+		return errors.ErrUnsupported
+	}
+	return e.ask(ctx, message.SettleMethod)
+}
+
+// ask makes a call of the protocol's own, behind all that was said before.
+func (e *Endpoint) ask(ctx context.Context, method string) error {
+	if err := e.Flush(ctx); err != nil { // it must not overtake what waits
 		return err
 	}
 	c := e.pending.get()
 	defer e.pending.put(c)
-	c.method = message.SyncMethod
+	c.method = method
 	return e.call(ctx, c, 0, nil)
 }

@@ -7,6 +7,7 @@
 package message
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -210,6 +211,7 @@ const (
 	CancelMethod = "$/cancel" // notification: nobody waits for a reply any more
 	LogMethod    = "$/log"    // notification: log records
 	SyncMethod   = "$/sync"   // request: answered when all notifications before it are handled
+	SettleMethod = "$/settle" // request: answered when the methods of all calls cancelled before it have ended
 )
 
 var (
@@ -236,6 +238,14 @@ func (m *Message) IsCancel() bool {
 // IsLog reports whether m brings log records.
 func (m *Message) IsLog() bool {
 	return m.Kind == Notification && string(m.Method) == LogMethod
+}
+
+// IsOwn reports whether the method of m is one of the protocol's own.
+func (m *Message) IsOwn() bool { return bytes.HasPrefix(m.Method, []byte("$/")) }
+
+// IsSettle reports whether m asks for the end of what was cancelled.
+func (m *Message) IsSettle() bool {
+	return m.Kind == Request && string(m.Method) == SettleMethod
 }
 
 // IsSync reports whether m is a sync.

@@ -54,6 +54,7 @@ func TestGoldenSent(t *testing.T) {
 		{"reply", reply(5, "", &seven), "94 01 ce 00 00 00 05 c0 07"},
 		{"reply of struct", reply(5, "", &goldenArgs{3, 4}), "94 01 ce 00 00 00 05 c0 82 a1 41 03 a1 42 04"},
 		{"sync", request(SyncMethod, 0, 7), "94 00 ce 00 00 00 07 a6 24 2f 73 79 6e 63 91 00"},
+		{"settle", request(SettleMethod, 0, 7), "94 00 ce 00 00 00 07 a8 24 2f 73 65 74 74 6c 65 91 00"},
 		{"reply of nothing", AppendDone(nil, 7), "94 01 ce 00 00 00 07 c0 c0"},
 		{"error reply", reply(6, "no luck", struct{}{}), "94 01 ce 00 00 00 06 a7 6e 6f 20 6c 75 63 6b c0"},
 	} {

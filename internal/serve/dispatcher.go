@@ -100,8 +100,9 @@ type Dispatcher struct {
 	refusing     bool // a worker answers them
 
 	notifications notifications
-	epochs        []*epoch // at most one, unless a sync waits
-	stats         Stats    // but for what is counted elsewhere
+	syncs         epochs // of notifications
+	settles       epochs // of methods whose call was cancelled
+	stats         Stats  // but for what is counted elsewhere
 	workers       workers
 	idle          chan struct{} // one slot: told each time something has ended, once WatchIdle was called
 }
@@ -149,8 +150,12 @@ func (d *Dispatcher) acceptCall(r *request) (roomFree, stuck bool) {
 	nested := r.info != nil && r.info.Nested && d.host.Outgoing.Has(r.info.Within)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.bare == nil && r.IsSync() {
-		return d.acceptSyncLocked(r)
+	if d.bare == nil && r.IsOwn() {
+		if r.IsSync() {
+			return d.syncs.acceptLocked(d, r)
+		} else if r.IsSettle() {
+			return d.settles.acceptLocked(d, r)
+		}
 	}
 	d.stats.Calls++
 	switch {
@@ -241,6 +246,9 @@ func (d *Dispatcher) returnedLocked(r *request, answer int) {
 
 // endedLocked is called when all that r has needed is done.
 func (d *Dispatcher) endedLocked(r *request) {
+	if r.settles != nil {
+		d.settles.leaveLocked(d, r.settles)
+	}
 	d.leaveLocked(r)
 	d.startWaitingLocked()
 }

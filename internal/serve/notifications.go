@@ -2,11 +2,8 @@ package serve
 
 import (
 	"bytes"
-	"context"
 	"sync/atomic"
 	"time"
-
-	"github.com/viaduct-go/viaduct/internal/message"
 )
 
 // notifications are the notifications that wait. Guarded by the dispatcher's mu.
@@ -89,7 +86,7 @@ func (d *Dispatcher) acceptNotification(r *request) bool {
 		d.stats.DroppedNotifications++
 		return true
 	}
-	d.joinEpochLocked(r)
+	r.epoch = d.syncs.join()
 	if d.limits.ConcurrentNotifications && len(n.queue) == 0 && d.mayRunLocked() {
 		d.startLocked(r)
 		return true
@@ -165,7 +162,7 @@ func (d *Dispatcher) GiveUp() {
 func (d *Dispatcher) nextNotification(last *request) *request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.leaveEpochLocked(last)
+	d.handledLocked(last)
 	if len(d.notifications.queue) == 0 {
 		d.notifications.handling = false
 		d.handlesLocked(nil)
@@ -200,35 +197,10 @@ func (h handleNotifications) do(w *worker) {
 	}
 }
 
-// maxSyncs is how many syncs wait at most; those beyond are refused.
-const maxSyncs = 1024
-
-// epoch are the notifications that came between two syncs. Guarded by the dispatcher's mu.
-type epoch struct {
-	open int      // those that are not handled
-	sync *request // answered when open is 0, here and in all epochs before; nil: this is the latest
-}
-
-// joinEpochLocked counts a notification that has come in.
-func (d *Dispatcher) joinEpochLocked(r *request) {
-	if len(d.epochs) == 0 {
-		d.epochs = append(d.epochs, new(epoch))
-	}
-	r.epoch = d.epochs[len(d.epochs)-1]
-	r.epoch.open++
-}
-
-// leaveEpochLocked counts a notification that has been handled, and has the syncs answered that waited
-// for it. A nil r is none.
-func (d *Dispatcher) leaveEpochLocked(r *request) {
-	if r == nil {
-		return
-	}
-	r.epoch.open--
-	for len(d.epochs) > 1 && d.epochs[0].open == 0 {
-		d.workers.runLocked(answerSync{d.epochs[0].sync})
-		d.epochs[0] = nil
-		d.epochs = d.epochs[1:]
+// handledLocked counts a notification that has been handled. A nil r is none.
+func (d *Dispatcher) handledLocked(r *request) {
+	if r != nil {
+		d.syncs.leaveLocked(d, r.epoch)
 	}
 }
 
@@ -236,29 +208,5 @@ func (d *Dispatcher) leaveEpochLocked(r *request) {
 func (d *Dispatcher) handled(r *request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.leaveEpochLocked(r)
-}
-
-// acceptSyncLocked has r, a sync, answered when all notifications that came before it are handled.
-func (d *Dispatcher) acceptSyncLocked(r *request) (roomFree, stuck bool) {
-	n := len(d.epochs)
-	switch {
-	case n > maxSyncs:
-		return d.refuseLocked(r)
-	case n == 0 || n == 1 && d.epochs[0].open == 0:
-		d.workers.runLocked(answerSync{r})
-	default:
-		d.epochs[n-1].sync = r
-		d.epochs = append(d.epochs, new(epoch))
-	}
-	return false, false
-}
-
-// answerSync is the job of answering a sync.
-type answerSync struct{ r *request }
-
-func (a answerSync) do(w *worker) {
-	d := w.d
-	d.send(context.Background(), message.SyncMethod, message.AppendDone(nil, a.r.ID))
-	d.host.Link.Release(a.r.Size, false)
+	d.handledLocked(r)
 }

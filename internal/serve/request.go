@@ -26,6 +26,7 @@ type request struct {
 	answer   int           // size of what it is answered with, if it is being
 	place    *list.Element // in Dispatcher.waiting
 	epoch    *epoch        // of a notification
+	settles  *epoch        // of a call that was cancelled when it had begun
 	early    bool          // a notification whose room was released before its turn
 	waits    waits         // for a place among those that run
 	mutual   bool          // it is refused as those that run may wait for it
@@ -110,6 +111,8 @@ func (d *Dispatcher) Cancel(id uint32) {
 		r.cancelled.Store(true)
 		if r.place != nil {
 			d.stopWaitingLocked(r)
+		} else {
+			r.settles = d.settles.join()
 		}
 		d.answering++
 		d.workers.runLocked(answerCancelled{r})
