@@ -16,8 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const mebibyte = 1 << 20
-
 // The hoards helper takes as many MiB as it is told, says so, and waits; with "drops" it gives them
 // back first, with "exits" it exits instead, with "closes" it closes its link and lives on.
 var _ = helper("hoards", func(args []string) {

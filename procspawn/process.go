@@ -54,6 +54,22 @@ func (p *Process) Link() *Link { return p.link }
 // Pid returns the child's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
+// Memory returns how much memory the child holds now, in bytes: what is resident, or its working set
+// on Windows. It is that of its process alone, without those that it has started. It is 0 where that
+// is not known, as on systems other than Linux, macOS and Windows, and when the child has exited.
+func (p *Process) Memory() int64 {
+	held, err := memory.Resident(p.Pid())
+	select {
+	case <-p.exited: // the number may be somebody else's
+		return 0
+	default:
+	}
+	if err != nil {
+		return 0
+	}
+	return held
+}
+
 // Done is closed when the child has exited and was waited for, and everything that was started for
 // it here has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }

@@ -3,9 +3,8 @@ package limits
 import (
 	"fmt"
 	"os/exec"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/viaduct-go/viaduct/procspawn/internal/memory"
 )
 
 const (
@@ -38,7 +37,7 @@ func (g *Guard) AtStart() func(pid int) error {
 	}
 	return func(pid int) error {
 		g.system.pid = pid
-		if _, err := residentOf(pid); err != nil && g.cfg.Memory != 0 {
+		if _, err := memory.Resident(pid); err != nil && g.cfg.Memory != 0 {
 			return fmt.Errorf("procspawn: Options.Limits.Memory: the memory of the child cannot be read: %w", err)
 		}
 		if g.cfg.Nice != 0 {
@@ -49,29 +48,8 @@ func (g *Guard) AtStart() func(pid int) error {
 }
 
 func (s *system) held() int64 {
-	n, _ := residentOf(s.pid)
+	n, _ := memory.Resident(s.pid)
 	return n
-}
-
-// Of sys/syscall.h and sys/proc_info.h.
-const (
-	sysProcInfo         = 336
-	procInfoCallPidInfo = 2
-	procPidTaskInfo     = 4
-	sizeofTaskInfo      = 96
-)
-
-// residentOf returns how much memory a process holds: pti_resident_size of its proc_taskinfo.
-func residentOf(pid int) (int64, error) {
-	var info [sizeofTaskInfo / 8]uint64
-	n, _, errno := unix.Syscall6(sysProcInfo, procInfoCallPidInfo, uintptr(pid), procPidTaskInfo, 0, uintptr(unsafe.Pointer(&info)), sizeofTaskInfo)
-	if errno != 0 {
-		return 0, errno
-	}
-	if n != sizeofTaskInfo {
-		return 0, fmt.Errorf("proc_info has returned %d bytes, %d were expected", n, sizeofTaskInfo)
-	}
-	return int64(info[1]), nil
 }
 
 // judge has nothing to say: the system kills nobody for a limit.
