@@ -171,3 +171,29 @@ func TestSettle(t *testing.T) {
 		b.Wait()
 	})
 }
+
+// Dozer is a service whose method ends with its context.
+type Dozer struct{}
+
+func (Dozer) Wait(a FateArg, _ *int) error {
+	<-a.Context().Done()
+	return a.Context().Err()
+}
+
+// TestOneDeadline: a deadline is one error, whether the caller is the first to notice or the method.
+func TestOneDeadline(t *testing.T) {
+	server := rpc.NewServer()
+	require.NoError(t, server.Register(Dozer{}))
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: server})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := a.CallContext(ctx, "Dozer.Wait", FateArg{}, nil)
+			require.Equal(t, context.DeadlineExceeded, err)
+			a.Close()
+			a.Wait()
+			b.Wait()
+		})
+	}
+}

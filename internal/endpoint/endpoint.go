@@ -206,8 +206,17 @@ func (e *Endpoint) call(ctx context.Context, c *pendingCall, args, reply any) er
 	if _, remote := err.(*message.RemoteError); remote && errors.Is(err, fault.ErrTooLate) {
 		return fault.NotBegun(context.DeadlineExceeded) // it is this context's deadline, and that side's clock
 	}
+	if err == errMethodsDeadline {
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			return context.DeadlineExceeded
+		}
+	}
 	return err
 }
+
+// errMethodsDeadline is what a method fails with whose context has the deadline of the call, if it is
+// faster than the caller to notice.
+var errMethodsDeadline error = rpc.ServerError(context.DeadlineExceeded.Error())
 
 // cancel tells the other side that nobody waits for the reply to request id. If that cannot be sent
 // then the link has ended, and the other side knows.

@@ -36,10 +36,13 @@ func (e *Endpoint) Sync(ctx context.Context) error {
 	return e.ask(ctx, message.SyncMethod)
 }
 
+// CanSettle reports whether the other side can be asked so.
+func (e *Endpoint) CanSettle() bool { return e.cfg.SettlePeer }
+
 // Settle waits until the methods have ended, at the other side, of all calls of this side whose
 // context has ended.
 func (e *Endpoint) Settle(ctx context.Context) error {
-	if !e.cfg.SettlePeer {
+	if !e.CanSettle() {
 		return errors.ErrUnsupported
 	}
 	return e.ask(ctx, message.SettleMethod)
