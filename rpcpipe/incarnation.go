@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +20,8 @@ type child struct {
 	leave   context.CancelCauseFunc
 	final   bool // it could not be started, and it is of no use to try again
 
-	notes notes
+	notes  notes
+	hadJob atomic.Bool // of a Pool, when it ended: that is no reason to wait, or to give up
 
 	// Guarded by the mutex of its Supervisor.
 	ready time.Time // when calls began to go to it
@@ -176,6 +177,9 @@ func (s *Supervisor) install(ctx context.Context, c *child, why origin) error {
 	old := s.current.Swap(c)
 	s.latest.Store(c)
 	c.ready = time.Now()
+	if s.keeper != nil {
+		s.keeper.up(c)
+	}
 	s.emitLocked(s.eventOf(EventReady, c, nil))
 	s.setLocked(StateUp, nil)
 	s.running.Go(func() { s.watch(c) })
@@ -209,12 +213,30 @@ func (s *Supervisor) lose(c *child) (recovery context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.leave(c.peer.Err())
+	if s.keeper != nil {
+		s.keeper.lost(c)
+	}
 	if !s.current.CompareAndSwap(c, nil) || s.state.final() {
 		return nil
 	}
 	recovery, s.stopRecovery = context.WithCancel(s.life)
 	s.setLocked(StateLost, c.peer.Err())
 	return recovery
+}
+
+// tryAgain has the first child, which did not come up, followed by others if there is a keeper. It
+// reports false if none will be.
+func (s *Supervisor) tryAgain(c *child, end error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keeper == nil || c.final || s.state.final() {
+		return false
+	}
+	var recovery context.Context
+	recovery, s.stopRecovery = context.WithCancel(s.life)
+	s.setLocked(StateLost, end)
+	s.running.Go(func() { s.recover(recovery, c, end) })
+	return true
 }
 
 // recover brings the child that follows c, which has ended, until ctx ends.
@@ -262,6 +284,7 @@ func (s *Supervisor) decide(ctx context.Context, c *child, end error) (wait time
 		return 0, false
 	case c.final:
 		gaveUp = end
+	case c.hadJob.Load():
 	case end == nil && !s.opts.Restart.OnSuccess:
 		s.emitLocked(e)
 		s.endLocked(why, nil)
@@ -302,81 +325,4 @@ func (s *Supervisor) beginRestart(ctx context.Context) (commandFunc, bool) {
 	}
 	s.setLocked(StateRestarting, s.why)
 	return s.command, true
-}
-
-// Swap starts a child by another command function, or, if that is nil, by the same one again, and
-// has calls go to it once it is ready. From then on it is this function that makes the Cmd for each
-// restart. The child until then gets no more calls and ends by [Peer.Shutdown]: its calls finish, if
-// they do so within Options.ShutdownTimeout, and Swap does not wait for that. If the new child does
-// not come, everything stays as it was, and Swap returns why, as [Supervise] does, or, if no child
-// will be started any more, a [*NoChildError]. ctx bounds the start.
-//
-// It works as well while no child is up. At most four old children finish at the same time: while
-// there are as many, and while another Swap is at work, Swap waits, until ctx ends.
-//
-// Meanwhile there are two children, and the services of this side, which they share, are called by
-// both: what a service keeps for its child it should keep by the Peer, which [FromContext] returns.
-// Streams, offers and notifications that are on their way belong to the child that they were made
-// with, which finishes with them.
-func (s *Supervisor) Swap(ctx context.Context, command func(Incarnation) (*exec.Cmd, error)) error {
-	if !s.enter() {
-		return s.noChild(nil, 0)
-	}
-	defer s.running.Done()
-	if err := s.take(ctx, s.swapping, "another Swap"); err != nil {
-		return err
-	}
-	defer func() { <-s.swapping }()
-	if err := s.take(ctx, s.retired, "old children, which finish"); err != nil {
-		return err
-	}
-	if command == nil {
-		s.mu.Lock()
-		command = s.command
-		s.mu.Unlock()
-	}
-	c, err := s.launch(ctx, command, bySwap)
-	if err == nil {
-		err = s.install(ctx, c, bySwap)
-	}
-	if err != nil {
-		<-s.retired
-		s.emit(EventFailed, c, err)
-	}
-	return err
-}
-
-// enter has Wait wait until s.running.Done is called. It reports false if it is too late for that.
-func (s *Supervisor) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.final() {
-		return false
-	}
-	s.running.Add(1)
-	return true
-}
-
-// take puts something into slot, when there is room.
-func (s *Supervisor) take(ctx context.Context, slot chan struct{}, what string) error {
-	select {
-	case slot <- struct{}{}:
-		return nil
-	case <-s.life.Done():
-		return s.noChild(nil, 0)
-	case <-ctx.Done():
-		return fmt.Errorf("rpcpipe: %s: Swap has waited for %s: %w", s.opts.Name, what, ctx.Err())
-	}
-}
-
-// retireLocked lets old, which may be nil, finish. It has a slot of retired.
-func (s *Supervisor) retireLocked(old *child) {
-	if old == nil {
-		<-s.retired
-		return
-	}
-	old.isOld = true
-	old.leave(errSwapped)
-	s.emitLocked(s.eventOf(EventSwapped, old, nil))
-	s.running.Go(func() { old.peer.Shutdown(context.Background()) })
 }

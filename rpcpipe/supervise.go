@@ -107,17 +107,24 @@ func supervise(ctx context.Context, start startFunc, command commandFunc, o *Sup
 		return nil, err
 	}
 	s := newSupervisor(start, command, opts)
-	defer s.running.Done()
-	c, err := s.launch(ctx, command, byFirst)
-	if err == nil {
-		err = s.install(ctx, c, byFirst)
-	}
-	if err != nil {
-		s.emit(EventFailed, c, err)
-		s.end(err)
+	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// begin starts the first child.
+func (s *Supervisor) begin(ctx context.Context) error {
+	defer s.running.Done()
+	c, err := s.launch(ctx, s.command, byFirst)
+	if err == nil {
+		err = s.install(ctx, c, byFirst)
+	}
+	if err != nil && !s.tryAgain(c, err) {
+		s.emit(EventFailed, c, err)
+		s.end(err)
+	}
+	return err
 }
 
 // complete checks o and puts the defaults in.

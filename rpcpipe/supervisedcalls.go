@@ -3,6 +3,7 @@ package rpcpipe
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/rpc"
 	"sync/atomic"
 	"time"
@@ -130,11 +131,16 @@ func (s *Supervisor) Go(serviceMethod string, args, reply any, done chan *rpc.Ca
 
 // deliver ends a call by Go.
 func (s *Supervisor) deliver(call *rpc.Call, err error) {
+	deliver(call, err, s.opts.Peer.Logger)
+}
+
+// deliver ends a call by Go. logger, which may be nil, is told if nobody takes it.
+func deliver(call *rpc.Call, err error, logger *slog.Logger) {
 	call.Error = err
 	select {
 	case call.Done <- call:
 	default:
-		if logger := s.opts.Peer.Logger; logger != nil {
+		if logger != nil {
 			logger.Warn("viaduct: the Done channel of a call is full: call dropped", "method", call.ServiceMethod)
 		}
 	}

@@ -99,9 +99,10 @@ func (n *nursery) start(ctx context.Context, cmd *exec.Cmd, opts *rpcpipe.Option
 	number := len(n.starts)
 	n.starts = append(n.starts, time.Now())
 	n.paths = append(n.paths, cmd.Path)
+	before := n.before
 	n.mu.Unlock()
-	if n.before != nil {
-		if err := n.before(ctx, number); err != nil {
+	if before != nil {
+		if err := before(ctx, number); err != nil {
 			return nil, err
 		}
 	}

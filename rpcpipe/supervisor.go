@@ -33,6 +33,7 @@ type Supervisor struct {
 	retired  chan struct{} // a slot for each old child that finishes
 	ended    chan struct{} // closed when nothing of the Supervisor runs any more
 	events   eventQueue
+	keeper   keeper // nil unless it is one of a Pool
 
 	// current is what calls go to, nil while none is up. latest is what they went to last: calls that
 	// wait for a child are encoded for that. Both are stored under mu.
@@ -55,11 +56,19 @@ type Supervisor struct {
 	children     map[*child]struct{}
 }
 
+// A keeper is told which child of a [Supervisor] can be called, under its lock but for drained. It
+// has the first child tried again if it does not come up.
+type keeper interface {
+	up(c *child)      // it can be, and the one before gets no more calls
+	lost(c *child)    // its link has ended
+	drained(c *child) // waits until it has no more calls
+}
+
 // A SupervisorState is what a [Supervisor] is about.
 //
 //	state        what happens                           to
 //	Starting     the first child is ready               Up
-//	             it cannot be started                   Ending
+//	             it cannot be started                   Ending, or Lost in a Pool
 //	Up           the child's link ends                  Lost
 //	             a child of Swap is ready               Up, with that
 //	Lost         the child was waited for               Backoff

@@ -1,0 +1,435 @@
+package rpcpipe_test
+
+import (
+	"context"
+	"errors"
+	"net/rpc"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/rpcpipe"
+)
+
+// TestPoolGrows: one more child for each 10 ms that a job waits, and none for longer than it is of
+// use; a long job is no idle one.
+func TestPoolGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, MaxSize: 4})
+		begin := time.Now()
+		var jobs []<-chan error
+		for id := range 8 {
+			jobs = append(jobs, do(p, "Task.Sleep", Long{ID: id, D: 10 * time.Minute}))
+			synctest.Wait()
+		}
+		time.Sleep(9 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, 1, n.count())
+		for i := range 3 {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			require.Equal(t, 2+i, n.count())
+			time.Sleep(9 * time.Millisecond)
+			synctest.Wait()
+			require.Equal(t, 2+i, n.count())
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, 4, n.count())
+		require.Equal(t, 4, p.Stats().Queue)
+		for _, job := range jobs {
+			require.NoError(t, <-job)
+		}
+		require.Less(t, time.Since(begin), 21*time.Minute)
+		for id := range 8 {
+			require.Equal(t, 1, n.runs(id))
+		}
+		long := do(p, "Task.Sleep", Long{D: time.Hour})
+		time.Sleep(29 * time.Second)
+		require.Equal(t, 4, p.Stats().Up)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Less(t, p.Stats().Up, 4)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.LessOrEqual(t, p.Stats().Up, 2)
+		require.NoError(t, <-long)
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Up)
+		require.Len(t, p.Stats().Workers, 1)
+		require.NoError(t, p.Call("Task.Run", 7, new(int)))
+	})
+}
+
+// TestPoolRecycles: the new child is there before the old one gets no more jobs, a long job in that
+// goes on, and they are not all replaced at once.
+func TestPoolRecycles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, told := new(nursery), new(story)
+		p := n.pool(t, &rpcpipe.PoolOptions{
+			Size: 4, Concurrency: 2, RecycleJobs: 100,
+			Supervise: &rpcpipe.SuperviseOptions{
+				Peer:   &rpcpipe.Options{ShutdownTimeout: time.Second},
+				Events: told.add,
+				Ready: func(context.Context, *rpcpipe.Peer) error {
+					time.Sleep(time.Second)
+					return nil
+				},
+			},
+		})
+		long := do(p, "Task.Sleep", Long{ID: -1, D: time.Hour})
+		var load sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		var mu sync.Mutex
+		byChild := make(map[int]int)
+		for range 6 {
+			load.Go(func() {
+				for ctx.Err() == nil {
+					child := -1
+					if err := p.Call("Task.Sleep", Long{D: 100 * time.Millisecond}, &child); err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					byChild[child]++
+					mu.Unlock()
+				}
+			})
+		}
+		load.Wait()
+		last, others := n.count()-1, 0
+		for child, jobs := range byChild {
+			if child >= last-12 { // some of them go on
+				continue
+			}
+			others++
+			// At most 20 more in the second that a replacement takes to be ready, and in each of
+			// the three that this one may have to wait for others to be replaced.
+			require.LessOrEqual(t, jobs, 100+80)
+			require.GreaterOrEqual(t, jobs, 75-1, "the long job counts")
+		}
+		require.Greater(t, others, 100)
+		swapped := 0
+		for _, kind := range told.kinds() {
+			if kind == "swapped" {
+				swapped++
+			}
+		}
+		require.EqualValues(t, swapped, p.Stats().Recycled)
+		var ready time.Time
+		for _, e := range told.all()[8:] { // one after the other
+			if e.Kind == rpcpipe.EventReady {
+				require.GreaterOrEqual(t, e.Time.Sub(ready), time.Second)
+				ready = e.Time
+			}
+		}
+		require.NoError(t, <-long, "it has outlived its child's turn by far")
+		require.Zero(t, p.Stats().Lost)
+		require.NotContains(t, told.kinds(), "failed")
+	})
+}
+
+// TestPoolRecycleFails: what cannot be replaced goes on, and it is tried again.
+func TestPoolRecycleFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, fail := new(nursery), errors.New("no memory")
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, RecycleJobs: 10})
+		n.setBefore(func(context.Context, int) error { return fail })
+		for id := range 100 {
+			require.NoError(t, p.Call("Task.Run", id, new(int)))
+			synctest.Wait()
+		}
+		require.Equal(t, 1, n.count())
+		require.Zero(t, p.Stats().Recycled)
+		require.Greater(t, p.Stats().Workers[0].Child.Starts, 9)
+		n.setBefore(nil)
+		for id := range 20 {
+			require.NoError(t, p.Call("Task.Run", id, new(int)))
+			synctest.Wait()
+		}
+		require.GreaterOrEqual(t, n.count(), 2)
+	})
+}
+
+// TestPoolNoChild: a job waits for a child, within MaxWait, while none is up, and longer while one is.
+func TestPoolNoChild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 2, Supervise: &rpcpipe.SuperviseOptions{
+			MaxWait: 5 * time.Second, Restart: rpcpipe.Restart{Max: 2 * time.Second},
+		}})
+		long := []<-chan error{do(p, "Task.Sleep", Long{ID: -1, D: time.Minute}), do(p, "Task.Sleep", Long{ID: -2, D: time.Minute})}
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, p.Call("Task.Run", 1, new(int)))
+		require.Equal(t, time.Minute, time.Since(begin))
+		for _, l := range long {
+			require.NoError(t, <-l)
+		}
+
+		refused := errors.New("out of order")
+		n.setBefore(func(context.Context, int) error { return refused })
+		n.mu.Lock()
+		children := append([]*infant(nil), n.children...)
+		n.mu.Unlock()
+		for _, c := range children {
+			c.crash()
+		}
+		synctest.Wait()
+		begin = time.Now()
+		err := p.Call("Task.Run", 2, new(int))
+		require.Equal(t, 5*time.Second, time.Since(begin))
+		var none *rpcpipe.NoChildError
+		require.ErrorAs(t, err, &none)
+		require.ErrorIs(t, err, viaduct.ErrNotBegun)
+		require.ErrorContains(t, err, "SuperviseOptions.MaxWait")
+		require.ErrorIs(t, err, refused)
+		require.False(t, none.Final)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = p.CallContext(ctx, "Task.Run", 2, new(int))
+		require.ErrorAs(t, err, &none)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		n.setBefore(nil)
+		require.NoError(t, p.Call("Task.Run", 3, new(int)), "it comes in time")
+
+		// All give up.
+		n.setBefore(func(context.Context, int) error { return refused })
+		waiting := do(p, "Task.Sleep", Long{ID: 4, D: time.Hour})
+		synctest.Wait()
+		n.mu.Lock()
+		children = append([]*infant(nil), n.children...)
+		n.mu.Unlock()
+		for _, c := range children {
+			c.crash()
+		}
+		require.Error(t, <-waiting)
+		err = p.Wait()
+		var limit *rpcpipe.RestartLimitError
+		require.ErrorAs(t, err, &limit)
+		require.ErrorIs(t, err, refused)
+		err = p.Call("Task.Run", 5, new(int))
+		require.ErrorIs(t, err, rpc.ErrShutdown)
+		require.ErrorIs(t, err, refused)
+		require.ErrorAs(t, err, &none)
+		require.True(t, none.Final)
+	})
+}
+
+// TestPoolStarts: some children may fail to start, and come later; if all do that is an error.
+func TestPoolStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, no := new(nursery), errors.New("not now")
+		n.before = func(_ context.Context, number int) error {
+			if number < 3 {
+				return no
+			}
+			return nil
+		}
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 4})
+		require.Equal(t, 1, p.Stats().Up)
+		require.NoError(t, p.Call("Task.Run", 1, new(int)))
+		time.Sleep(time.Second)
+		require.Equal(t, 4, p.Stats().Up)
+
+		n2 := new(nursery)
+		n2.before = func(context.Context, int) error { return no }
+		p, err := rpcpipe.NewPoolWith(t.Context(), n2.start, named("one"), nil)
+		require.ErrorIs(t, err, no)
+		require.Nil(t, p)
+
+		n2.before = func(ctx context.Context, _ int) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = rpcpipe.NewPoolWith(ctx, n2.start, named("one"), nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+// TestPoolShutdown: the jobs that there are, also those that wait, are done.
+func TestPoolShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 1})
+		var jobs []<-chan error
+		for id := range 5 {
+			jobs = append(jobs, do(p, "Task.Sleep", Long{ID: id, D: time.Second}))
+		}
+		synctest.Wait()
+		begin := time.Now()
+		shut := make(chan error)
+		go func() { shut <- p.Shutdown(t.Context()) }()
+		synctest.Wait()
+		err := p.Call("Task.Run", 6, new(int))
+		require.ErrorIs(t, err, viaduct.ErrNotBegun)
+		require.ErrorIs(t, err, rpc.ErrShutdown)
+		require.NoError(t, <-shut)
+		require.Equal(t, 5*time.Second, time.Since(begin))
+		for _, job := range jobs {
+			require.NoError(t, <-job)
+		}
+		require.NoError(t, p.Wait())
+		require.NoError(t, p.Shutdown(t.Context()), "again")
+		require.Zero(t, n.runs(6))
+	})
+}
+
+// TestPoolShutdownInTime: it is bounded, and says so.
+func TestPoolShutdownInTime(t *testing.T) {
+	for _, byContext := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			n := new(nursery)
+			p := n.pool(t, &rpcpipe.PoolOptions{
+				Size: 1, Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{ShutdownTimeout: 10 * time.Second}},
+			})
+			running := do(p, "Task.Sleep", Long{ID: 1, D: time.Hour})
+			synctest.Wait()
+			waiting := do(p, "Task.Sleep", Long{ID: 2})
+			synctest.Wait()
+			ctx, want, text := t.Context(), 10*time.Second, "ShutdownTimeout"
+			if byContext {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				want, text = time.Second, "deadline exceeded"
+			}
+			begin := time.Now()
+			err := p.Shutdown(ctx)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, text)
+			require.Equal(t, want, time.Since(begin))
+			err = <-running
+			require.ErrorIs(t, err, rpc.ErrShutdown)
+			require.NotErrorIs(t, err, viaduct.ErrNotBegun)
+			require.ErrorIs(t, <-waiting, viaduct.ErrNotBegun)
+			n.release()
+			require.NoError(t, p.Wait())
+		})
+	}
+}
+
+// TestPoolShutdownByMethod: a method may shut all down that serves a job's call.
+func TestPoolShutdownByMethod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, boss, server := new(nursery), new(Boss), rpc.NewServer()
+		require.NoError(t, server.Register(boss))
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 2, Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Server: server}}})
+		boss.pool = p
+		other := do(p, "Task.Sleep", Long{ID: 1, D: time.Second})
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, <-do(p, "Task.AskShutdown", Long{}))
+		require.NoError(t, <-other)
+		require.NoError(t, p.Wait())
+		require.Equal(t, time.Second, time.Since(begin))
+	})
+}
+
+// TestPoolCloseAnytime: Close returns whatever is going on, and nothing is left.
+func TestPoolCloseAnytime(t *testing.T) {
+	untilEnd := func(ctx context.Context, _ int) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	for name, during := range map[string]func(n *nursery, p *rpcpipe.Pool){
+		"up":      func(*nursery, *rpcpipe.Pool) {},
+		"busy":    func(_ *nursery, p *rpcpipe.Pool) { do(p, "Task.Sleep", Long{D: time.Hour}) },
+		"backoff": func(n *nursery, _ *rpcpipe.Pool) { n.latest().crash() },
+		"start": func(n *nursery, _ *rpcpipe.Pool) {
+			n.setBefore(untilEnd)
+			n.latest().crash()
+			time.Sleep(time.Second)
+		},
+		"growth": func(n *nursery, p *rpcpipe.Pool) {
+			n.setBefore(untilEnd)
+			for range 4 {
+				do(p, "Task.Sleep", Long{D: time.Hour})
+			}
+			time.Sleep(time.Second)
+		},
+		"given up": func(_ *nursery, p *rpcpipe.Pool) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			p.CallContext(ctx, "Task.Sleep", Long{D: time.Hour}, nil)
+		},
+		"recycling": func(n *nursery, p *rpcpipe.Pool) {
+			n.setBefore(untilEnd)
+			for range 20 {
+				p.Call("Task.Run", 1, nil)
+			}
+		},
+		"shutdown": func(_ *nursery, p *rpcpipe.Pool) {
+			do(p, "Task.Sleep", Long{D: time.Hour})
+			synctest.Wait()
+			go p.Shutdown(context.Background())
+		},
+		"idle": func(_ *nursery, p *rpcpipe.Pool) {
+			for range 8 {
+				do(p, "Task.Sleep", Long{D: time.Second})
+			}
+			time.Sleep(31 * time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, told := new(nursery), new(story)
+				p := n.pool(t, &rpcpipe.PoolOptions{
+					Size: 2, MaxSize: 4, RecycleJobs: 10, Supervise: &rpcpipe.SuperviseOptions{Events: told.add},
+				})
+				during(n, p)
+				synctest.Wait()
+				var waits []<-chan error
+				for range 8 {
+					waits = append(waits, do(p, "Task.Sleep", Long{D: time.Hour}))
+				}
+				synctest.Wait()
+				begin := time.Now()
+				require.NoError(t, p.Close())
+				for _, w := range waits {
+					require.ErrorIs(t, <-w, rpc.ErrShutdown)
+				}
+				n.release()
+				require.NoError(t, p.Wait())
+				require.Zero(t, time.Since(begin))
+				require.NoError(t, p.Close())
+				require.Zero(t, p.Stats().Up+p.Stats().Queue)
+			})
+		})
+	}
+}
+
+// TestPoolCloseFromEvents: an event's callback may call all methods but Wait, and one is called at a
+// time.
+func TestPoolCloseFromEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		var p *rpcpipe.Pool
+		made, inside, closed := make(chan struct{}), 0, false
+		p, err := rpcpipe.NewPoolWith(t.Context(), n.start, named("one"), &rpcpipe.PoolOptions{
+			Size: 8, Supervise: &rpcpipe.SuperviseOptions{Events: func(rpcpipe.Event) {
+				inside++
+				require.Equal(t, 1, inside)
+				<-made
+				time.Sleep(time.Second)
+				p.Stats()
+				if !closed {
+					closed = true
+					p.Close()
+				}
+				inside--
+			}},
+		})
+		require.NoError(t, err)
+		close(made)
+		require.NoError(t, p.Wait())
+	})
+}

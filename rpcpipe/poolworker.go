@@ -1,0 +1,251 @@
+package rpcpipe
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A worker is a Supervisor of a Pool: one child after another, of the same name. Its methods up,
+// lost and drained are what its Supervisor calls.
+type worker struct {
+	// Immutable from addLocked on.
+	pool       *Pool
+	supervisor *Supervisor
+
+	// Guarded by Pool.mu.
+	place     *place    // where jobs go; nil: there is none now
+	idleSince time.Time // when it had a job last
+	jobs      uint64    // that it was given, ever
+	ended     bool      // no child will follow
+}
+
+// A place is a child of a worker, with its jobs. Guarded by Pool.mu.
+type place struct {
+	// Immutable.
+	worker *worker
+	child  *child
+	most   int // it is to be replaced after so many jobs; 0: never
+
+	running   int           // jobs that it has
+	stuck     int           // of those, how many were given up and do not end
+	served    int           // jobs that it was given
+	looked    time.Time     // when its memory was looked at
+	replacing bool          // another child is being started for it
+	blamed    bool          // it had a job when its link ended
+	leaving   bool          // it gets no more jobs
+	drained   chan struct{} // closed when it is leaving and all its jobs but stuck ones have ended
+}
+
+// addLocked makes a worker with the least free number. started is told how the start of its first
+// child went, which ctx bounds.
+func (p *Pool) addLocked(ctx context.Context, started func(error)) {
+	number := slices.Index(p.workers, nil)
+	if number < 0 {
+		number = len(p.workers)
+		p.workers = append(p.workers, nil)
+	}
+	opts := *p.opts.Supervise
+	opts.Name = fmt.Sprintf("%s[%d]", opts.Name, number)
+	w := &worker{pool: p, idleSince: time.Now()}
+	w.supervisor = newSupervisor(p.start, p.makeCmd, opts)
+	w.supervisor.keeper = w
+	p.workers[number] = w
+	p.alive[w] = struct{}{}
+	p.running.Go(func() {
+		started(w.supervisor.begin(ctx))
+		p.gone(w, w.supervisor.Wait())
+	})
+}
+
+// gone is called when the Supervisor of w has ended with err.
+func (p *Pool) gone(w *worker, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.ended = true
+	delete(p.alive, w)
+	if len(p.alive) == 0 {
+		p.endLocked(err, err)
+	}
+}
+
+// makeCmd is the command function of all children.
+func (p *Pool) makeCmd(i Incarnation) (*exec.Cmd, error) {
+	cmd, err := p.command(i)
+	if err != nil || cmd == nil || cmd.Process != nil {
+		return cmd, err
+	}
+	const variable = "GOMAXPROCS="
+	env := cmd.Environ()
+	if !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, variable) }) {
+		part := max(1, runtime.GOMAXPROCS(0)/p.opts.MaxSize)
+		cmd.Env = append(env, variable+strconv.Itoa(part))
+	}
+	return cmd, nil
+}
+
+// up has jobs go to c, in the place of the child before, if there is one.
+func (w *worker) up(c *child) {
+	p := w.pool
+	p.latest.Store(c.peer)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if old := w.place; old != nil {
+		p.leaveLocked(old)
+	}
+	w.place = &place{worker: w, child: c, drained: make(chan struct{})}
+	if n := p.opts.RecycleJobs; n > 0 {
+		w.place.most = n - rand.N(n/4+1)
+	}
+	w.idleSince = time.Now()
+	p.places[c.peer] = w.place
+	if p.up++; p.up == 1 {
+		p.changeLocked()
+	}
+	p.dispatchLocked()
+}
+
+// leaveLocked has no more jobs go to pl.
+func (p *Pool) leaveLocked(pl *place) {
+	if pl.leaving {
+		return
+	}
+	pl.leaving = true
+	if pl.worker.place == pl {
+		pl.worker.place = nil
+		if p.up--; p.up == 0 {
+			p.changeLocked()
+		}
+	}
+	pl.drainedLocked()
+}
+
+func (pl *place) drainedLocked() {
+	if pl.leaving && pl.running == pl.stuck && !isClosed(pl.drained) {
+		close(pl.drained)
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// lost is called when the link of c has ended.
+func (w *worker) lost(c *child) {
+	p := w.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pl := p.places[c.peer]
+	if pl == nil {
+		return
+	}
+	delete(p.places, c.peer)
+	pl.blamed = pl.blamed || pl.running > 0
+	c.hadJob.Store(pl.blamed)
+	p.leaveLocked(pl)
+}
+
+// drained waits until the jobs have ended that c has, or its link has.
+func (w *worker) drained(c *child) {
+	p := w.pool
+	p.mu.Lock()
+	pl := p.places[c.peer]
+	p.mu.Unlock()
+	if pl == nil {
+		return
+	}
+	select {
+	case <-pl.drained:
+	case <-c.peer.Done():
+	case <-p.life.Done():
+	}
+}
+
+// replace has another child take the place of pl, one at a time.
+func (p *Pool) replace(pl *place) {
+	select {
+	case p.recycling <- struct{}{}:
+	case <-p.life.Done():
+		return
+	}
+	defer func() { <-p.recycling }()
+	p.mu.Lock()
+	needed := !pl.leaving
+	p.mu.Unlock()
+	if !needed {
+		return
+	}
+	if err := pl.worker.supervisor.Swap(p.life, nil); err == nil {
+		p.counts.recycled.Add(1)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pl.replacing, pl.served = false, 0 // the event has said why; it is tried again in due time
+}
+
+// memoryTime is how long the memory of a child is not looked at again.
+const memoryTime = 10 * time.Millisecond
+
+// recycleLocked has pl replaced if that is due.
+func (p *Pool) recycleLocked(pl *place) {
+	if pl.leaving || pl.replacing || p.state >= poolEnding {
+		return
+	}
+	due := pl.most > 0 && pl.served >= pl.most
+	if process := pl.child.peer.Process(); !due && p.opts.RecycleMemory > 0 && process != nil && time.Since(pl.looked) >= memoryTime {
+		pl.looked = time.Now()
+		due = process.Memory() > p.opts.RecycleMemory
+	}
+	if due {
+		pl.replacing = true
+		p.running.Go(func() { p.replace(pl) })
+	}
+}
+
+// settle finds out when the method of a job that was given up has ended in pl. If it does not end in
+// time the child is killed.
+func (p *Pool) settle(pl *place) {
+	limited, cancel := context.WithTimeout(p.life, p.opts.GiveUpTime)
+	defer cancel()
+	err := pl.child.peer.endpoint.Settle(limited)
+	if err == nil {
+		p.release(pl, jobDone)
+		return
+	}
+	select { // a child that cannot be asked has as much time
+	case <-limited.Done():
+	case <-pl.child.peer.Done():
+		return
+	}
+	p.mu.Lock()
+	pl.stuck++
+	pl.blamed = true
+	p.leaveLocked(pl)
+	pl.drainedLocked()
+	p.mu.Unlock()
+	select {
+	case <-pl.drained:
+	case <-pl.child.peer.Done():
+		return
+	case <-p.life.Done():
+		return
+	}
+	p.counts.killed.Add(1)
+	if process := pl.child.peer.Process(); process != nil {
+		process.Kill()
+	} else {
+		pl.child.peer.Close()
+	}
+}
