@@ -40,6 +40,10 @@ type editor struct {
 	*rpcpipe.Peer
 	cmd     *exec.Cmd
 	channel int // what Neovim calls the link
+
+	// holds is set by a test whose methods return only some time after the end of the link: Wait may
+	// have given them up by then.
+	holds bool
 }
 
 // stdio is a connection made of the stdout and the stdin of a process.
@@ -98,12 +102,14 @@ func startNeovim(t *testing.T, g *goside, opts rpcpipe.Options) *editor {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }) // what hangs, fails
-	e := &editor{rpcpipe.NewBare(stdio{stdout, stdin}, &opts), cmd, 0}
+	e := &editor{rpcpipe.NewBare(stdio{stdout, stdin}, &opts), cmd, 0, false}
 	t.Cleanup(func() {
 		assert.True(t, late.Stop(), "the test was hanging")
 		e.Close()
 		e.Wait()
-		assert.NotContains(t, told.String(), "gave up", "methods have not returned")
+		if !e.holds {
+			assert.NotContains(t, told.String(), "gave up", "methods have not returned")
+		}
 		cmd.Process.Kill()
 		cmd.Wait()
 		if text, _ := os.ReadFile(log); t.Failed() {
@@ -402,6 +408,7 @@ func TestNeovimNotifies(t *testing.T) {
 func TestNeovimNotifiesTooFast(t *testing.T) {
 	g := newGoside()
 	e := startNeovim(t, g, latestFirst)
+	e.holds = true
 	hang := e.Go("nvim_exec_lua", e.lua("return vim.rpcrequest(channel, 'hang')"), nil, nil)
 	<-g.events
 	err := e.Call("nvim_exec_lua", e.lua("for i = 1, 20000 do vim.rpcnotify(channel, 'block', ('x'):rep(1000)) end"), nil)
@@ -454,6 +461,7 @@ func TestNeovimDeadline(t *testing.T) {
 func TestNeovimKilled(t *testing.T) {
 	g := newGoside()
 	e := startNeovim(t, g, latestFirst)
+	e.holds = true
 	var pending []*rpc.Call
 	for range 10 {
 		pending = append(pending, e.Go("nvim_exec_lua", e.lua("return vim.rpcrequest(channel, 'hang')"), nil, nil))
@@ -475,6 +483,7 @@ func TestNeovimKilled(t *testing.T) {
 func TestNeovimClosed(t *testing.T) {
 	g := newGoside()
 	e := startNeovim(t, g, latestFirst)
+	e.holds = true
 	hang := e.Go("nvim_exec_lua", e.lua("return vim.rpcrequest(channel, 'hang')"), nil, nil)
 	<-g.events
 	e.Close()

@@ -49,12 +49,13 @@ type PoolOptions struct {
 	// with it. Jobs that a child has not begun do not count: those go to another one. Default: 1.
 	Attempts int
 
-	// RecycleJobs is after how many jobs a child is replaced by a new one, and RecycleMemory when it
-	// holds more bytes than that once a job has ended ([procspawn.Process.Memory], looked at every 10
-	// ms at most). The new one is started first; until it is ready the old one gets jobs still. The
-	// old one then finishes what it has, however long that takes. One child of the Pool is replaced
-	// at a time, and each of them up to a quarter of RecycleJobs earlier, at random, so that they are
-	// not all replaced one after the other. Default: none is.
+	// RecycleJobs is how many jobs a child gets, at most, and then a new one takes its place. That is
+	// started up to a quarter of the jobs earlier, at random, so that not all children are replaced
+	// at the same time, and takes the place when it is ready. With 1 each job has a process of its
+	// own. RecycleMemory is how many bytes a child may hold when a job has ended
+	// ([procspawn.Process.Memory], looked at every 10 ms at most): one that holds more is replaced,
+	// and gets jobs until the new one is ready. The old child finishes what it has, however long that
+	// takes. Unless jobs would have to wait for it, one child is replaced at a time. Default: none is.
 	RecycleJobs   int
 	RecycleMemory int64
 }

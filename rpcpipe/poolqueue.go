@@ -122,13 +122,6 @@ func (p *Pool) freeLocked() (best *place) {
 	return best
 }
 
-// takeLocked counts a job that pl gets.
-func (p *Pool) takeLocked(pl *place) {
-	pl.running++
-	pl.served++
-	pl.worker.jobs++
-}
-
 // dispatchLocked gives jobs that wait to places that are free.
 func (p *Pool) dispatchLocked() {
 	for p.queue.Len() > 0 {
@@ -161,7 +154,7 @@ func (p *Pool) release(pl *place, end jobEnd) {
 		p.leaveLocked(pl)
 	}
 	pl.running--
-	p.recycleLocked(pl)
+	p.lookLocked(pl)
 	p.freedLocked(pl)
 }
 

@@ -31,15 +31,16 @@ type place struct {
 	// Immutable.
 	worker *worker
 	child  *child
-	most   int // it is to be replaced after so many jobs; 0: never
+	left   chan struct{} // closed when it gets no more jobs
 
 	running   int           // jobs that it has
 	stuck     int           // of those, how many were given up and do not end
 	served    int           // jobs that it was given
+	due       int           // after so many jobs another child is started for it; if PoolOptions.RecycleJobs
 	looked    time.Time     // when its memory was looked at
 	replacing bool          // another child is being started for it
 	blamed    bool          // it had a job when its link ended
-	leaving   bool          // it gets no more jobs
+	leaving   bool          // left is closed
 	drained   chan struct{} // closed when it is leaving and all its jobs but stuck ones have ended
 }
 
@@ -99,9 +100,9 @@ func (w *worker) up(c *child) {
 	if old := w.place; old != nil {
 		p.leaveLocked(old)
 	}
-	w.place = &place{worker: w, child: c, drained: make(chan struct{})}
+	w.place = &place{worker: w, child: c, left: make(chan struct{}), drained: make(chan struct{})}
 	if n := p.opts.RecycleJobs; n > 0 {
-		w.place.most = n - rand.N(n/4+1)
+		w.place.due = n - rand.N(n/4+1)
 	}
 	w.idleSince = time.Now()
 	p.places[c.peer] = w.place
@@ -117,6 +118,7 @@ func (p *Pool) leaveLocked(pl *place) {
 		return
 	}
 	pl.leaving = true
+	close(pl.left)
 	if pl.worker.place == pl {
 		pl.worker.place = nil
 		if p.up--; p.up == 0 {
@@ -172,45 +174,68 @@ func (w *worker) drained(c *child) {
 	}
 }
 
-// replace has another child take the place of pl, one at a time.
+// takeLocked counts a job that pl gets.
+func (p *Pool) takeLocked(pl *place) {
+	pl.running++
+	pl.served++
+	pl.worker.jobs++
+	if n := p.opts.RecycleJobs; n > 0 {
+		if pl.served >= min(pl.due, n) {
+			p.replaceLocked(pl)
+		}
+		if pl.served >= n {
+			p.leaveLocked(pl)
+		}
+	}
+}
+
+// replaceLocked has another child take the place of pl.
+func (p *Pool) replaceLocked(pl *place) {
+	if !pl.replacing && p.state < poolEnding {
+		pl.replacing = true
+		p.running.Go(func() { p.replace(pl) })
+	}
+}
+
 func (p *Pool) replace(pl *place) {
 	select {
 	case p.recycling <- struct{}{}:
+		defer func() { <-p.recycling }()
+	case <-pl.left: // there is no time to lose
+	case <-pl.child.peer.Done():
+		return
 	case <-p.life.Done():
 		return
 	}
-	defer func() { <-p.recycling }()
-	p.mu.Lock()
-	needed := !pl.leaving
-	p.mu.Unlock()
-	if !needed {
-		return
-	}
-	if err := pl.worker.supervisor.Swap(p.life, nil); err == nil {
+	if pl.worker.supervisor.Swap(p.life, nil) == nil {
 		p.counts.recycled.Add(1)
 		return
 	}
+	// The event has said why. It is tried again in due time, or, if it gets no more jobs, the
+	// Supervisor does that, which has its own way with what does not come up.
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	pl.replacing, pl.served = false, 0 // the event has said why; it is tried again in due time
+	pl.replacing = false
+	pl.due = pl.served + p.opts.RecycleJobs/4 + 1
+	leaving := pl.leaving
+	p.mu.Unlock()
+	if leaving {
+		pl.worker.drained(pl.child)
+		pl.child.peer.Close()
+	}
 }
 
 // memoryTime is how long the memory of a child is not looked at again.
 const memoryTime = 10 * time.Millisecond
 
-// recycleLocked has pl replaced if that is due.
-func (p *Pool) recycleLocked(pl *place) {
-	if pl.leaving || pl.replacing || p.state >= poolEnding {
+// lookLocked has pl replaced if it holds too much memory.
+func (p *Pool) lookLocked(pl *place) {
+	process := pl.child.peer.Process()
+	if p.opts.RecycleMemory == 0 || process == nil || pl.leaving || time.Since(pl.looked) < memoryTime {
 		return
 	}
-	due := pl.most > 0 && pl.served >= pl.most
-	if process := pl.child.peer.Process(); !due && p.opts.RecycleMemory > 0 && process != nil && time.Since(pl.looked) >= memoryTime {
-		pl.looked = time.Now()
-		due = process.Memory() > p.opts.RecycleMemory
-	}
-	if due {
-		pl.replacing = true
-		p.running.Go(func() { p.replace(pl) })
+	pl.looked = time.Now()
+	if process.Memory() > p.opts.RecycleMemory {
+		p.replaceLocked(pl)
 	}
 }
 
