@@ -112,7 +112,8 @@
 //   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what
 //     ended it: [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed],
 //     [*duplex.ProtocolError].
-//   - As [*NoChildError]: a [Supervisor] has no child to call.
+//   - As [*NoChildError]: a [Supervisor] or a [Pool] has no child to call.
+//   - As [*JobError], around one of the others: a job of a Pool was not done.
 //   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not
 //     begun, so that it can be tried again elsewhere. Without it the method may have been begun.
 //
@@ -188,4 +189,19 @@
 //
 // A Peer is of use until its Done is closed; the Done of its Process, which may be closed earlier
 // or later, says nothing of that. A Supervisor keeps to it.
+//
+// # Several children
+//
+// [NewPool] keeps several children of the same kind, and gives each job, which is a call, to one
+// that has time. A job that its child dies of, or that takes too long, costs itself alone. [Map]
+// gives it a sequence of jobs:
+//
+//	pool, err := rpcpipe.NewPool(ctx, command, &rpcpipe.PoolOptions{Timeout: time.Minute})
+//	err = pool.CallContext(ctx, "Img.Size", path, &size)
+//	for job, err := range rpcpipe.Map[Size](ctx, pool, "Img.Size", slices.Values(paths), nil) {
+//		... // job.Arg, job.Reply; or err, which names the job
+//	}
+//	err = pool.Shutdown(ctx)
+//
+// What a child may take is bounded by Options.Limits.
 package rpcpipe

@@ -13,9 +13,10 @@ import (
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
-// NoChildError is what a call of a [Supervisor] fails with that no child was there for. It Is
-// [viaduct.ErrNotBegun]. As a [*procspawn.Exit] it says how the latest child has ended. It Is what
-// Err is, but for the ends of contexts, and Is [rpc.ErrShutdown] if no child will come any more.
+// NoChildError is what a call of a [Supervisor] or a [Pool] fails with that no child was there for.
+// It Is [viaduct.ErrNotBegun]. As a [*procspawn.Exit] it says how the latest child has ended. It Is
+// what Err is, but for the ends of contexts, and Is [rpc.ErrShutdown] if no child will come any
+// more.
 type NoChildError struct {
 	Name    string          // SuperviseOptions.Name
 	Waited  time.Duration   // how long the call has waited for a child

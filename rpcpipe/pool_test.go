@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -165,7 +166,11 @@ func TestPoolRefused(t *testing.T) {
 func TestPoolTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(nursery)
-		p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, Timeout: 10 * time.Second, GiveUpTime: 2 * time.Second})
+		journal, logger := rpctest.NewJournal()
+		p := n.pool(t, &rpcpipe.PoolOptions{
+			Size: 1, Timeout: 10 * time.Second, GiveUpTime: 2 * time.Second,
+			Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Logger: logger}},
+		})
 		first := do(p, "Task.Sleep", Long{ID: 1, D: 9 * time.Second})
 		synctest.Wait()
 		second := do(p, "Task.Sleep", Long{ID: 2, D: 9 * time.Second}) // waits for 9 s
@@ -206,6 +211,7 @@ func TestPoolTimeout(t *testing.T) {
 		require.Equal(t, 1, child)
 		require.EqualValues(t, 1, p.Stats().Killed)
 		require.Zero(t, p.Stats().Lost)
+		require.Contains(t, journal.All(), `its child is killed" name=worker[0] method=Task.Sleep after=2s`)
 
 		// One that is not begun at all.
 		held := do(p, "Task.Sleep", Long{ID: 9, D: 5 * time.Second})

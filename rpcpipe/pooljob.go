@@ -215,7 +215,7 @@ func (j *job) try(ctx context.Context, pl *place, call func(context.Context, *Pe
 	}
 	begin := time.Now()
 	end = jobGivenUp // if call panics
-	defer func() { p.release(pl, end) }()
+	defer func() { p.release(pl, end, j.method) }()
 	j.attempts++
 	err = call(limited, pl.child.peer)
 	j.took = time.Since(begin)

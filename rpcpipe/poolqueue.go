@@ -136,14 +136,14 @@ func (p *Pool) dispatchLocked() {
 	}
 }
 
-// release is called when pl has a job no more, or nobody waits for that.
-func (p *Pool) release(pl *place, end jobEnd) {
+// release is called when pl has a job no more, or nobody waits for that, which method says.
+func (p *Pool) release(pl *place, end jobEnd, method string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch end {
 	case jobGivenUp:
 		if p.state < poolEnding {
-			p.running.Go(func() { p.settle(pl) }) // which releases it
+			p.running.Go(func() { p.settle(pl, method) }) // which releases it
 		}
 		return
 	case jobDied:

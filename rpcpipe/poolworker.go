@@ -241,12 +241,12 @@ func (p *Pool) lookLocked(pl *place) {
 
 // settle finds out when the method of a job that was given up has ended in pl. If it does not end in
 // time the child is killed.
-func (p *Pool) settle(pl *place) {
+func (p *Pool) settle(pl *place, method string) {
 	limited, cancel := context.WithTimeout(p.life, p.opts.GiveUpTime)
 	defer cancel()
 	err := pl.child.peer.endpoint.Settle(limited)
 	if err == nil {
-		p.release(pl, jobDone)
+		p.release(pl, jobDone, method)
 		return
 	}
 	select { // a child that cannot be asked has as much time
@@ -268,6 +268,10 @@ func (p *Pool) settle(pl *place) {
 		return
 	}
 	p.counts.killed.Add(1)
+	if logger := p.opts.Supervise.Peer.Logger; logger != nil {
+		logger.Warn("viaduct: a job that was given up does not end: its child is killed",
+			"name", pl.worker.supervisor.opts.Name, "method", method, "after", p.opts.GiveUpTime)
+	}
 	if process := pl.child.peer.Process(); process != nil {
 		process.Kill()
 	} else {

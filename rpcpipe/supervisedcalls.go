@@ -25,10 +25,12 @@ func (s *Supervisor) Call(serviceMethod string, args, reply any) error {
 // where that is SuperviseOptions.Idempotent: see [Supervisor]. An error behind several attempts Is
 // [viaduct.ErrNotBegun] only if none of them has begun it.
 func (s *Supervisor) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
+	begin := time.Now()
 	a := attempts{s: s, ctx: ctx, method: serviceMethod}
 	for a.next() {
 		a.err = a.child.peer.CallContext(ctx, serviceMethod, args, reply)
 	}
+	s.counts.took.Add(time.Since(begin))
 	return a.err
 }
 

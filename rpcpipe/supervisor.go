@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/viaduct-go/viaduct/internal/histogram"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -281,13 +282,15 @@ type SupervisorStats struct {
 	// children that have no [Peer.Sync] do not count.
 	LostNotifications uint64
 
-	Child Stats // of the child that is up
+	Took  Latency // of calls, until each was answered or had failed, the wait for a child included
+	Child Stats   // of the child that is up
 }
 
 // supervisorCounts are those that calls count.
 type supervisorCounts struct {
 	waiting        atomic.Int64
 	repeated, lost atomic.Uint64
+	took           histogram.Histogram
 }
 
 // Stats returns the numbers as they are now. It waits for nothing.
@@ -303,6 +306,8 @@ func (s *Supervisor) Stats() SupervisorStats {
 		Waiting:           int(s.counts.waiting.Load()),
 		Repeated:          s.counts.repeated.Load(),
 		LostNotifications: s.counts.lost.Load(),
+
+		Took: latencyOf(&s.counts.took),
 	}
 	c := s.current.Load()
 	if c != nil {
