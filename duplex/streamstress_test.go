@@ -135,7 +135,10 @@ func (s *streamStress) send(c *Stream, rng *rand.Rand, cut *atomic.Bool) error {
 		cut.Store(true)
 		return c.Reset()
 	}
-	return c.CloseWrite()
+	if err := c.CloseWrite(); !errors.Is(err, errEndWaits) { // the machine is busy: it goes out by itself
+		return err
+	}
+	return nil
 }
 
 // receive checks what send has sent.

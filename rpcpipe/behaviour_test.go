@@ -122,7 +122,7 @@ var behaviours = map[string]func(p *rpcpipe.Peer) error{
 		if err := expect(c.Call("Service.Fail", "no luck", &sum), rpc.ServerError("no luck")); err != nil {
 			return err
 		}
-		if err := c.Close(); err != nil {
+		if err := closeStream(c.Close); err != nil {
 			return err
 		}
 		if err := expect(c.Call("Service.Add", Args{1, 2}, &sum), rpc.ErrShutdown); err != nil {

@@ -88,7 +88,7 @@ func TestStartFailures(t *testing.T) {
 			p, err := rpcpipe.Start(t.Context(), test.cmd, test.opts)
 			require.Nil(t, p)
 			require.Error(t, err)
-			require.Less(t, time.Since(begin), test.limit)
+			require.Less(t, time.Since(begin), slack(test.limit))
 			if test.is != nil {
 				require.ErrorIs(t, err, test.is)
 			}
@@ -155,7 +155,7 @@ func TestChildKilled(t *testing.T) {
 		requireKilled(t, exit)
 	}
 	large.Wait()
-	require.Less(t, time.Since(begin), 100*time.Millisecond)
+	require.Less(t, time.Since(begin), slack(100*time.Millisecond))
 	requireKilled(t, <-exits)
 	var exit *procspawn.Exit
 	require.ErrorAs(t, p.Wait(), &exit)

@@ -131,7 +131,7 @@ func TestProof(t *testing.T) {
 				p.Wait()
 				f.checkExit(t, p.Process().Exit())
 			}
-			require.Less(t, time.Since(begin), 5*time.Second)
+			require.Less(t, time.Since(begin), slack(5*time.Second))
 			w.finish(t)
 		})
 	}
@@ -211,7 +211,7 @@ func TestProofParentDies(t *testing.T) {
 			require.NoError(t, syscall.Kill(p.Process().Pid(), syscall.SIGKILL))
 			require.Error(t, p.Wait())
 			w.finish(t)
-			require.Less(t, time.Since(begin), 2*time.Second)
+			require.Less(t, time.Since(begin), slack(2*time.Second))
 		})
 	}
 }

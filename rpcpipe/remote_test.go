@@ -89,7 +89,7 @@ func TestProcessKill(t *testing.T) {
 	var exit *procspawn.Exit
 	require.ErrorAs(t, (<-parked.Done).Error, &exit)
 	require.ErrorAs(t, p.Wait(), &exit)
-	require.Less(t, time.Since(begin), time.Second)
+	require.Less(t, time.Since(begin), slack(time.Second))
 	require.Equal(t, procspawn.ByStop, exit.By)
 	require.Equal(t, procspawn.StepKill, exit.Step)
 	require.Equal(t, os.Kill, exit.Signal)

@@ -183,7 +183,7 @@ func TestCancelledTake(t *testing.T) {
 					cancel()
 				}()
 				require.Equal(t, context.Canceled, p.CallContext(ctx, "Service.Take", &Parcel{Stream: name}, nil))
-				require.NoError(t, stream.Close())
+				require.NoError(t, closeStream(stream.Close))
 			}
 			require.NoError(t, p.Shutdown(t.Context())) // no stream is left
 		})

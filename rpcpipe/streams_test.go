@@ -50,10 +50,16 @@ func acceptEcho(accept func() (net.Conn, error)) error {
 
 func echo(stream net.Conn) error {
 	_, err := io.Copy(stream, stream)
-	if closed := stream.Close(); !errors.Is(closed, os.ErrDeadlineExceeded) { // the machine is busy: the end goes on by itself
-		err = errors.Join(err, closed)
+	return errors.Join(err, closeStream(stream.Close))
+}
+
+// closeStream is close, of a stream, which returns an error if its end could not be written within 50
+// ms. The machine is busy then, and the end goes out by itself.
+func closeStream(close func() error) error {
+	if err := close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // Take returns what a stream in its argument brings.
@@ -103,7 +109,7 @@ func (s *Service) Relay(p, reply *Parcel) error {
 	return nil
 }
 
-func closeWrite(stream net.Conn) error { return stream.(*duplex.Stream).CloseWrite() }
+func closeWrite(stream net.Conn) error { return closeStream(stream.(*duplex.Stream).CloseWrite) }
 
 // send sends data and its end. The stream may be an offer that nobody has opened yet.
 func send(stream net.Conn, data []byte) error {
@@ -224,7 +230,7 @@ func init() {
 		if err := p.Call("Service.Ignore", &Parcel{Stream: name}, nil); err != nil {
 			return err
 		}
-		if err := stream.Close(); err != nil {
+		if err := closeStream(stream.Close); err != nil {
 			return err
 		}
 		if err := <-written; !errors.Is(err, net.ErrClosed) {
