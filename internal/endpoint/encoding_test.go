@@ -100,7 +100,7 @@ func inner(enc viaduct.Encoding) viaduct.Encoding {
 
 // TestEncodings: calls work over any of them.
 func TestEncodings(t *testing.T) {
-	parcel := Parcel{"a", []int{1, 1 << 30}, map[string]*Parcel{"b": {Name: "c"}}, bytes.Repeat([]byte("x"), 300_000)}
+	parcel := Parcel{"a", []int{1, 1 << 30}, map[string]*Parcel{"b": {Name: "c"}}, bytes.Repeat([]byte("x"), 140_000)}
 	for _, enc := range encodings {
 		t.Run(encodingName(enc), func(t *testing.T) {
 			opts := &endpoint.Options{Server: postServer(), Encoding: inner(enc), MaxMessage: maxMessage, GoPeer: true}
