@@ -90,7 +90,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c.initWriter(conn, opts)
 	c.running.Go(c.writer.run)
 	c.running.Go(func() {
-		r := &reader{c: c, src: &counted{conn, &c.reads, &c.bytesIn}, buf: make([]byte, readSize)}
+		r := newReader(c, &counted{conn, &c.reads, &c.bytesIn})
 		c.end(c.reason(r.run()))
 	})
 	if d := opts.keepalive(); d > 0 {

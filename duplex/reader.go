@@ -3,10 +3,19 @@ package duplex
 import (
 	"encoding/binary"
 	"io"
+	"sync"
 )
 
-// readSize is what is asked of the connection at once.
-const readSize = 64 << 10
+// What is asked of the connection at once: smallRead, and readSize from when it has brought so much
+// until it has brought less for littleReads times. An idle connection keeps little.
+const (
+	smallRead   = 4 << 10
+	readSize    = 64 << 10
+	littleReads = 64
+)
+
+// readPool has buffers of readSize.
+var readPool = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // trustSize is how much of a long message memory is taken for on the word of its first frame, or as
 // much as the largest message that has come whole, up to maxTrust. Beyond it the buffer grows with what
@@ -22,13 +31,21 @@ const (
 type reader struct {
 	c    *Conn
 	src  io.Reader
-	buf  []byte // of readSize
+	buf  []byte // small, or one of readPool
 	r, w int    // buf[r:w] has been read and not used
+
+	small  []byte // of smallRead
+	little int    // how often the connection has brought no more than smallRead in a row; -1: more came
 
 	unfinished map[inKey]*inMsg // long messages half received
 	// One of them is a notification: nothing of its class may come before its end.
 	inNotification bool
 	largest        int // message that has come whole, of long ones
+}
+
+func newReader(c *Conn, src io.Reader) *reader {
+	small := make([]byte, smallRead)
+	return &reader{c: c, src: src, buf: small, small: small}
 }
 
 type inKey struct {
@@ -71,11 +88,14 @@ func (r *reader) fill(n int) error {
 	if r.w-r.r >= n {
 		return nil
 	}
-	copy(r.buf, r.buf[r.r:r.w])
-	r.r, r.w = 0, r.w-r.r
+	r.move()
 	for r.w < n {
 		m, err := r.src.Read(r.buf[r.w:])
-		r.w += m
+		if r.w += m; r.w < smallRead {
+			r.little++
+		} else {
+			r.little = -1
+		}
 		if err == io.EOF && r.w > 0 && r.w < n {
 			err = io.ErrUnexpectedEOF
 		}
@@ -84,6 +104,21 @@ func (r *reader) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// move moves what is left to the beginning of the buffer that is to be read into.
+func (r *reader) move() {
+	left, old := r.buf[r.r:r.w], r.buf
+	switch isSmall := len(old) == smallRead; {
+	case isSmall && r.little < 0:
+		r.buf = readPool.Get().(*[readSize]byte)[:]
+	case !isSmall && r.little >= littleReads:
+		r.buf = r.small
+	}
+	r.r, r.w = 0, copy(r.buf, left)
+	if len(old) > len(r.buf) {
+		readPool.Put((*[readSize]byte)(old))
+	}
 }
 
 // read fills p with the next bytes.
