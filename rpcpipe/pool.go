@@ -247,8 +247,8 @@ func (p *Pool) closeWorkers(end func(*Supervisor) error) error {
 }
 
 // Shutdown takes no more jobs, waits until those there are have ended, those that wait for a child
-// included, and ends the children in order. Options.ShutdownTimeout and ctx bound that: jobs that
-// have not ended by then fail, and it says so. A method that serves a call of a child may call it
+// included, and ends the children in order. It returns nil then. Options.ShutdownTimeout and ctx
+// bound that: jobs that have not ended by then fail, and it says so. A method that serves a call of a child may call it
 // with the context of its call: its job is not waited for before its child is shut down.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	limited, limit := ctx, p.opts.Supervise.Peer.shutdownTimeout()
@@ -273,10 +273,10 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		}
 		return s.Shutdown(limited)
 	})
-	if cut != nil {
-		return cut
+	if cut == nil && limited.Err() != nil {
+		cut = err
 	}
-	return err
+	return cut // a child that has died meanwhile had no job
 }
 
 // drain has no new job taken in. The channel returned is closed when there are none, but for that
