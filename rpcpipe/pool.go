@@ -16,10 +16,11 @@ import (
 // A Pool keeps several children of the same kind, and gives each job, which is a call, to the one
 // that has the fewest: see [NewPool]. Its methods may be called from any goroutine.
 //
-// A child has one job at a time, unless PoolOptions.Concurrency says more; the others wait, in their
-// order. So a job whose child dies of it, or that takes too long, costs itself alone. It fails with a
-// [*JobError], which names it and has the [*procspawn.Exit], and is not given to another child
-// unless PoolOptions.Attempts says so: one that kills whoever gets it cannot take the Pool down.
+// A child has one job at a time, unless PoolOptions.Concurrency says more; the others wait, in
+// their order. So a job whose child dies of it, or that takes too long, costs itself alone. It
+// fails with a [*JobError], which names it and has the [*procspawn.Exit], and is not given to
+// another child unless PoolOptions.Attempts says so: one that kills whoever gets it cannot take the
+// Pool down.
 //
 // A method of this side that serves a call of a child, and gives the Pool a further job, has to do
 // that with the context of the call. Such a job does not wait: where all children have jobs it goes
@@ -76,9 +77,9 @@ const (
 // command (with Options.Stdio), so that the children are on several machines.
 //
 // It returns when PoolOptions.Size children have been started, or could not be, and at least one is
-// ready: the others are tried again, as PoolOptions.Supervise.Restart has it. If none is, it returns
-// why, and nothing is left running. ctx bounds that alone, not the life of the Pool. An error of o
-// names the field.
+// ready: the others are tried again, as PoolOptions.Supervise.Restart has it. If none is, it
+// returns why, and nothing is left running. ctx bounds that alone, not the life of the Pool. An
+// error of o names the field.
 //
 // A Go child of a Pool computes with as many threads as its part of the processors: GOMAXPROCS is
 // set to that in its environment, if it has no such variable there. See PoolOptions.Size.
@@ -248,8 +249,9 @@ func (p *Pool) closeWorkers(end func(*Supervisor) error) error {
 
 // Shutdown takes no more jobs, waits until those there are have ended, those that wait for a child
 // included, and ends the children in order. It returns nil then. Options.ShutdownTimeout and ctx
-// bound that: jobs that have not ended by then fail, and it says so. A method that serves a call of a child may call it
-// with the context of its call: its job is not waited for before its child is shut down.
+// bound that: jobs that have not ended by then fail, and it says so. A method that serves a call of
+// a child may call it with the context of its call: its job is not waited for before its child is
+// shut down.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	limited, limit := ctx, p.opts.Supervise.Peer.shutdownTimeout()
 	if limit > 0 {
@@ -299,16 +301,17 @@ func (p *Pool) drain(by *Peer) <-chan struct{} {
 	return drained
 }
 
-// Close ends all children at once, as [Peer.Close] does. The jobs that they have fail, and those that
-// wait are not begun. It returns when the children have been waited for, and always nil. It may be
-// called at any time, also in a method, in Options.OnExit and in SuperviseOptions.Events and Ready.
+// Close ends all children at once, as [Peer.Close] does. The jobs that they have fail, and those
+// that wait are not begun. It returns when the children have been waited for, and always nil. It
+// may be called at any time, also in a method, in Options.OnExit and in SuperviseOptions.Events and
+// Ready.
 func (p *Pool) Close() error {
 	p.end(errPoolClosed)
 	return p.closeWorkers((*Supervisor).Close)
 }
 
-// Wait waits until no child runs and none will be started, and all that the library runs for them has
-// ended: see [Supervisor.Wait]. It does not end anything itself.
+// Wait waits until no child runs and none will be started, and all that the library runs for them
+// has ended: see [Supervisor.Wait]. It does not end anything itself.
 //
 // It returns nil after Shutdown and Close. Otherwise no child was left, as none of them could be
 // started any more, and it returns what the Wait of the Supervisor of the last one has.

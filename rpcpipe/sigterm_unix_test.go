@@ -197,6 +197,7 @@ func terminate(t *testing.T, p *rpcpipe.Peer) {
 // TestTerminateChild: a child alone that is sent SIGTERM serves its parent for 2 s, finishes what
 // goes on, and dies of the signal.
 func TestTerminateChild(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	p := startChild(t, "slow")
 	long := p.Go("Slow.Work", 3*time.Second, new(int), nil)
 	begin := time.Now()
@@ -215,6 +216,7 @@ func TestTerminateChild(t *testing.T) {
 
 // TestTerminateBusyChild: what has not ended 7 s after the signal is cut short.
 func TestTerminateBusyChild(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	p := startChild(t, "slow")
 	begin := time.Now()
 	terminate(t, p)
@@ -228,6 +230,7 @@ func TestTerminateBusyChild(t *testing.T) {
 
 // TestTerminateOwn: a program with a handler of its own has the signal for itself.
 func TestTerminateOwn(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
@@ -266,6 +269,7 @@ func TestTerminateByStop(t *testing.T) {
 // TestTerminateHeard: a signal that came before the end of the link is not lost to a child that
 // goes on without it, nor does it keep others from ending.
 func TestTerminateHeard(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("slow, stays"), &rpcpipe.Options{CloseTimeout: time.Minute})
 	require.NoError(t, err)
 	terminate(t, p)
