@@ -41,8 +41,9 @@ import (
 	"github.com/viaduct-go/viaduct/internal/message"
 )
 
-// Options are the limits and choices of a codec. A nil *Options and zero fields mean the defaults.
-// Peers of package rpcpipe have options of their own.
+// Options are the limits and choices of a codec. A nil *Options and zero fields mean the defaults,
+// and so do limits below zero: what takes Options returns no error that could name them. Peers of
+// package rpcpipe have options of their own.
 type Options struct {
 	// Server answers the calls that come in by ServeConn. Default: [rpc.DefaultServer], where
 	// [rpc.Register] puts what it registers.

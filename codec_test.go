@@ -3,6 +3,7 @@ package viaduct_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/rpc"
 	"sync"
@@ -238,4 +239,16 @@ func TestClientClose(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLimitsBelowZero: they mean the defaults.
+func TestLimitsBelowZero(t *testing.T) {
+	opts := &viaduct.Options{MaxMessage: -1, MaxDepth: math.MinInt, Server: rpctest.NewServer(rpctest.Hooks{})}
+	x, y := net.Pipe()
+	go opts.ServeConn(y)
+	client := opts.NewClient(x)
+	defer client.Close()
+	var echo []byte
+	require.NoError(t, client.Call("Raw.Echo", make([]byte, 10<<20), &echo))
+	require.Len(t, echo, 10<<20)
 }

@@ -3,6 +3,7 @@ package duplex
 import (
 	"bytes"
 	"context"
+	"math"
 	"math/rand"
 	"net"
 	"sync"
@@ -41,4 +42,19 @@ func TestEchoSizes(t *testing.T) {
 	served.Wait()
 	require.ErrorIs(t, cb.Wait(), ErrPeerClosed)
 	require.ErrorIs(t, ca.Wait(), ErrClosed)
+}
+
+// TestLimitsBelowZero: they mean the defaults, and what is above a range its end.
+func TestLimitsBelowZero(t *testing.T) {
+	o := &Options{MaxMessage: -1, MaxSend: -1, Window: -1, SendQueue: -1, StreamWindow: -1, Backlog: -1, Keepalive: -1}
+	var none *Options
+	for _, get := range []func(*Options) int{
+		(*Options).maxMessage, (*Options).maxSend, (*Options).window, (*Options).sendQueue, (*Options).streamWindow, (*Options).backlog,
+	} {
+		require.Equal(t, get(none), get(o))
+		require.Positive(t, get(o))
+	}
+	require.Zero(t, o.keepalive())
+	require.Equal(t, maxWindow, (&Options{Window: math.MaxInt}).window())
+	require.Equal(t, maxWindow, (&Options{StreamWindow: math.MaxInt}).streamWindow())
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
-// Options are the limits of a Conn. A nil *Options and zero fields mean the defaults.
+// Options are the limits of a Conn. A nil *Options and zero fields mean the defaults, and so does
+// what is below zero: New returns no error that could name it. What is above a range means its end.
 type Options struct {
 	// MaxMessage is the largest message accepted, in bytes, from 1. Default: 128 MiB. The memory
 	// that half-received messages of one class take is bounded by the larger of MaxMessage and
