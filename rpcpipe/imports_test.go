@@ -29,7 +29,7 @@ const inner = modulePath + "/internal/"
 var mayImport = map[string][]string{
 	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
-		inner + "serve", inner + "message", inner + "body", inner + "handles", inner + "histogram",
+		inner + "serve", inner + "message", inner + "listing", inner + "body", inner + "handles", inner + "histogram",
 	},
 
 	modulePath: {
@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	inner + "serve":     {inner + "buffer", inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
 	inner + "logwire":   {inner + "message", inner + "link", inner + "fault", inner + "mpack"},
 	inner + "message":   {inner + "buffer", inner + "body", inner + "fault", inner + "mpack"},
+	inner + "listing":   {inner + "body", inner + "mpack"},
 	inner + "link":      {inner + "fault", inner + "handles", inner + "mpack"},
 	inner + "body":      {inner + "buffer", inner + "gobwire", inner + "fault", inner + "mpack", msgpackModule},
 	inner + "fault":     {},

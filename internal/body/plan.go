@@ -27,6 +27,8 @@ type plan struct {
 	labelled bool
 	// byKind says that a nil slice or map is written as nil, as its kind is.
 	byKind bool
+	// self says that the type writes itself, in one of the ways of fillMarshaler.
+	self bool
 	// nilable says that decode takes a nil itself: the type has one.
 	nilable bool
 	// zeroFails reports that a zero does not come through the type's own methods; nil: it has none.

@@ -105,7 +105,7 @@ func checkExponent(t, number reflect.Type, text []byte) error {
 // gets the text, or if there is none, the bytes.
 func fillMarshaler(p *plan) {
 	t := p.typ
-	p.byKind, p.nilable = false, false
+	p.byKind, p.nilable, p.self = false, false, true
 	byGob := gobwire.Has(t, gobEncoder) && gobwire.Has(t, gobDecoder)
 	byBin := gobwire.Has(t, binMarshaler) && gobwire.Has(t, binDecoder)
 	byTxt := gobwire.Has(t, txtMarshaler) && gobwire.Has(t, txtDecoder)
