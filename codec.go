@@ -93,7 +93,7 @@ type Dialect uint8
 const (
 	// AutoDialect: Go's for the codec of this package, whose other side most likely is a Go
 	// program, too; plain MessagePack for the peers of rpcpipe.NewBare. Peers that say hello, all
-	// others of package rpcpipe, agree by that, and need no Dialect.
+	// others of package rpcpipe, agree by that.
 	AutoDialect Dialect = iota
 
 	// GoDialect: the other side is a Go program with viaduct. Values cross as with gob.

@@ -52,7 +52,7 @@ func newHello(opts *Options) Hello {
 		MinVersion: minVersion,
 		MaxVersion: maxVersion,
 		Pid:        os.Getpid(),
-		Lang:       "go",
+		Lang:       opts.lang(),
 		MaxMessage: uint64(opts.maxMessage()),
 		Encoding:   opts.encoding(),
 		Bodies:     opts.bodies(),

@@ -197,6 +197,14 @@ func (o *Options) bodies() []string {
 	return o.hello.Bodies
 }
 
+// lang is the language that this side says it is written in, if it does.
+func (o *Options) lang() string {
+	if o != nil && o.hello.Plain {
+		return ""
+	}
+	return "go"
+}
+
 // featureDetach says that the child is to live on when its parent is gone.
 const featureDetach = "detach"
 

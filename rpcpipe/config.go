@@ -110,14 +110,26 @@ func newConfig(opts *Options) *config {
 	handles.SetHello(&c.process, handles.Hello{
 		MaxMessage: o.MaxMessage,
 		Encoding:   encodingName(o.Encoding),
-		Bodies:     []string{body.MessagePack{}.Name(), bodyGob},
+		Bodies:     o.bodies(),
 		Features:   o.features(),
+		Plain:      o.Dialect == viaduct.PlainDialect,
 	})
 	return c
 }
 
+func (o *Options) bodies() []string {
+	bodies := []string{body.MessagePack{}.Name()}
+	if o.Dialect != viaduct.PlainDialect {
+		bodies = append(bodies, bodyGob)
+	}
+	return bodies
+}
+
 func (o *Options) features() []string {
-	features := []string{featureStreams, featureShutdown, featureCalls, featureZones, featureSync, featureSettle}
+	features := []string{featureStreams, featureShutdown, featureCalls, featureSync, featureSettle}
+	if o.Dialect != viaduct.PlainDialect {
+		features = append(features, featureZones)
+	}
 	if tuning.Eager {
 		features = append(features, featureEager)
 	}
@@ -144,8 +156,9 @@ func (c *config) agree(remote procspawn.Hello) {
 	if remote.MaxMessage > 0 {
 		c.link.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}
-	c.endpoint.Message.Body.GoPeer = slices.Contains(remote.Bodies, bodyGob)
-	c.endpoint.Message.Body.Zones = slices.Contains(remote.Features, featureZones)
+	plain := c.opts.Dialect == viaduct.PlainDialect
+	c.endpoint.Message.Body.GoPeer = !plain && slices.Contains(remote.Bodies, bodyGob)
+	c.endpoint.Message.Body.Zones = !plain && slices.Contains(remote.Features, featureZones)
 	c.endpoint.Message.Extended = slices.Contains(remote.Features, featureCalls)
 	c.endpoint.SyncPeer = slices.Contains(remote.Features, featureSync)
 	c.endpoint.SettlePeer = slices.Contains(remote.Features, featureSettle)

@@ -4,6 +4,7 @@ package rpcpipe_test
 
 import (
 	"encoding/gob"
+	"math/big"
 	"net"
 	"net/rpc"
 	"testing"
@@ -71,4 +72,36 @@ func TestBareDialect(t *testing.T) {
 		a.Close()
 		b.Close()
 	}
+}
+
+// Foreign is a service whose types a Go program sees as they are, and others do not.
+type Foreign struct{ dialects }
+
+func (Foreign) Big(_ struct{}, n *any) error { *n = big.NewInt(5); return nil }
+
+// TestPlainHello: a Peer that does not say that it is a Go program is served as none.
+func TestPlainHello(t *testing.T) {
+	server := rpc.NewServer()
+	require.NoError(t, server.Register(Foreign{}))
+	x, y := net.Pipe()
+	served := make(chan *rpcpipe.Peer, 1)
+	go func() {
+		p, err := rpcpipe.New(t.Context(), y, &rpcpipe.Options{Server: server})
+		if err != nil {
+			t.Error(err)
+		}
+		served <- p
+	}()
+	a, err := rpcpipe.New(t.Context(), x, &rpcpipe.Options{Dialect: viaduct.PlainDialect})
+	require.NoError(t, err)
+	b := <-served
+	defer func() { a.Close(); b.Close() }()
+	require.Equal(t, "go", a.Remote().Language)
+	require.Empty(t, b.Remote().Language)
+
+	var v, got any = dialectValue{3}, nil
+	require.NoError(t, a.Call("Foreign.Same", &v, &got))
+	require.Equal(t, map[string]any{"N": 3}, got)
+	require.NoError(t, a.Call("Foreign.Big", struct{}{}, &got))
+	require.Equal(t, "5", got)
 }

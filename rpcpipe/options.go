@@ -82,9 +82,10 @@ type Options struct {
 	// connect (on a bare connection it is up to you). Default: [viaduct.MessagePack].
 	Encoding viaduct.Encoding
 
-	// Dialect says for [NewBare] what becomes of values that MessagePack alone would damage.
-	// Default: plain MessagePack. Other Peers do not look at it: they say hello, and use Go's
-	// dialect with every Go program.
+	// Dialect says what becomes of values that MessagePack alone would damage. Default: for
+	// [NewBare] plain MessagePack; other Peers say hello, and use Go's dialect with every Go
+	// program. [viaduct.PlainDialect] has them not say that they are one: they are served as a peer
+	// in another language is, and see what such a peer sees.
 	Dialect viaduct.Dialect
 
 	// StructsAsArrays has structs written as arrays of their fields, which is smaller. Both sides

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -26,15 +27,23 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	return newPeer(one, nil, x), newPeer(other, nil, y)
 }
 
+// lang is the language that this side says it is written in.
+func (c *config) lang() string {
+	if c.opts.Dialect == viaduct.PlainDialect {
+		return ""
+	}
+	return "go"
+}
+
 // hello is what the other side is told, as far as agree, and users, need it.
 func (c *config) hello() procspawn.Hello {
 	return procspawn.Hello{
 		Name:       c.opts.Name,
 		AppVersion: c.opts.Version,
-		Lang:       "go",
+		Lang:       c.lang(),
 		Pid:        os.Getpid(),
 		MaxMessage: uint64(c.opts.MaxMessage),
-		Bodies:     []string{bodyGob},
+		Bodies:     c.opts.bodies(),
 		Features:   c.opts.features(),
 	}
 }

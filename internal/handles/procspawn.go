@@ -8,6 +8,7 @@ type Hello struct {
 	Encoding   string   // of arguments and replies; whoever names another is refused
 	Bodies     []string // formats of bodies that this side can read
 	Features   []string // what else this side understands
+	Plain      bool     // it does not say that it is a Go program
 }
 
 // PendingCall is a call that was waiting for a child when it ended.
