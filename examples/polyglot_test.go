@@ -237,6 +237,28 @@ func TestPolyglotErrors(t *testing.T) {
 	})
 }
 
+// Each child says what it has to call, in the same words.
+func TestPolyglotListing(t *testing.T) {
+	inEachLanguage(t, func(t *testing.T, c *polyglotChild) {
+		l, err := c.Methods(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, &rpcpipe.Listing{
+			Methods: []rpcpipe.Method{
+				{Name: "Child.Divide", Arg: "Division", Reply: "float64", Doc: "Divides A by B."},
+				{Name: "Child.Echo", Arg: "bytes", Reply: "bytes"},
+				{Name: "Child.Greet", Arg: "string", Reply: "string"},
+				{Name: "Child.Hurry", Arg: "any", Reply: "string", Doc: "Calls the parent, and cancels the call when it has taken 0.1 s."},
+				{Name: "Child.Leave", Arg: "any", Reply: "any"},
+				{Name: "Child.Relay", Arg: "bytes", Reply: "bytes"},
+				{Name: "Child.Tell", Arg: "string", Reply: "any"},
+				{Name: "Child.Wait", Arg: "any", Reply: "any", Doc: "Returns only when it is cancelled."},
+			},
+			Types: []rpcpipe.Type{{Name: "Division", Fields: []rpcpipe.Field{{Name: "A", Type: "float64"}, {Name: "B", Type: "float64"}}}},
+		}, l)
+		c.works(t)
+	})
+}
+
 // 2,000 calls, of which each second makes the child call back.
 func TestPolyglotManyCalls(t *testing.T) {
 	inEachLanguage(t, func(t *testing.T, c *polyglotChild) {

@@ -25,12 +25,13 @@ const (
 
 	featureStreams  = "streams"
 	featureShutdown = "shutdown"
-	featureCalls    = "calls"  // what goes with a call, and errors with parts
-	featureLog      = "log"    // it has a LogHandler
-	featureZones    = "zones"  // it takes times with their offsets
-	featureSync     = "sync"   // it answers a sync
-	featureSettle   = "settle" // it answers a settle
-	featureEager    = "eager"  // messages of up to 128 KiB need no grant
+	featureCalls    = "calls"   // what goes with a call, and errors with parts
+	featureLog      = "log"     // it has a LogHandler
+	featureZones    = "zones"   // it takes times with their offsets
+	featureSync     = "sync"    // it answers a sync
+	featureSettle   = "settle"  // it answers a settle
+	featureEager    = "eager"   // messages of up to 128 KiB need no grant
+	featureMethods  = "methods" // it says what it has to call
 )
 
 // config is Options as the layers below want them.
@@ -83,6 +84,7 @@ func newConfig(opts *Options) *config {
 	if o.Encoding != nil && o.Encoding != viaduct.MessagePack {
 		c.endpoint.Message.Body.Encoding = o.Encoding
 	}
+	c.endpoint.Serve.List = o.lister(c.endpoint.Serve.Server)
 	c.link = duplex.Options{
 		MaxMessage:   o.MaxMessage,
 		Window:       o.Window,
@@ -136,6 +138,9 @@ func (o *Options) features() []string {
 	if o.LogHandler != nil {
 		features = append(features, featureLog)
 	}
+	if !o.NoListing {
+		features = append(features, featureMethods)
+	}
 	return features
 }
 
@@ -162,6 +167,7 @@ func (c *config) agree(remote procspawn.Hello) {
 	c.endpoint.Message.Extended = slices.Contains(remote.Features, featureCalls)
 	c.endpoint.SyncPeer = slices.Contains(remote.Features, featureSync)
 	c.endpoint.SettlePeer = slices.Contains(remote.Features, featureSettle)
+	c.endpoint.ListPeer = slices.Contains(remote.Features, featureMethods)
 	c.endpoint.LogPeer = slices.Contains(remote.Features, featureLog)
 	handles.SetFrames(&c.link, handles.Frames{
 		NoStreams:  !slices.Contains(remote.Features, featureStreams),

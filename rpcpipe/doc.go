@@ -50,6 +50,9 @@
 // [viaduct.WithMetadata]. (An argument may also have a method SetContext(context.Context) of its
 // own.) [Peer.Ping] tells a peer that is stopped from one that is busy.
 //
+// [Peer.Methods] asks the other side what it has to call: methods, the types of their arguments and
+// replies, and what a service says of them. Options.NoListing has this side not answer.
+//
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
 // beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
 // context of its call, to the side that called, are not held up by limits there, up to 16 at a time

@@ -57,6 +57,9 @@ type Options struct {
 	// around each call that this side makes, notifications included.
 	ServeHook, CallHook Hook
 
+	// NoListing has this side not tell the other one what methods it has: see [Peer.Methods].
+	NoListing bool
+
 	// Context is what the contexts of methods have their values from; if it ends, so do they.
 	// Default: context.Background().
 	Context context.Context

@@ -151,7 +151,23 @@ class Peer {
   }
 }
 
+// What a parent is told that asks what there is to call: the section Listing of PROTOCOL.md.
+const about = {
+  'Child.Divide': ['Division', 'float64', 'Divides A by B.'],
+  'Child.Echo': ['bytes', 'bytes'],
+  'Child.Greet': ['string', 'string'],
+  'Child.Hurry': ['any', 'string', 'Calls the parent, and cancels the call when it has taken 0.1 s.'],
+  'Child.Leave': ['any', 'any'],
+  'Child.Relay': ['bytes', 'bytes'],
+  'Child.Tell': ['string', 'any'],
+  'Child.Wait': ['any', 'any', 'Returns only when it is cancelled.'],
+}
+
 const peer = new Peer({
+  '$/methods': () => ({
+    methods: Object.entries(about).map(([name, [arg, reply, doc = '']]) => ({ name, arg, reply, doc })),
+    types: [{ name: 'Division', fields: ['A', 'B'].map((name) => ({ name, type: 'float64' })) }],
+  }),
   'Child.Greet': (name) => `hello, ${name}, from ${process.argv[2]}`,
   'Child.Divide': ({ A, B }) => {
     if (B === 0) throw new RangeError('division by zero')
@@ -162,12 +178,10 @@ const peer = new Peer({
   'Child.Relay': (data, signal) => peer.call('Parent.Echo', data, signal),
   // Is called one way, and so calls the parent.
   'Child.Tell': (word) => peer.notify('Parent.Tell', word.toUpperCase()),
-  // Returns only when it is cancelled.
   'Child.Wait': async (_, signal) => {
     await peer.notify('Parent.Tell', 'waiting')
     await sleep(3600_000, null, { signal }).finally(() => peer.notify('Parent.Tell', 'stopped'))
   },
-  // Calls the parent, and cancels the call when it has taken 0.1 s.
   'Child.Hurry': () => peer.call('Parent.Wait', null, AbortSignal.timeout(100)).catch((error) => {
     if (error.name === 'TimeoutError') return 'gave up'
     throw error

@@ -14,6 +14,7 @@ import sys
 import msgpack
 
 from frames import CALL, ONEWAY, REPLY, URGENT, WHOLE, Link, check
+from listing import listing
 
 STRINGS = {"unicode_errors": "surrogateescape"}  # a string of Go need not be UTF-8
 
@@ -40,12 +41,11 @@ class RemoteError(Exception):
 
 
 class Peer:
-    """Calls the parent and is called by it. All of it runs in one thread: what computes for long belongs in another
-    (asyncio.to_thread)."""
+    """Calls the parent and is called by it, in one thread: what computes for long belongs in asyncio.to_thread."""
 
-    def __init__(self, methods):
+    def __init__(self, methods, types=()):
         """methods are coroutine functions, by name. When the parent cancels a call, its task is cancelled."""
-        self.methods = methods
+        self.methods = {**methods, "$/methods": listing(methods, types)}
         self.link = Link(self.received)
         self.pending = {}  # futures of our calls, by msgid
         self.serving = {}  # tasks of the parent's calls, by msgid
@@ -98,8 +98,7 @@ class Peer:
             self.oneways.put_nowait((element, taken))
             return
         if c == URGENT:
-            self.cancel(element)
-            return
+            return self.cancel(element)
         taken()
         msgid = element()
         if c == CALL:
@@ -152,21 +151,22 @@ class Child:
         self.peer = Peer({
             "Child.Greet": self.greet, "Child.Divide": self.divide, "Child.Echo": self.echo, "Child.Relay": self.relay,
             "Child.Tell": self.tell, "Child.Wait": self.wait, "Child.Hurry": self.hurry, "Child.Leave": self.leave,
-        })
+        }, [{"name": "Division", "fields": [{"name": n, "type": "float64"} for n in "AB"]}])
 
-    async def greet(self, name):
+    async def greet(self, name: "string") -> "string":
         return f"hello, {name}, from {self.name}"
 
-    async def divide(self, numbers):
+    async def divide(self, numbers: "Division") -> "float64":
+        """Divides A by B."""
         return numbers["A"] / numbers["B"]
 
-    async def echo(self, data):
+    async def echo(self, data: "bytes") -> "bytes":
         return data
 
-    async def relay(self, data):
+    async def relay(self, data: "bytes") -> "bytes":
         return await self.peer.call("Parent.Echo", data)
 
-    async def tell(self, word):
+    async def tell(self, word: "string"):
         await self.peer.notify("Parent.Tell", word.upper())
 
     async def wait(self, _):
@@ -177,7 +177,7 @@ class Child:
         finally:
             await self.peer.notify("Parent.Tell", "stopped")
 
-    async def hurry(self, _):
+    async def hurry(self, _) -> "string":
         """Calls the parent, and cancels the call when it has taken 0.1 s."""
         try:
             return await asyncio.wait_for(self.peer.call("Parent.Wait", None), 0.1)

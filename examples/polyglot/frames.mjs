@@ -63,7 +63,7 @@ export class Link {
 
   async hello() {
     const nonce = randomBytes(16)
-    const map = encode({ pid: process.pid, lang: 'javascript', max_message: MAX_MESSAGE, bodies: ['msgpack'], nonce })
+    const map = encode({ pid: process.pid, lang: 'javascript', max_message: MAX_MESSAGE, features: ['methods'], nonce })
     const ours = Buffer.concat([MAGIC, Buffer.from([1, 0, 1, 0, 0, 0, 0, 0]), map])
     ours.writeUInt32LE(map.length, 12)
     this.output.write(ours)

@@ -67,7 +67,7 @@ class Link:
     async def hello(self):
         nonce = os.urandom(16)
         ours = msgpack.packb({"pid": os.getpid(), "lang": "python", "max_message": MAX_MESSAGE,
-                              "bodies": ["msgpack"], "nonce": nonce})
+                              "bodies": ["msgpack"], "features": ["methods"], "nonce": nonce})
         self.writer.write(b"\xf1VIADUCT" + struct.pack("<HHI", 1, 1, len(ours)) + ours)
         magic, low, high, size = struct.unpack("<8sHHI", await self.reader.readexactly(16))
         check(magic == b"\xf1VIADUCT" and size <= 16384, "what the parent says is no hello")

@@ -1,6 +1,6 @@
 // Command polyglot has the same conversation with two children in other
-// languages, written from PROTOCOL.md: child.py (which imports frames.py) and
-// child.mjs (frames.mjs). They are for copying.
+// languages, written from PROTOCOL.md: child.py (which imports frames.py and listing.py)
+// and child.mjs (frames.mjs). They are for copying.
 package main
 
 import (

@@ -37,6 +37,7 @@ type Config struct {
 	LogPeer    bool            // the other side takes records
 	SyncPeer   bool            // the other side answers a sync
 	SettlePeer bool            // the other side answers a settle
+	ListPeer   bool            // the other side says what it has to call
 	Logger     *slog.Logger    // told of what would otherwise vanish; nil: nobody is
 	Dying      func()          // has calls refused at both sides, as this process is about to end; may be nil
 

@@ -44,8 +44,14 @@ func (c *Codec) encode(head func([]byte, string) []byte, method string, args any
 }
 
 // Encoded are the params of a call, encoded before it is made, in the place of its arguments, or a
-// result that is to be decoded later, in the place of its reply.
+// result, encoded before or to be decoded later, in the place of its reply.
 type Encoded struct{ b []byte }
+
+// NewEncoded returns b in the place of what it is the MessagePack of.
+func NewEncoded(b []byte) *Encoded { return &Encoded{b} }
+
+// Bytes returns what is encoded, in whatever encoding.
+func (e *Encoded) Bytes() []byte { return e.b }
 
 // EncodeParams encodes the params of a call for any time later.
 func (c *Codec) EncodeParams(method string, args any, limit int) (*Encoded, error) {
@@ -71,6 +77,13 @@ func (c *Codec) appendParams(b []byte, args any, limit int) ([]byte, error) {
 		return b, &fault.SizeError{Size: n, Limit: limit}
 	}
 	return append(b, encoded.b...), nil
+}
+
+func (c *Codec) appendResult(b []byte, reply any, limit int) ([]byte, error) {
+	if _, ok := reply.(*Encoded); ok {
+		return c.appendParams(b, reply, limit)
+	}
+	return c.Body.AppendWithin(b, reply, limit)
 }
 
 // sizeError returns the *fault.SizeError that err is about, nil if it is about something else: it
@@ -121,7 +134,7 @@ func (c *Codec) DecodeReply(m *Message, method string, reply any) error {
 // EncodeReply encodes the answer to a call into msg, in at most limit bytes. A reply that cannot be
 // encoded so becomes an error, which it returns: the caller waits for an answer.
 func (c *Codec) EncodeReply(msg *[]byte, id uint32, method string, reply any, limit int) *Failure {
-	b, err := c.Body.AppendWithin(appendReply(*msg, id), reply, limit)
+	b, err := c.appendResult(appendReply(*msg, id), reply, limit)
 	if err == nil {
 		*msg = b
 		return nil

@@ -208,10 +208,11 @@ func (m *Message) checkedError() []byte {
 
 // The methods that are the protocol's own.
 const (
-	CancelMethod = "$/cancel" // notification: nobody waits for a reply any more
-	LogMethod    = "$/log"    // notification: log records
-	SyncMethod   = "$/sync"   // request: answered when all notifications before it are handled
-	SettleMethod = "$/settle" // request: answered when the methods of all calls cancelled before it have ended
+	CancelMethod  = "$/cancel"  // notification: nobody waits for a reply any more
+	LogMethod     = "$/log"     // notification: log records
+	SyncMethod    = "$/sync"    // request: answered when all notifications before it are handled
+	SettleMethod  = "$/settle"  // request: answered when the methods of all calls cancelled before it have ended
+	MethodsMethod = "$/methods" // request: answered with what there is to call
 )
 
 var (
@@ -251,6 +252,11 @@ func (m *Message) IsSettle() bool {
 // IsSync reports whether m is a sync.
 func (m *Message) IsSync() bool {
 	return m.Kind == Request && string(m.Method) == SyncMethod
+}
+
+// IsMethods reports whether m asks what there is to call.
+func (m *Message) IsMethods() bool {
+	return m.Kind == Request && string(m.Method) == MethodsMethod
 }
 
 // CancelledID returns the msgid of the call that a cancel is about.

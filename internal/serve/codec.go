@@ -148,6 +148,23 @@ func (c *requestCodec) failure(text string) *message.Failure {
 // FailedNotification is what a Logger is told, as nobody else hears of it.
 const FailedNotification = "viaduct: notification failed"
 
+// isListing reports whether r is for List, not for the server. On a bare connection nobody has said
+// that there is one.
+func (d *Dispatcher) isListing(r *request) bool {
+	return d.bare == nil && d.cfg.List != nil && r.IsMethods()
+}
+
+// list answers with what there is to call. Hooks do not see it: it is no call of a method.
+func (c *requestCodec) list() {
+	c.method = message.MethodsMethod
+	b, err := c.d.cfg.List()
+	if err != nil {
+		c.answer(message.OwnFailure(err), nil)
+		return
+	}
+	c.answer(nil, message.NewEncoded(b))
+}
+
 // answer answers with f, or with reply if that is nil.
 func (c *requestCodec) answer(f *message.Failure, reply any) error {
 	d, r := c.d, c.request

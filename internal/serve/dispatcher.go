@@ -36,6 +36,9 @@ type Config struct {
 	RecoverPanics bool
 	Hook          Hook
 	Message       *message.Codec
+
+	// List says what there is to call, in MessagePack, to whoever asks; nil: nobody is told.
+	List func() ([]byte, error)
 }
 
 // Host is the end of a link that calls come in at, as far as serving them needs it.

@@ -314,6 +314,11 @@ func (w *worker) serve(r *request) {
 		}
 		w.codec.end()
 	}()
+	if w.d.isListing(r) {
+		w.codec.list()
+		returned = true
+		return
+	}
 	w.codec.begin()
 	// Its error is about the call, and has been answered.
 	_ = w.d.cfg.Server.ServeRequest(&w.codec)
