@@ -42,6 +42,7 @@ func (c *config) hello() procspawn.Hello {
 		AppVersion: c.opts.Version,
 		Lang:       c.lang(),
 		Pid:        os.Getpid(),
+		Encoding:   encodingName(c.opts.Encoding),
 		MaxMessage: uint64(c.opts.MaxMessage),
 		Bodies:     c.opts.bodies(),
 		Features:   c.opts.features(),

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/rpc"
+	"strings"
 	"time"
 
 	"github.com/viaduct-go/viaduct/duplex"
@@ -118,6 +120,11 @@ type Remote struct {
 	Name, Version string // of the application: its Options.Name and Version, empty if it has none
 	Language      string // that it is written in: "go" for a program that uses this package
 	Pid           int    // its process, as numbered where it runs; 0 if it has not said
+
+	Protocol   int    // the latest version of the protocol that it speaks; 0 for a Peer of Pair
+	MaxMessage int64  // the largest message that it takes, in bytes
+	Encoding   string // of arguments and replies, by name: that of this side, too
+	Features   string // what its library understands, by the names of docs/PROTOCOL.md, with spaces between
 }
 
 // Remote returns what the other side has said of itself, as it was when the two connected, also
@@ -126,5 +133,9 @@ func (p *Peer) Remote() Remote { return p.remote }
 
 // remoteOf picks what users are told of a hello.
 func remoteOf(hello procspawn.Hello) Remote {
-	return Remote{Name: hello.Name, Version: hello.AppVersion, Language: hello.Lang, Pid: hello.Pid}
+	return Remote{
+		Name: hello.Name, Version: hello.AppVersion, Language: hello.Lang, Pid: hello.Pid,
+		Protocol: hello.MaxVersion, MaxMessage: int64(min(hello.MaxMessage, math.MaxInt64)),
+		Encoding: hello.Encoding, Features: strings.Join(hello.Features, " "),
+	}
 }

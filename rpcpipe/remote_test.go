@@ -1,6 +1,7 @@
 package rpcpipe_test
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/tuning"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -29,22 +31,32 @@ func init() {
 	}
 }
 
+// library returns r with what this library says of itself, if nothing else was asked of it.
+func library(r rpcpipe.Remote) rpcpipe.Remote {
+	r.MaxMessage = cmp.Or(r.MaxMessage, 128<<20)
+	r.Encoding, r.Features = "msgpack", "streams shutdown calls sync settle zones eager methods"
+	if !tuning.Eager {
+		r.Features = "streams shutdown calls sync settle zones methods"
+	}
+	return r
+}
+
 // TestRemote: each side knows what the other has said of itself.
 func TestRemote(t *testing.T) {
 	t.Run("child", func(t *testing.T) {
 		p, err := rpcpipe.Start(t.Context(), procspawn.Self("named"), &rpcpipe.Options{Name: "parent", Version: "7"})
 		require.NoError(t, err)
-		child := rpcpipe.Remote{Name: "child", Version: "v1.2-rc3", Language: "go", Pid: p.Process().Pid()}
+		child := library(rpcpipe.Remote{Name: "child", Version: "v1.2-rc3", Language: "go", Pid: p.Process().Pid(), MaxMessage: maxMessage, Protocol: 1})
 		require.Equal(t, child, p.Remote())
 		var r rpcpipe.Remote
 		require.NoError(t, p.Call("Service.Whose", 0, &r))
-		require.Equal(t, rpcpipe.Remote{Name: "parent", Version: "7", Language: "go", Pid: os.Getpid()}, r)
+		require.Equal(t, library(rpcpipe.Remote{Name: "parent", Version: "7", Language: "go", Pid: os.Getpid(), Protocol: 1}), r)
 		p.Close()
 		require.Equal(t, child, p.Remote(), "after the end")
 	})
 	t.Run("nameless", func(t *testing.T) {
 		p := startChild(t, "service")
-		require.Equal(t, rpcpipe.Remote{Language: "go", Pid: p.Process().Pid()}, p.Remote())
+		require.Equal(t, library(rpcpipe.Remote{Language: "go", Pid: p.Process().Pid(), MaxMessage: maxMessage, Protocol: 1}), p.Remote())
 	})
 	t.Run("connection", func(t *testing.T) {
 		one, other := net.Pipe()
@@ -60,15 +72,15 @@ func TestRemote(t *testing.T) {
 		defer p.Close()
 		q := <-accepted
 		defer q.Close()
-		require.Equal(t, rpcpipe.Remote{Name: strings.Repeat("x", 256), Language: "go", Pid: os.Getpid()}, p.Remote())
-		require.Equal(t, rpcpipe.Remote{Language: "go", Pid: os.Getpid()}, q.Remote())
+		require.Equal(t, library(rpcpipe.Remote{Name: strings.Repeat("x", 256), Language: "go", Pid: os.Getpid(), Protocol: 1}), p.Remote())
+		require.Equal(t, library(rpcpipe.Remote{Language: "go", Pid: os.Getpid(), Protocol: 1}), q.Remote())
 	})
 	t.Run("pair", func(t *testing.T) {
 		a, b := rpcpipe.Pair(&rpcpipe.Options{Name: "a"}, &rpcpipe.Options{Name: "b", Version: "2"})
 		defer a.Close()
 		defer b.Close()
-		require.Equal(t, rpcpipe.Remote{Name: "b", Version: "2", Language: "go", Pid: os.Getpid()}, a.Remote())
-		require.Equal(t, rpcpipe.Remote{Name: "a", Language: "go", Pid: os.Getpid()}, b.Remote())
+		require.Equal(t, library(rpcpipe.Remote{Name: "b", Version: "2", Language: "go", Pid: os.Getpid()}), a.Remote())
+		require.Equal(t, library(rpcpipe.Remote{Name: "a", Language: "go", Pid: os.Getpid()}), b.Remote())
 	})
 	t.Run("bare", func(t *testing.T) {
 		one, other := net.Pipe()
