@@ -48,6 +48,8 @@ type Field = listing.Field
 // that has a text for each name of a method, without that of the service; fields of structs may have
 // tags doc:"...". Texts are cut after 4 KiB. The other side can say what it likes.
 //
+// It is no call of a method: hooks on either side do not see it.
+//
 // Methods waits as CallContext does, and has its errors. If the other side does not list its methods,
 // as with Options.NoListing, the error is [errors.ErrUnsupported]; if it cannot, it is an
 // [rpc.ServerError] that says why.
