@@ -103,6 +103,7 @@ func TestPoolRecycles(t *testing.T) {
 			})
 		}
 		load.Wait()
+		synctest.Wait()
 		last, others := n.count()-1, 0
 		for child, jobs := range byChild {
 			if child >= last-12 { // some of them go on
