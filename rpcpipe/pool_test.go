@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/rpc"
+	"os"
 	"os/exec"
 	"testing"
 	"testing/synctest"
@@ -352,7 +353,9 @@ func TestPoolBadInput(t *testing.T) {
 	}
 	_, err := rpcpipe.NewPool(t.Context(), nil, nil)
 	require.ErrorContains(t, err, "nil command function")
-	begun := exec.Command("true")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	begun := exec.Command(self, "-test.run=^$")
 	for text, command := range map[string]func(rpcpipe.Incarnation) (*exec.Cmd, error){
 		"a nil Cmd":                func(rpcpipe.Incarnation) (*exec.Cmd, error) { return nil, nil },
 		"that was started already": func(rpcpipe.Incarnation) (*exec.Cmd, error) { return begun, nil },

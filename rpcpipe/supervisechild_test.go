@@ -257,17 +257,24 @@ func TestExitComesLast(t *testing.T) {
 func TestNeverReady(t *testing.T) {
 	rpctest.NoneLeft(t)
 	before := snapshot()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	for _, o := range []*rpcpipe.SuperviseOptions{{ReadyTimeout: 100 * time.Millisecond}, {}} {
-		o.Ready = func(_ context.Context, p *rpcpipe.Peer) error { return p.Call("Ledger.Park", 1, nil) }
-		s, err := rpcpipe.Supervise(ctx, ledger(os.DevNull), o)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Contains(t, err.Error(), "not ready")
-		require.Nil(t, s)
-		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-	}
+	park := func(_ context.Context, p *rpcpipe.Peer) error { return p.Call("Ledger.Park", 1, nil) }
+	s, err := rpcpipe.Supervise(t.Context(), ledger(os.DevNull), &rpcpipe.SuperviseOptions{
+		Ready: park, ReadyTimeout: 100 * time.Millisecond,
+	})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Contains(t, err.Error(), "not ready")
+	require.Nil(t, s)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err = rpcpipe.Supervise(ctx, ledger(os.DevNull), &rpcpipe.SuperviseOptions{
+		Ready: func(ctx context.Context, p *rpcpipe.Peer) error {
+			cancel()
+			return park(ctx, p)
+		},
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Contains(t, err.Error(), "not ready")
+	require.Nil(t, s)
 	before.requireSame(t)
 }
 
