@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"testing"
@@ -36,6 +37,10 @@ func TestMain(m *testing.M) {
 	// Else a child built with the race detector takes a second to exit, and ExitTimeout ends it
 	// before it gets there.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	// A shell has what it starts in the background ignore the signal, and all children would.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	os.Exit(m.Run())
 }
 
