@@ -13,14 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every block of Go in README stands in a file that is compiled.
+// Every block of Go in README, and in the recipe, stands in a file that is compiled.
 func TestReadmeShowsCompiledCode(t *testing.T) {
 	files := goFiles(t)
-	blocks := codeBlocks(readFile(t, "../README.md"), "go")
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		assert.True(t, slices.ContainsFunc(files, func(file []string) bool { return contains(file, block) }),
-			"this block occurs in no .go file:\n%s", strings.Join(block, "\n"))
+	for _, name := range []string{"../README.md", "../docs/sandbox.md"} {
+		blocks := codeBlocks(readFile(t, name), "go")
+		require.NotEmpty(t, blocks, name)
+		for _, block := range blocks {
+			assert.True(t, slices.ContainsFunc(files, func(file []string) bool { return contains(file, block) }),
+				"this block of %s occurs in no .go file:\n%s", name, strings.Join(block, "\n"))
+		}
 	}
 }
 
@@ -31,8 +33,8 @@ func TestReadmeShowsOutput(t *testing.T) {
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, name := range []string{"../README.md", "../CONTRIBUTING.md", "README.md"} {
+	link := regexp.MustCompile(`\]\(([^)#:\s]+)\)`)
+	for _, name := range []string{"../README.md", "../CONTRIBUTING.md", "README.md", "../docs/sandbox.md"} {
 		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1])))
 			assert.NoError(t, err, "%s links to %s", name, m[1])

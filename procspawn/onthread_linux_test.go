@@ -1,10 +1,12 @@
 package procspawn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -71,7 +73,7 @@ func TestOnThread(t *testing.T) {
 					must(unix.Sethostname([]byte(host)))
 				}
 				if locked {
-					must(landlock())
+					must(landlock(unix.LANDLOCK_ACCESS_FS_READ_DIR))
 				}
 				return errors.Join(unix.Setpriority(unix.PRIO_PROCESS, 0, 7), forbid(mkdir))
 			}})
@@ -124,4 +126,61 @@ func TestOnThreadEnds(t *testing.T) {
 	}
 	p.Stop()
 	echo(t, other, "there")
+}
+
+// TestOnThreadWithoutProc: the memory of a child is watched whose thread may not read /proc.
+func TestOnThreadWithoutProc(t *testing.T) {
+	if !hasLandlock() {
+		t.Skip("this kernel has no Landlock")
+	}
+	noLeaks(t)
+	entries, err := os.ReadDir("/")
+	require.NoError(t, err)
+	var below []string
+	for _, e := range entries {
+		if info, err := os.Stat("/" + e.Name()); err == nil && info.IsDir() && e.Name() != "proc" {
+			below = append(below, "/"+e.Name())
+		}
+	}
+	var seen error
+	p := startChild(t, selfCmd("hoards", "100", "waits"), &Options{Limits: Limits{Memory: 64 * mebibyte}, OnThread: func() error {
+		err := landlock(unix.LANDLOCK_ACCESS_FS_READ_FILE, below...)
+		_, seen = os.ReadFile("/proc/self/statm")
+		return err
+	}})
+	<-p.Done()
+	assert.ErrorIs(t, seen, os.ErrPermission)
+	assertReached(t, p.Exit(), LimitMemory, true)
+}
+
+// TestOnThreadFirst: what the first thread of a process forbids to itself does not decide for good
+// how this process waits for others. Package os finds out once what the kernel can do.
+func TestOnThreadFirst(t *testing.T) {
+	noLeaks(t)
+	p := startChild(t, selfCmd("forbids first"), nil)
+	expect(t, p, fmt.Sprintf("%v.", hasPidfd())) // p is one, if the kernel has them
+	assert.Equal(t, 0, p.Stop().Code)
+}
+
+var _ = helper("forbids first", func([]string) {
+	l := connect(nil)
+	for _, onThread := range []func() error{func() error { return forbid(unix.SYS_PIDFD_OPEN) }, nil} {
+		p, err := Start(context.Background(), selfCmd("echo"), &Options{OnThread: onThread})
+		must(err)
+		defer p.Stop()
+	}
+	fmt.Fprintf(l, "%v.", hasPidfd())
+	io.Copy(l, l)
+})
+
+// hasPidfd reports whether package os has processes by descriptors.
+func hasPidfd() bool {
+	names, err := os.ReadDir("/proc/self/fd")
+	must(err)
+	for _, name := range names {
+		if to, err := os.Readlink("/proc/self/fd/" + name.Name()); err == nil && strings.Contains(to, "pidfd") {
+			return true
+		}
+	}
+	return false
 }

@@ -110,6 +110,9 @@ func newPool(ctx context.Context, start startFunc, command commandFunc, o *PoolO
 		changed:   make(chan struct{}),
 	}
 	p.life, p.endLife = context.WithCancel(context.Background())
+	if peer := opts.Supervise.Peer; peer.Env != nil && !passesThreads(peer.Env) {
+		peer.Env = append(slices.Clone(peer.Env), p.threadsOfOne())
+	}
 	if w := opts.Supervise.Stderr; w != nil {
 		p.opts.Supervise.Stderr = &oneAtATime{w: w}
 	}

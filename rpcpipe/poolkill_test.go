@@ -275,6 +275,26 @@ func TestPoolThreads(t *testing.T) {
 	require.Equal(t, 7, n)
 }
 
+// TestPoolThreadsAndEnv: the same is true where Options.Env keeps the environment from the children.
+func TestPoolThreadsAndEnv(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "5")
+	size := 2 * runtime.GOMAXPROCS(0)
+	for _, test := range []struct {
+		env  []string
+		want int
+	}{{[]string{}, 1}, {[]string{"GORACE"}, 1}, {[]string{"GOMAXPROCS"}, 5}, {[]string{"GO*"}, 5}, {[]string{"GOMAXPROCS=3"}, 3}} {
+		p, err := rpcpipe.NewPool(t.Context(), labour, &rpcpipe.PoolOptions{
+			Size: 1, MaxSize: size,
+			Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Env: test.env}},
+		})
+		require.NoError(t, err)
+		n := 0
+		require.NoError(t, p.Call("Labour.Threads", 0, &n))
+		require.Equal(t, test.want, n, "Env %q", test.env)
+		require.NoError(t, p.Close())
+	}
+}
+
 // TestPoolStderr: the lines of all children come whole, with their names.
 func TestPoolStderr(t *testing.T) {
 	out := new(safeBuffer)

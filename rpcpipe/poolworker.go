@@ -82,13 +82,28 @@ func (p *Pool) makeCmd(i Incarnation) (*exec.Cmd, error) {
 	if err != nil || cmd == nil || cmd.Process != nil {
 		return cmd, err
 	}
-	const variable = "GOMAXPROCS="
 	env := cmd.Environ()
-	if !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, variable) }) {
-		part := max(1, runtime.GOMAXPROCS(0)/p.opts.MaxSize)
-		cmd.Env = append(env, variable+strconv.Itoa(part))
+	if !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, threads+"=") }) {
+		cmd.Env = append(env, p.threadsOfOne())
 	}
 	return cmd, nil
+}
+
+// threads is the variable that says how many a Go program computes with.
+const threads = "GOMAXPROCS"
+
+// threadsOfOne sets it to what a child has.
+func (p *Pool) threadsOfOne() string {
+	return threads + "=" + strconv.Itoa(max(1, runtime.GOMAXPROCS(0)/p.opts.MaxSize))
+}
+
+// passesThreads reports whether Options.Env leaves it to a child, or sets it.
+func passesThreads(env []string) bool {
+	return slices.ContainsFunc(env, func(rule string) bool {
+		name, _, _ := strings.Cut(rule, "=")
+		prefix, many := strings.CutSuffix(name, "*")
+		return name == threads || many && strings.HasPrefix(threads, prefix)
+	})
 }
 
 // up has jobs go to c, in the place of the child before, if there is one.

@@ -55,6 +55,11 @@ func (t *Tree) Start(cmd *exec.Cmd, opts Options) error {
 	}
 	switch {
 	case opts.OnThread != nil:
+		// Package os finds out once what the kernel can do for it, and is to do so where nothing is
+		// forbidden yet: it would do without descriptors of processes from then on.
+		if self, err := os.FindProcess(os.Getpid()); err == nil {
+			self.Release()
+		}
 		t.thread = new(starterThread)
 		start = after(opts.OnThread, start)
 	case hasDeathSignal(&attr):

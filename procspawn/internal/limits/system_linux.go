@@ -91,7 +91,10 @@ func (g *Guard) AtStart() func(pid int) error {
 	}
 	return func(pid int) error {
 		if g.watches() {
-			if err := g.system.resident.open(pid, g.group); err != nil {
+			// By another thread: Options.OnThread may have forbidden this one to open files.
+			opened := make(chan error)
+			go func() { opened <- g.system.resident.open(pid, g.group) }()
+			if err := <-opened; err != nil {
 				return fmt.Errorf("procspawn: Options.Limits.Memory: the memory of the child cannot be read: %w", err)
 			}
 		}
