@@ -65,6 +65,9 @@ func (Labour) Exit(status int, _ *int) error {
 	return nil
 }
 
+// Panic ends it as well, with an answer.
+func (Labour) Panic(int, *int) error { panic("no more") }
+
 func init() {
 	children["labour"] = func([]string) {
 		rpc.Register(Labour{})

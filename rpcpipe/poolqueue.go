@@ -21,6 +21,7 @@ type jobEnd uint8
 
 const (
 	jobDone    jobEnd = iota // it is free
+	jobExpired               // it is free, and the job was not begun in time
 	jobGivenUp               // nobody waits for the job, which may go on
 	jobRefused               // the child takes none, and has not begun it
 	jobDied                  // the child has died with it
@@ -48,14 +49,14 @@ func (p *Pool) ask(ctx context.Context) *waiter {
 	return w
 }
 
-// await returns the place that was asked for. The error is the context's, or a *NoChildError.
-func (p *Pool) await(ctx context.Context, w *waiter) (*place, error) {
+// await returns the place that was asked for. The error is the context's, or a *NoChildError. waited is
+// how long the job has waited while no child at all was up, which await adds to.
+func (p *Pool) await(ctx context.Context, w *waiter, waited *time.Duration) (*place, error) {
 	select {
 	case pl := <-w.place:
 		return pl, nil
 	default:
 	}
-	var waited time.Duration // while no child was up
 	timer := time.NewTimer(p.opts.Supervise.MaxWait)
 	defer timer.Stop()
 	for {
@@ -65,31 +66,37 @@ func (p *Pool) await(ctx context.Context, w *waiter) (*place, error) {
 		begin := time.Now()
 		expired := timer.C
 		if none {
-			timer.Reset(p.opts.Supervise.MaxWait - waited)
+			timer.Reset(p.opts.Supervise.MaxWait - *waited)
 		} else {
 			expired = nil
 		}
+		var pl *place
 		var ended error
+		again := false
 		if !over {
 			select {
-			case pl := <-w.place:
-				return pl, nil
+			case pl = <-w.place:
 			case <-changed:
-				if none {
-					waited += time.Since(begin)
-				}
-				continue
+				again = true
 			case <-expired:
-				waited = p.opts.Supervise.MaxWait
 			case <-ctx.Done():
 				ended = ctx.Err()
 			}
+		}
+		if none {
+			*waited = min(*waited+time.Since(begin), p.opts.Supervise.MaxWait)
+		}
+		switch {
+		case pl != nil:
+			return pl, nil
+		case again:
+			continue
 		}
 		p.withdraw(w)
 		if ended != nil && !none {
 			return nil, ended
 		}
-		return nil, p.noChild(ended, waited)
+		return nil, p.noChild(ended, *waited)
 	}
 }
 
