@@ -249,7 +249,8 @@ func (p *Pool) closeWorkers(end func(*Supervisor) error) error {
 // Shutdown takes no more jobs, waits until those there are have ended, those that wait for a child
 // included, and ends the children in order. Options.ShutdownTimeout and ctx bound that: jobs that
 // have not ended by then fail, and it says so. A method that serves a call of a child may call it
-// with the context of its call: its job is not waited for before its child is shut down.
+// with the context of its call: its job is not waited for before its child is shut down, and while
+// another Shutdown is at work it returns nil at once.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	limited, limit := ctx, p.opts.Supervise.Peer.shutdownTimeout()
 	if limit > 0 {
@@ -257,9 +258,13 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		limited, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	drained := p.drain(FromContext(ctx))
+	if drained == nil {
+		return nil
+	}
 	var cut error
 	select {
-	case <-p.drain(FromContext(ctx)):
+	case <-drained:
 	case <-p.life.Done():
 	case <-limited.Done():
 		if cut = ctx.Err(); cut == nil {
@@ -280,15 +285,20 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 }
 
 // drain has no new job taken in. The channel returned is closed when there are none, but for that
-// of the child by, which may be nil: it waits for who calls this.
+// of the child by, which may be nil: it waits for who calls this. The channel is nil if that would wait
+// for another one that waits for it.
 func (p *Pool) drain(by *Peer) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	pl := p.places[by]
+	hasJob := pl != nil && pl.running > 0
 	if p.state == poolOpen {
 		p.state, p.why = poolDraining, errPoolClosed
 		p.changeLocked()
+	} else if hasJob {
+		return nil
 	}
-	if p.places[by] != nil {
+	if hasJob {
 		p.few = 1
 	}
 	if p.fewJobs == nil {

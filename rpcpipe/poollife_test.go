@@ -353,6 +353,23 @@ func TestPoolShutdownByMethod(t *testing.T) {
 	})
 }
 
+// TestPoolShutdownByMethods: two methods that shut all down do not wait for each other.
+func TestPoolShutdownByMethods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, boss, server := new(nursery), new(Boss), rpc.NewServer()
+		require.NoError(t, server.Register(boss))
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 2, Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Server: server}}})
+		boss.pool = p
+		begin := time.Now()
+		jobs := []<-chan error{do(p, "Task.AskShutdown", Long{D: time.Second}), do(p, "Task.AskShutdown", Long{D: time.Second})}
+		for _, job := range jobs {
+			require.NoError(t, <-job)
+		}
+		require.NoError(t, p.Wait())
+		require.Equal(t, time.Second, time.Since(begin))
+	})
+}
+
 // TestPoolCloseAnytime: Close returns whatever is going on, and nothing is left.
 func TestPoolCloseAnytime(t *testing.T) {
 	untilEnd := func(ctx context.Context, _ int) error {
