@@ -47,7 +47,8 @@ type Pool struct {
 	alive   map[*worker]struct{} // those whose Supervisor has not ended, also when they have no number any more
 	places  map[*Peer]*place
 	up      int           // workers that have a place
-	changed chan struct{} // closed, and made anew, when up becomes 0 or 1, or state changes
+	manned  int           // places that jobs can go to, or that have some
+	changed chan struct{} // closed, and made anew, when manned becomes 0 or 1, or state changes
 	queue   list.List     // of *waiter, the jobs that wait for a place
 	jobs    int           // that were accepted and have not ended
 	fewJobs chan struct{} // made by who waits for jobs to be few, and closed then

@@ -61,7 +61,7 @@ func (p *Pool) await(ctx context.Context, w *waiter, waited *time.Duration) (*pl
 	defer timer.Stop()
 	for {
 		p.mu.Lock()
-		changed, none, over := p.changed, p.up == 0, p.state >= poolEnding
+		changed, none, over := p.changed, p.manned == 0, p.state >= poolEnding
 		p.mu.Unlock()
 		begin := time.Now()
 		expired := timer.C
@@ -110,19 +110,19 @@ func (p *Pool) withdraw(w *waiter) {
 		return
 	}
 	pl := <-w.place
-	pl.running--
 	pl.served--
 	pl.worker.jobs--
-	p.freedLocked(pl)
+	p.overLocked(pl)
 }
 
-// freeLocked returns the place that has the fewest jobs, and room for one more; nil if none has.
+// freeLocked returns the place whose worker has the fewest jobs, and room for one more; nil if none has.
+// What a child does that was replaced counts: or there would be ever more jobs, and processes, at once.
 func (p *Pool) freeLocked() (best *place) {
 	for _, w := range p.workers {
-		if w == nil || w.place == nil || w.place.running >= p.opts.Concurrency {
+		if w == nil || w.place == nil || w.running >= p.opts.Concurrency {
 			continue
 		}
-		if best == nil || w.place.running < best.running {
+		if best == nil || w.running < best.worker.running {
 			best = w.place
 		}
 	}
@@ -154,21 +154,28 @@ func (p *Pool) release(pl *place, end jobEnd, method string) {
 		}
 		return
 	case jobDied:
-		pl.blamed = true
-		pl.child.hadJob.Store(true)
-		p.leaveLocked(pl)
+		p.diedLocked(pl)
 	case jobRefused:
 		p.leaveLocked(pl)
 	}
-	pl.running--
 	p.lookLocked(pl)
-	p.freedLocked(pl)
+	p.overLocked(pl)
 }
 
-// freedLocked is called when pl has one job less.
-func (p *Pool) freedLocked(pl *place) {
+// diedLocked is called when pl has died with a job.
+func (p *Pool) diedLocked(pl *place) {
+	pl.blamed = true
+	pl.child.hadJob.Store(true)
+	p.leaveLocked(pl)
+}
+
+// overLocked is called when pl has one job less.
+func (p *Pool) overLocked(pl *place) {
+	pl.running--
+	pl.worker.running--
 	pl.drainedLocked()
-	if pl.running == 0 {
+	p.manLocked(pl)
+	if pl.worker.running == 0 {
 		pl.worker.idleSince = time.Now()
 		p.idleLocked()
 	}
@@ -223,9 +230,15 @@ func (p *Pool) shrink() {
 		return
 	}
 	size, next := p.sizeLocked(), p.opts.IdleTimeout
+	living := 0 // what no child will follow in is no reason to end one that is up
+	for _, w := range p.workers {
+		if w != nil && !w.ended {
+			living++
+		}
+	}
 	for i := len(p.workers) - 1; i >= 0 && size > p.opts.Size; i-- {
 		w := p.workers[i]
-		if w == nil || w.place != nil && w.place.running > 0 || w.place == nil && !w.ended && p.queue.Len() > 0 {
+		if w == nil || w.running > 0 || !w.ended && (living <= p.opts.Size || w.place == nil && p.queue.Len() > 0) {
 			continue
 		}
 		left := p.opts.IdleTimeout - time.Since(w.idleSince)
@@ -234,6 +247,9 @@ func (p *Pool) shrink() {
 			continue
 		}
 		size--
+		if !w.ended {
+			living--
+		}
 		p.workers[i] = nil
 		if w.place != nil {
 			p.leaveLocked(w.place)
