@@ -155,3 +155,23 @@ func TestPoolWaitSaysWhy(t *testing.T) {
 		require.ErrorIs(t, p.Wait(), exec.ErrNotFound)
 	})
 }
+
+// TestPoolGrowsAgain: a job that waits has one more child started when a worker makes room that has given
+// up.
+func TestPoolGrowsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, MaxSize: 2})
+		long := do(p, "Task.Sleep", Long{ID: 1, D: time.Hour})
+		synctest.Wait()
+		n.setBefore(func(context.Context, int) error { return exec.ErrNotFound })
+		begin := time.Now()
+		next := do(p, "Task.Sleep", Long{ID: 2})
+		time.Sleep(time.Second)
+		require.Equal(t, 1, n.count())
+		n.setBefore(nil)
+		require.NoError(t, <-next)
+		require.Less(t, time.Since(begin), time.Minute)
+		require.NoError(t, <-long)
+	})
+}

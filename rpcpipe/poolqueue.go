@@ -259,4 +259,7 @@ func (p *Pool) shrink() {
 	if size > p.opts.Size {
 		p.idling = time.AfterFunc(next, p.shrink)
 	}
+	if p.queue.Len() > 0 { // there may be room for one more
+		p.growLocked()
+	}
 }

@@ -79,6 +79,7 @@ func (p *Pool) gone(w *worker, err error) {
 	if len(p.alive) == 0 {
 		p.endLocked(err, err)
 	}
+	p.idleLocked() // it may be one more than there have to be
 }
 
 // makeCmd is the command function of all children.
