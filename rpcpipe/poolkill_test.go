@@ -298,3 +298,16 @@ func TestPoolStderr(t *testing.T) {
 		}
 	}), 3*5)
 }
+
+// TestPoolShutdownDying: a job that has ended its child has said so, Shutdown need not.
+func TestPoolShutdownDying(t *testing.T) {
+	for _, method := range []string{"Labour.Exit", "Labour.Panic"} {
+		for range 10 {
+			p, err := rpcpipe.NewPool(t.Context(), labour, &rpcpipe.PoolOptions{Size: 2})
+			require.NoError(t, err)
+			require.Error(t, p.Call(method, 3, nil))
+			require.NoError(t, p.Shutdown(t.Context()), method)
+			require.NoError(t, p.Wait())
+		}
+	}
+}

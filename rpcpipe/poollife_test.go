@@ -469,3 +469,21 @@ func TestPoolCloseFromEvents(t *testing.T) {
 		require.NoError(t, p.Wait())
 	})
 }
+
+// TestPoolShutdownKills: a child that is killed for a job that was given up has nothing for Shutdown to
+// complain of.
+func TestPoolShutdownKills(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			n := new(nursery)
+			p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, Concurrency: 2})
+			neighbour := do(p, "Task.Sleep", Long{ID: 1, D: 10 * time.Second})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.Error(t, p.CallContext(ctx, "Task.Sleep", Long{ID: 2, D: time.Hour}, new(int)))
+			time.Sleep(2 * time.Second)
+			require.NoError(t, p.Shutdown(t.Context()))
+			require.NoError(t, <-neighbour)
+		})
+	}
+}

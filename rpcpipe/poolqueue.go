@@ -162,7 +162,7 @@ func (p *Pool) release(pl *place, end jobEnd, method string) {
 	p.overLocked(pl)
 }
 
-// diedLocked is called when pl has died with a job.
+// diedLocked is called when pl has died with a job, or is to.
 func (p *Pool) diedLocked(pl *place) {
 	pl.blamed = true
 	pl.child.hadJob.Store(true)

@@ -283,8 +283,7 @@ func (p *Pool) settle(pl *place, method string) {
 		stuck = 1
 		p.mu.Lock()
 		pl.stuck++
-		pl.blamed = true
-		p.leaveLocked(pl)
+		p.diedLocked(pl)
 		pl.drainedLocked()
 		p.manLocked(pl)
 		p.mu.Unlock()

@@ -206,10 +206,14 @@ func (s *Supervisor) Shutdown(ctx context.Context) error {
 		s.mu.Lock()
 		isCalled := !c.ready.IsZero()
 		s.mu.Unlock()
-		if !isCalled || isClosed(c.peer.Done()) { // or it has died before
+		if !isCalled || c.peer.Err() != nil { // or it has died before, as calls may have said already
 			return c.peer.Close()
 		}
-		return c.peer.Shutdown(ctx)
+		err := c.peer.Shutdown(ctx)
+		if c.hadJob.Load() && ctx.Err() == nil { // the job has said how it has died
+			return nil
+		}
+		return err
 	})
 }
 
