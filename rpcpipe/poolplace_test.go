@@ -175,3 +175,22 @@ func TestPoolGrowsAgain(t *testing.T) {
 		require.NoError(t, <-long)
 	})
 }
+
+// TestPoolIdleUnused: a child that has come too late for the job that waited for it is not kept for that.
+func TestPoolIdleUnused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, MaxSize: 2})
+		long := do(p, "Task.Sleep", Long{ID: 1, D: time.Hour})
+		synctest.Wait()
+		n.setBefore(func(context.Context, int) error { time.Sleep(time.Second); return nil })
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		require.Error(t, p.CallContext(ctx, "Task.Run", 1, nil))
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 2, p.Stats().Up)
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, p.Stats().Up)
+		require.NoError(t, <-long)
+	})
+}

@@ -115,6 +115,7 @@ func (w *worker) up(c *child) {
 	p.up++
 	p.manLocked(w.place)
 	p.dispatchLocked()
+	p.idleLocked() // there may be no job for it
 }
 
 // leaveLocked has no more jobs go to pl.
