@@ -21,7 +21,7 @@ type child struct {
 	final   bool // it could not be started, and it is of no use to try again
 
 	notes  notes
-	hadJob atomic.Bool // of a Pool, when it ended: that is no reason to wait, or to give up
+	hadJob atomic.Bool // of a Pool, when it ended, or why it will: no reason to wait, to give up, or to complain
 
 	// Guarded by the mutex of its Supervisor.
 	ready time.Time // when calls began to go to it

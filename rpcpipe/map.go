@@ -32,9 +32,9 @@ type Job[A, R any] struct {
 // repeated, as with [Pool.CallContext].
 //
 // Arguments are asked for by the goroutine that ranges, when there is room: two jobs for each place
-// (PoolOptions.MaxSize times Concurrency) have not ended at one time; and in the order of the
-// arguments there may be sixteen results and jobs for each place that come behind one that has not
-// ended. So args may be endless, and larger than memory. Where args itself waits, results wait with
+// (PoolOptions.MaxSize times Concurrency; of 4,096 at most) have not ended at one time; and in the
+// order of the arguments there may be sixteen results and jobs for each place that come behind one
+// that has not ended. So args may be endless, and larger than memory. Where args itself waits, results wait with
 // it. It may end what is asked for by a range loop of its own, as any iter.Seq.
 //
 // When the loop is left, jobs that run are given up, and Map returns when their calls have. When ctx
@@ -100,9 +100,15 @@ type mapping[A, R any] struct {
 	given   int                  // results that were given out: the next one has this place
 }
 
+// maxPlaces is for how many places a Map has jobs at most.
+const maxPlaces = 4096
+
 func newMapping[A, R any](ctx context.Context, p *Pool, method string, o MapOptions) *mapping[A, R] {
 	m := &mapping[A, R]{p: p, method: method, ordered: !o.Unordered, results: make(map[int]result[A, R])}
-	m.places = p.opts.MaxSize * p.opts.Concurrency
+	m.places = maxPlaces
+	if p.opts.Concurrency < maxPlaces/p.opts.MaxSize {
+		m.places = p.opts.MaxSize * p.opts.Concurrency
+	}
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.ended = make(chan result[A, R], 2*m.places)
 	return m

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"net/rpc"
 	"slices"
 	"testing"
@@ -276,5 +277,20 @@ func TestMapAgain(t *testing.T) {
 			require.Equal(t, 3, <-done)
 		}
 		require.Equal(t, 4, n.runs(2))
+	})
+}
+
+// TestMapManyPlaces: as many jobs at once as a child takes are not so many for a Map.
+func TestMapManyPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(nursery)
+		for _, o := range []rpcpipe.PoolOptions{{Size: 2, Concurrency: math.MaxInt}, {Size: 1, MaxSize: math.MaxInt}} {
+			p, jobs := n.pool(t, &o), 0
+			for _, err := range rpcpipe.Map[int](t.Context(), p, "Task.Run", slices.Values([]int{1, 2, 3}), nil) {
+				require.NoError(t, err)
+				jobs++
+			}
+			require.Equal(t, 3, jobs)
+		}
 	})
 }

@@ -48,7 +48,8 @@ type Pool struct {
 	alive   map[*worker]struct{} // those whose Supervisor has not ended, also when they have no number any more
 	places  map[*Peer]*place
 	up      int           // workers that have a place
-	changed chan struct{} // closed, and made anew, when up becomes 0 or 1, or state changes
+	manned  int           // places that jobs can go to, or that have some
+	changed chan struct{} // closed, and made anew, when manned becomes 0 or 1, or state changes
 	queue   list.List     // of *waiter, the jobs that wait for a place
 	jobs    int           // that were accepted and have not ended
 	fewJobs chan struct{} // made by who waits for jobs to be few, and closed then
@@ -254,7 +255,7 @@ func (p *Pool) closeWorkers(end func(*Supervisor) error) error {
 // included, and ends the children in order. It returns nil then. Options.ShutdownTimeout and ctx
 // bound that: jobs that have not ended by then fail, and it says so. A method that serves a call of
 // a child may call it with the context of its call: its job is not waited for before its child is
-// shut down.
+// shut down, and while another Shutdown is at work it returns nil at once.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	limited, limit := ctx, p.opts.Supervise.Peer.shutdownTimeout()
 	if limit > 0 {
@@ -262,9 +263,13 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		limited, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	drained := p.drain(FromContext(ctx))
+	if drained == nil {
+		return nil
+	}
 	var cut error
 	select {
-	case <-p.drain(FromContext(ctx)):
+	case <-drained:
 	case <-p.life.Done():
 	case <-limited.Done():
 		if cut = ctx.Err(); cut == nil {
@@ -285,15 +290,20 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 }
 
 // drain has no new job taken in. The channel returned is closed when there are none, but for that
-// of the child by, which may be nil: it waits for who calls this.
+// of the child by, which may be nil: it waits for who calls this. The channel is nil if that would wait
+// for another one that waits for it.
 func (p *Pool) drain(by *Peer) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	pl := p.places[by]
+	hasJob := pl != nil && pl.running > 0
 	if p.state == poolOpen {
 		p.state, p.why = poolDraining, errPoolClosed
 		p.changeLocked()
+	} else if hasJob {
+		return nil
 	}
-	if p.places[by] != nil {
+	if hasJob {
 		p.few = 1
 	}
 	if p.fewJobs == nil {

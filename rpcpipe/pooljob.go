@@ -95,6 +95,7 @@ func (p *Pool) Go(serviceMethod string, args, reply any, done chan *rpc.Call) *r
 	call := &rpc.Call{ServiceMethod: serviceMethod, Args: args, Reply: reply, Done: done}
 	encoded, err := p.encode(serviceMethod, args)
 	if err == nil && !p.spawn(func() { p.deliver(call, p.Call(serviceMethod, encoded, reply)) }) {
+		p.counts.jobs.Add(1)
 		err = (&job{p: p, method: serviceMethod, index: -1}).fail(p.noChild(nil, 0))
 	}
 	if err != nil {
@@ -161,12 +162,14 @@ type job struct {
 	asked    *waiter // for the first attempt; nil: it is asked for when that begins
 	worker   string
 	attempts int
+	waited   time.Duration // while no child at all was up
 	took     time.Duration // in the child that has had it last
 }
 
 // run has call run with a child, or, if they die, with several.
 func (j *job) run(ctx context.Context, call func(context.Context, *Peer) error) error {
 	p := j.p
+	p.counts.jobs.Add(1)
 	if !p.enter() {
 		if j.asked != nil {
 			p.withdraw(j.asked)
@@ -174,13 +177,12 @@ func (j *job) run(ctx context.Context, call func(context.Context, *Peer) error) 
 		return j.fail(p.noChild(nil, 0))
 	}
 	defer p.leave()
-	p.counts.jobs.Add(1)
 	for {
 		w := j.asked
 		if j.asked = nil; w == nil {
 			w = p.ask(ctx)
 		}
-		pl, err := p.await(ctx, w)
+		pl, err := p.await(ctx, w, &j.waited)
 		if err != nil {
 			return j.fail(err)
 		}
@@ -188,17 +190,15 @@ func (j *job) run(ctx context.Context, call func(context.Context, *Peer) error) 
 		j.worker = pl.worker.supervisor.opts.Name
 		end, err := j.try(ctx, pl, call)
 		switch {
-		case end == jobDone && err != nil:
-			p.counts.failed.Add(1)
-			return err
-		case end == jobDone:
+		case err == nil:
 			return nil
-		case end == jobGivenUp && j.once:
-			return err
+		case end == jobDone && !(j.attempts > 0 && errors.Is(err, viaduct.ErrNotBegun)), end == jobGivenUp && j.once:
+			p.counts.failed.Add(1)
+			return err // as the method, or f of With, has returned it
 		case end == jobDied:
 			p.counts.lost.Add(1)
 		}
-		if end == jobGivenUp || j.once || j.attempts >= p.opts.Attempts || ctx.Err() != nil {
+		if end <= jobGivenUp || j.once || j.attempts >= p.opts.Attempts || ctx.Err() != nil {
 			return j.fail(err)
 		}
 		p.counts.repeated.Add(1)
@@ -208,35 +208,55 @@ func (j *job) run(ctx context.Context, call func(context.Context, *Peer) error) 
 // try runs call in pl.
 func (j *job) try(ctx context.Context, pl *place, call func(context.Context, *Peer) error) (end jobEnd, err error) {
 	p, limited := j.p, ctx
+	begin := time.Now() // before the limit's
 	if p.opts.Timeout > 0 {
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(ctx, p.opts.Timeout)
 		defer cancel()
 	}
-	begin := time.Now()
 	end = jobGivenUp // if call panics
 	defer func() { p.release(pl, end, j.method) }()
 	j.attempts++
 	err = call(limited, pl.child.peer)
 	j.took = time.Since(begin)
 	p.counts.took.Add(j.took)
+	// What f of With returns may be of another link, and it may have begun something before.
+	died := err != nil && isDeath(err) && !j.once || isEnd(err) && pl.child.peer.endpoint.Ending()
+	notBegun := err != nil && errors.Is(err, viaduct.ErrNotBegun)
+	if notBegun && !j.once {
+		j.attempts--
+	}
 	switch {
-	case err != nil && isDeath(err) && errors.Is(err, viaduct.ErrNotBegun):
-		j.attempts--
+	case died && notBegun:
 		return jobRefused, err
-	case err != nil && isDeath(err):
+	case died:
 		return jobDied, err
-	case ctx.Err() == nil && j.took >= p.opts.Timeout && p.opts.Timeout > 0 && errors.Is(err, context.DeadlineExceeded):
-		return jobGivenUp, &jobTimeoutError{p.opts.Timeout}
-	case limited.Err() == nil && !(j.once && pl.child.peer.endpoint.CanSettle()):
+	case err == nil && !j.once: // also if it has come as the time was over
+		return jobDone, nil
+	case limited.Err() == nil && !(j.once && pl.child.peer.endpoint.CanSettle()) && !j.late(ctx, err):
 		return jobDone, err
-	case err == nil: // f of With may have given up something
-		return jobGivenUp, nil
-	case errors.Is(err, viaduct.ErrNotBegun):
-		j.attempts--
-		return jobDone, err
+	case j.once: // f may have given up something
+		return jobGivenUp, err
+	case j.late(ctx, err):
+		err = &jobTimeoutError{p.opts.Timeout}
+	}
+	if notBegun {
+		return jobExpired, err
 	}
 	return jobGivenUp, err
+}
+
+// isEnd reports whether err is of a link that has ended, or is about to, as a method has panicked.
+func isEnd(err error) bool {
+	var panicked *viaduct.PanicError
+	return err != nil && (isDeath(err) || errors.As(err, &panicked) && panicked.Ends)
+}
+
+// late reports whether err says that PoolOptions.Timeout is over, on this side or, a moment earlier, on
+// the other one.
+func (j *job) late(ctx context.Context, err error) bool {
+	limit := j.p.opts.Timeout
+	return limit > 0 && !j.once && ctx.Err() == nil && j.took >= limit && errors.Is(err, context.DeadlineExceeded)
 }
 
 // fail makes the error of a job that was not done.

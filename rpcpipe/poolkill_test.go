@@ -65,6 +65,9 @@ func (Labour) Exit(status int, _ *int) error {
 	return nil
 }
 
+// Panic ends it as well, with an answer.
+func (Labour) Panic(int, *int) error { panic("no more") }
+
 func init() {
 	children["labour"] = func([]string) {
 		rpc.Register(Labour{})
@@ -154,7 +157,9 @@ func testPoolKills(t *testing.T, attempts int) {
 	}
 	end()
 	load.Wait()
-	require.NoError(t, p.Shutdown(t.Context()))
+	if err := p.Shutdown(t.Context()); err != nil { // the last child that was killed was so just now
+		require.ErrorAs(t, err, new(*procspawn.Exit))
+	}
 	require.NoError(t, p.Wait())
 
 	times := readLedger(t, file)
@@ -314,4 +319,17 @@ func TestPoolStderr(t *testing.T) {
 			}
 		}
 	}), 3*5)
+}
+
+// TestPoolShutdownDying: a job that has ended its child has said so, Shutdown need not.
+func TestPoolShutdownDying(t *testing.T) {
+	for _, method := range []string{"Labour.Exit", "Labour.Panic"} {
+		for range 10 {
+			p, err := rpcpipe.NewPool(t.Context(), labour, &rpcpipe.PoolOptions{Size: 2})
+			require.NoError(t, err)
+			require.Error(t, p.Call(method, 3, nil))
+			require.NoError(t, p.Shutdown(t.Context()), method)
+			require.NoError(t, p.Wait())
+		}
+	}
 }

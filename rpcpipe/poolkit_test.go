@@ -82,6 +82,7 @@ func (b *Boss) More(l Long, child *int) error {
 func (b *Boss) Shutdown(l Long, _ *int) error { return b.pool.Shutdown(l.Context()) }
 
 func (t Task) AskShutdown(l Long, child *int) error {
+	t.Sleep(l, child)
 	return rpcpipe.FromContext(l.Context()).CallContext(l.Context(), "Boss.Shutdown", Long{}, child)
 }
 

@@ -354,6 +354,23 @@ func TestPoolShutdownByMethod(t *testing.T) {
 	})
 }
 
+// TestPoolShutdownByMethods: two methods that shut all down do not wait for each other.
+func TestPoolShutdownByMethods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, boss, server := new(nursery), new(Boss), rpc.NewServer()
+		require.NoError(t, server.Register(boss))
+		p := n.pool(t, &rpcpipe.PoolOptions{Size: 2, Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Server: server}}})
+		boss.pool = p
+		begin := time.Now()
+		jobs := []<-chan error{do(p, "Task.AskShutdown", Long{D: time.Second}), do(p, "Task.AskShutdown", Long{D: time.Second})}
+		for _, job := range jobs {
+			require.NoError(t, <-job)
+		}
+		require.NoError(t, p.Wait())
+		require.Equal(t, time.Second, time.Since(begin))
+	})
+}
+
 // TestPoolCloseAnytime: Close returns whatever is going on, and nothing is left.
 func TestPoolCloseAnytime(t *testing.T) {
 	untilEnd := func(ctx context.Context, _ int) error {
@@ -452,4 +469,22 @@ func TestPoolCloseFromEvents(t *testing.T) {
 		close(made)
 		require.NoError(t, p.Wait())
 	})
+}
+
+// TestPoolShutdownKills: a child that is killed for a job that was given up has nothing for Shutdown to
+// complain of.
+func TestPoolShutdownKills(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			n := new(nursery)
+			p := n.pool(t, &rpcpipe.PoolOptions{Size: 1, Concurrency: 2})
+			neighbour := do(p, "Task.Sleep", Long{ID: 1, D: 10 * time.Second})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.Error(t, p.CallContext(ctx, "Task.Sleep", Long{ID: 2, D: time.Hour}, new(int)))
+			time.Sleep(2 * time.Second)
+			require.NoError(t, p.Shutdown(t.Context()))
+			require.NoError(t, <-neighbour)
+		})
+	}
 }

@@ -55,7 +55,7 @@ type PoolOptions struct {
 	// own. RecycleMemory is how many bytes a child may hold when a job has ended
 	// ([procspawn.Process.Memory], looked at every 10 ms at most): one that holds more is replaced,
 	// and gets jobs until the new one is ready. The old child finishes what it has, however long that
-	// takes. Unless jobs would have to wait for it, one child is replaced at a time. Default: none is.
+	// takes; those jobs still count for the Concurrency of the new one. Unless jobs would have to wait for it, one child is replaced at a time. Default: none is.
 	RecycleJobs   int
 	RecycleMemory int64
 }

@@ -21,6 +21,7 @@ type jobEnd uint8
 
 const (
 	jobDone    jobEnd = iota // it is free
+	jobExpired               // it is free, and the job was not begun in time
 	jobGivenUp               // nobody waits for the job, which may go on
 	jobRefused               // the child takes none, and has not begun it
 	jobDied                  // the child has died with it
@@ -48,48 +49,54 @@ func (p *Pool) ask(ctx context.Context) *waiter {
 	return w
 }
 
-// await returns the place that was asked for. The error is the context's, or a *NoChildError.
-func (p *Pool) await(ctx context.Context, w *waiter) (*place, error) {
+// await returns the place that was asked for. The error is the context's, or a *NoChildError. waited is
+// how long the job has waited while no child at all was up, which await adds to.
+func (p *Pool) await(ctx context.Context, w *waiter, waited *time.Duration) (*place, error) {
 	select {
 	case pl := <-w.place:
 		return pl, nil
 	default:
 	}
-	var waited time.Duration // while no child was up
 	timer := time.NewTimer(p.opts.Supervise.MaxWait)
 	defer timer.Stop()
 	for {
 		p.mu.Lock()
-		changed, none, over := p.changed, p.up == 0, p.state >= poolEnding
+		changed, none, over := p.changed, p.manned == 0, p.state >= poolEnding
 		p.mu.Unlock()
 		begin := time.Now()
 		expired := timer.C
 		if none {
-			timer.Reset(p.opts.Supervise.MaxWait - waited)
+			timer.Reset(p.opts.Supervise.MaxWait - *waited)
 		} else {
 			expired = nil
 		}
+		var pl *place
 		var ended error
+		again := false
 		if !over {
 			select {
-			case pl := <-w.place:
-				return pl, nil
+			case pl = <-w.place:
 			case <-changed:
-				if none {
-					waited += time.Since(begin)
-				}
-				continue
+				again = true
 			case <-expired:
-				waited = p.opts.Supervise.MaxWait
 			case <-ctx.Done():
 				ended = ctx.Err()
 			}
+		}
+		if none {
+			*waited = min(*waited+time.Since(begin), p.opts.Supervise.MaxWait)
+		}
+		switch {
+		case pl != nil:
+			return pl, nil
+		case again:
+			continue
 		}
 		p.withdraw(w)
 		if ended != nil && !none {
 			return nil, ended
 		}
-		return nil, p.noChild(ended, waited)
+		return nil, p.noChild(ended, *waited)
 	}
 }
 
@@ -103,19 +110,19 @@ func (p *Pool) withdraw(w *waiter) {
 		return
 	}
 	pl := <-w.place
-	pl.running--
 	pl.served--
 	pl.worker.jobs--
-	p.freedLocked(pl)
+	p.overLocked(pl)
 }
 
-// freeLocked returns the place that has the fewest jobs, and room for one more; nil if none has.
+// freeLocked returns the place whose worker has the fewest jobs, and room for one more; nil if none has.
+// What a child does that was replaced counts: or there would be ever more jobs, and processes, at once.
 func (p *Pool) freeLocked() (best *place) {
 	for _, w := range p.workers {
-		if w == nil || w.place == nil || w.place.running >= p.opts.Concurrency {
+		if w == nil || w.place == nil || w.running >= p.opts.Concurrency {
 			continue
 		}
-		if best == nil || w.place.running < best.running {
+		if best == nil || w.running < best.worker.running {
 			best = w.place
 		}
 	}
@@ -147,21 +154,28 @@ func (p *Pool) release(pl *place, end jobEnd, method string) {
 		}
 		return
 	case jobDied:
-		pl.blamed = true
-		pl.child.hadJob.Store(true)
-		p.leaveLocked(pl)
+		p.diedLocked(pl)
 	case jobRefused:
 		p.leaveLocked(pl)
 	}
-	pl.running--
 	p.lookLocked(pl)
-	p.freedLocked(pl)
+	p.overLocked(pl)
 }
 
-// freedLocked is called when pl has one job less.
-func (p *Pool) freedLocked(pl *place) {
+// diedLocked is called when pl has died with a job, or is to.
+func (p *Pool) diedLocked(pl *place) {
+	pl.blamed = true
+	pl.child.hadJob.Store(true)
+	p.leaveLocked(pl)
+}
+
+// overLocked is called when pl has one job less.
+func (p *Pool) overLocked(pl *place) {
+	pl.running--
+	pl.worker.running--
 	pl.drainedLocked()
-	if pl.running == 0 {
+	p.manLocked(pl)
+	if pl.worker.running == 0 {
 		pl.worker.idleSince = time.Now()
 		p.idleLocked()
 	}
@@ -216,9 +230,15 @@ func (p *Pool) shrink() {
 		return
 	}
 	size, next := p.sizeLocked(), p.opts.IdleTimeout
+	living := 0 // what no child will follow in is no reason to end one that is up
+	for _, w := range p.workers {
+		if w != nil && !w.ended {
+			living++
+		}
+	}
 	for i := len(p.workers) - 1; i >= 0 && size > p.opts.Size; i-- {
 		w := p.workers[i]
-		if w == nil || w.place != nil && w.place.running > 0 || w.place == nil && !w.ended && p.queue.Len() > 0 {
+		if w == nil || w.running > 0 || !w.ended && (living <= p.opts.Size || w.place == nil && p.queue.Len() > 0) {
 			continue
 		}
 		left := p.opts.IdleTimeout - time.Since(w.idleSince)
@@ -227,6 +247,9 @@ func (p *Pool) shrink() {
 			continue
 		}
 		size--
+		if !w.ended {
+			living--
+		}
 		p.workers[i] = nil
 		if w.place != nil {
 			p.leaveLocked(w.place)
@@ -235,5 +258,8 @@ func (p *Pool) shrink() {
 	}
 	if size > p.opts.Size {
 		p.idling = time.AfterFunc(next, p.shrink)
+	}
+	if p.queue.Len() > 0 { // there may be room for one more
+		p.growLocked()
 	}
 }

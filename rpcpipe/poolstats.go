@@ -29,7 +29,7 @@ type PoolStats struct {
 // WorkerStats are those of one child after another.
 type WorkerStats struct {
 	Name    string
-	Running int    // jobs that the child has
+	Running int    // jobs that the child has, and those before it that finish
 	Jobs    uint64 // that it, and those before it, were given
 	Child   SupervisorStats
 }
@@ -66,11 +66,7 @@ func (p *Pool) Stats() PoolStats {
 	}
 	workers := slices.DeleteFunc(slices.Clone(p.workers), func(w *worker) bool { return w == nil })
 	for _, w := range workers {
-		ws := WorkerStats{Name: w.supervisor.opts.Name, Jobs: w.jobs}
-		if w.place != nil {
-			ws.Running = w.place.running
-		}
-		s.Workers = append(s.Workers, ws)
+		s.Workers = append(s.Workers, WorkerStats{Name: w.supervisor.opts.Name, Running: w.running, Jobs: w.jobs})
 	}
 	p.mu.Unlock()
 	for i, w := range workers {

@@ -1,6 +1,7 @@
 package rpcpipe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ type worker struct {
 	place     *place    // where jobs go; nil: there is none now
 	idleSince time.Time // when it had a job last
 	jobs      uint64    // that it was given, ever
+	running   int       // those that it has, in children that were replaced, too
 	ended     bool      // no child will follow
 }
 
@@ -34,12 +36,14 @@ type place struct {
 	left   chan struct{} // closed when it gets no more jobs
 
 	running   int           // jobs that it has
+	manned    bool          // it can be given jobs, or has some
 	stuck     int           // of those, how many were given up and do not end
 	served    int           // jobs that it was given
 	due       int           // after so many jobs another child is started for it; if PoolOptions.RecycleJobs
 	looked    time.Time     // when its memory was looked at
 	replacing bool          // another child is being started for it
 	blamed    bool          // it had a job when its link ended
+	killed    bool          // because of jobs that do not end
 	leaving   bool          // left is closed
 	drained   chan struct{} // closed when it is leaving and all its jobs but stuck ones have ended
 }
@@ -60,8 +64,9 @@ func (p *Pool) addLocked(ctx context.Context, started func(error)) {
 	p.workers[number] = w
 	p.alive[w] = struct{}{}
 	p.running.Go(func() {
-		started(w.supervisor.begin(ctx))
-		p.gone(w, w.supervisor.Wait())
+		err := w.supervisor.begin(ctx)
+		started(err)
+		p.gone(w, cmp.Or(w.supervisor.Wait(), err)) // it has ended in order if the first child cannot come
 	})
 }
 
@@ -74,6 +79,7 @@ func (p *Pool) gone(w *worker, err error) {
 	if len(p.alive) == 0 {
 		p.endLocked(err, err)
 	}
+	p.idleLocked() // it may be one more than there have to be
 }
 
 // makeCmd is the command function of all children.
@@ -121,10 +127,10 @@ func (w *worker) up(c *child) {
 	}
 	w.idleSince = time.Now()
 	p.places[c.peer] = w.place
-	if p.up++; p.up == 1 {
-		p.changeLocked()
-	}
+	p.up++
+	p.manLocked(w.place)
 	p.dispatchLocked()
+	p.idleLocked() // there may be no job for it
 }
 
 // leaveLocked has no more jobs go to pl.
@@ -136,11 +142,27 @@ func (p *Pool) leaveLocked(pl *place) {
 	close(pl.left)
 	if pl.worker.place == pl {
 		pl.worker.place = nil
-		if p.up--; p.up == 0 {
-			p.changeLocked()
-		}
+		p.up--
 	}
 	pl.drainedLocked()
+	p.manLocked(pl)
+}
+
+// manLocked counts pl in or out of those that work.
+func (p *Pool) manLocked(pl *place) {
+	manned := p.places[pl.child.peer] == pl && (!pl.leaving || pl.running > pl.stuck)
+	switch {
+	case manned == pl.manned:
+		return
+	case manned:
+		p.manned++
+	default:
+		p.manned--
+	}
+	pl.manned = manned
+	if p.manned == 0 || p.manned == 1 && manned {
+		p.changeLocked()
+	}
 }
 
 func (pl *place) drainedLocked() {
@@ -171,6 +193,7 @@ func (w *worker) lost(c *child) {
 	pl.blamed = pl.blamed || pl.running > 0
 	c.hadJob.Store(pl.blamed)
 	p.leaveLocked(pl)
+	p.manLocked(pl)
 }
 
 // drained waits until the jobs have ended that c has, or its link has.
@@ -192,6 +215,7 @@ func (w *worker) drained(c *child) {
 // takeLocked counts a job that pl gets.
 func (p *Pool) takeLocked(pl *place) {
 	pl.running++
+	pl.worker.running++
 	pl.served++
 	pl.worker.jobs++
 	if n := p.opts.RecycleJobs; n > 0 {
@@ -235,7 +259,9 @@ func (p *Pool) replace(pl *place) {
 	p.mu.Unlock()
 	if leaving {
 		pl.worker.drained(pl.child)
-		pl.child.peer.Close()
+		if p.goesOn(pl) {
+			pl.child.peer.Close()
+		}
 	}
 }
 
@@ -267,19 +293,42 @@ func (p *Pool) settle(pl *place, method string) {
 	select { // a child that cannot be asked has as much time
 	case <-limited.Done():
 	case <-pl.child.peer.Done():
-		return
+	}
+	stuck := 0
+	if p.goesOn(pl) {
+		stuck = 1
+		p.mu.Lock()
+		pl.stuck++
+		p.diedLocked(pl)
+		pl.drainedLocked()
+		p.manLocked(pl)
+		p.mu.Unlock()
+		pl.worker.drained(pl.child)
+		if p.goesOn(pl) {
+			p.kill(pl, method)
+		}
 	}
 	p.mu.Lock()
-	pl.stuck++
-	pl.blamed = true
-	p.leaveLocked(pl)
-	pl.drainedLocked()
+	defer p.mu.Unlock()
+	pl.stuck -= stuck
+	if isClosed(pl.child.peer.Done()) {
+		p.diedLocked(pl)
+	}
+	p.overLocked(pl)
+}
+
+// goesOn reports whether neither the Pool nor the link of pl has ended, which end its jobs in their own
+// way.
+func (p *Pool) goesOn(pl *place) bool { return p.life.Err() == nil && !isClosed(pl.child.peer.Done()) }
+
+// kill ends the child of pl, in which method goes on.
+func (p *Pool) kill(pl *place, method string) {
+	p.mu.Lock()
+	isFirst := !pl.killed
+	pl.killed = true
 	p.mu.Unlock()
-	select {
-	case <-pl.drained:
-	case <-pl.child.peer.Done():
-		return
-	case <-p.life.Done():
+	if !isFirst {
+		<-pl.child.peer.Done()
 		return
 	}
 	p.counts.killed.Add(1)
@@ -292,4 +341,5 @@ func (p *Pool) settle(pl *place, method string) {
 	} else {
 		pl.child.peer.Close()
 	}
+	<-pl.child.peer.Done()
 }

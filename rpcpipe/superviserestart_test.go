@@ -208,3 +208,23 @@ func TestOnSuccess(t *testing.T) {
 		require.Equal(t, 2, s.Stats().Starts)
 	})
 }
+
+// TestSuperviseShutdownStarting: a child that is not ready has nothing that an orderly end would wait for.
+func TestSuperviseShutdownStarting(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			n, first := new(nursery), true
+			s := n.supervise(t, &rpcpipe.SuperviseOptions{Ready: func(ctx context.Context, p *rpcpipe.Peer) error {
+				if first {
+					first = false
+					return nil
+				}
+				return p.CallContext(ctx, "Task.Doze", Long{D: time.Hour}, new(int))
+			}})
+			go s.Swap(t.Context(), nil)
+			synctest.Wait()
+			require.NoError(t, s.Shutdown(t.Context()))
+			require.NoError(t, s.Wait())
+		})
+	}
+}

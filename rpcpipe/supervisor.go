@@ -202,13 +202,18 @@ func (s *Supervisor) alive() (list []*child) {
 // call of the child may call it with the context of its call: see there.
 func (s *Supervisor) Shutdown(ctx context.Context) error {
 	s.end(errClosed)
-	return s.endAll(func(p *Peer) error {
-		select {
-		case <-p.Done(): // it has died before
-			return p.Close()
-		default:
-			return p.Shutdown(ctx)
+	return s.endAll(func(c *child) error {
+		s.mu.Lock()
+		isCalled := !c.ready.IsZero()
+		s.mu.Unlock()
+		if !isCalled || c.peer.Err() != nil { // or it has died before, as calls may have said already
+			return c.peer.Close()
 		}
+		err := c.peer.Shutdown(ctx)
+		if c.hadJob.Load() && ctx.Err() == nil { // the job has said how it has died
+			return nil
+		}
+		return err
 	})
 }
 
@@ -217,16 +222,16 @@ func (s *Supervisor) Shutdown(ctx context.Context) error {
 // called at any time, also in SuperviseOptions.Events and Ready, in Options.OnExit and in a method.
 func (s *Supervisor) Close() error {
 	s.end(errClosed)
-	return s.endAll((*Peer).Close)
+	return s.endAll(func(c *child) error { return c.peer.Close() })
 }
 
 // endAll ends all children at the same time.
-func (s *Supervisor) endAll(end func(*Peer) error) error {
+func (s *Supervisor) endAll(end func(*child) error) error {
 	children := s.alive()
 	errs := make([]error, len(children))
 	var ending sync.WaitGroup
 	for i, c := range children {
-		ending.Go(func() { errs[i] = end(c.peer) })
+		ending.Go(func() { errs[i] = end(c) })
 	}
 	ending.Wait()
 	for _, err := range errs {

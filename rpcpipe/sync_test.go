@@ -172,6 +172,39 @@ func TestSettle(t *testing.T) {
 	})
 }
 
+// TestSettleCancelled: who asks and does not wait for the answer holds up no end, and no others who ask.
+func TestSettleCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, server := new(Stubborn), rpc.NewServer()
+		require.NoError(t, server.Register(s))
+		a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: server})
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Error(t, a.CallContext(ctx, "Stubborn.Work", 10*time.Second, nil))
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			require.ErrorIs(t, rpcpipe.Settle(ctx, a), context.DeadlineExceeded)
+		}
+		require.NoError(t, rpcpipe.Settle(t.Context(), a))
+		require.Equal(t, 10*time.Second, time.Since(begin))
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Error(t, a.CallContext(ctx, "Stubborn.Work", time.Minute, nil))
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.Error(t, rpcpipe.Settle(ctx, a))
+		begin = time.Now()
+		require.NoError(t, a.Shutdown(t.Context()))
+		require.Zero(t, time.Since(begin))
+		a.Wait()
+		b.Wait()
+		time.Sleep(time.Minute) // of the bubble: the method is still there
+	})
+}
+
 // Dozer is a service whose method ends with its context.
 type Dozer struct{}
 

@@ -22,6 +22,9 @@ func (e *Endpoint) Err() error {
 	return nil
 }
 
+// Ending reports whether the link has ended, or takes no more calls but those of methods.
+func (e *Endpoint) Ending() bool { return e.ended.Load() || e.out.Draining() != nil }
+
 // closeTime bounds how long Close waits for connections to close.
 const closeTime = 2 * time.Second
 

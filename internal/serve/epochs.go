@@ -18,7 +18,7 @@ type epochs struct {
 // epoch is what has begun between two requests.
 type epoch struct {
 	open int      // how much of it goes on
-	asks *request // answered when open is 0, here and in all epochs before; nil: this is the latest
+	asks *request // answered when open is 0, here and in all epochs before; nil: this is the latest, or it was cancelled
 }
 
 // join counts something that begins. It is to leave what join returns.
@@ -35,7 +35,9 @@ func (e *epochs) join() *epoch {
 func (e *epochs) leaveLocked(d *Dispatcher, of *epoch) {
 	of.open--
 	for len(e.list) > 1 && e.list[0].open == 0 {
-		d.workers.runLocked(answerDone{e.list[0].asks})
+		if r := e.list[0].asks; r != nil {
+			d.workers.runLocked(answerDone{r})
+		}
 		e.list[0] = nil
 		e.list = e.list[1:]
 	}
@@ -54,6 +56,27 @@ func (e *epochs) acceptLocked(d *Dispatcher, r *request) (roomFree, stuck bool) 
 		e.list = append(e.list, new(epoch))
 	}
 	return false, false
+}
+
+// cancelLocked has the request with this msgid answered now, if there is one: an orderly end waits for
+// that.
+func (e *epochs) cancelLocked(d *Dispatcher, id uint32) {
+	for _, of := range e.list {
+		if r := of.asks; r != nil && r.ID == id {
+			of.asks = nil
+			d.workers.runLocked(answerGone{r})
+			return
+		}
+	}
+}
+
+// answerGone is the job of answering such a request that was cancelled.
+type answerGone struct{ r *request }
+
+func (a answerGone) do(w *worker) {
+	d, f := w.d, message.OwnFailure(message.ErrCancelled)
+	d.send(context.Background(), string(a.r.Method), d.cfg.Message.AppendFailure(nil, a.r.ID, f, d.host.Link.MaxSend()))
+	d.host.Link.Release(a.r.Size, false)
 }
 
 // answerDone is the job of answering such a request.

@@ -106,7 +106,12 @@ func (d *Dispatcher) claimLocked(r *request) bool {
 func (d *Dispatcher) Cancel(id uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if r := d.open[id]; r != nil && !d.workers.closed && d.claimLocked(r) {
+	r := d.open[id]
+	if r == nil && !d.workers.closed {
+		d.syncs.cancelLocked(d, id)
+		d.settles.cancelLocked(d, id)
+	}
+	if r != nil && !d.workers.closed && d.claimLocked(r) {
 		d.stats.Cancelled++
 		r.cancelled.Store(true)
 		if r.place != nil {
