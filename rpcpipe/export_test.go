@@ -10,3 +10,11 @@ func Settle(ctx context.Context, p *Peer) error { return p.endpoint.Settle(ctx) 
 
 // NewPoolWith is NewPool of peers that are started by start, which need no processes.
 var NewPoolWith = newPool
+
+// LetsGoOfSIGTERM reports whether a child whose link is that of p, and has ended before it could wait
+// for SIGTERM, lets go of the signal.
+func LetsGoOfSIGTERM(p *Peer) (letsGo bool) {
+	t := &termination{stop: func() { letsGo = true }, raise: func() {}}
+	t.begin(p)
+	return letsGo
+}

@@ -116,12 +116,16 @@ type shutdowns struct {
 	running sync.WaitGroup
 }
 
-func (s *shutdowns) start(f func()) {
+// start runs f in a goroutine that Wait waits for. It reports false, and does not, if the link has
+// ended.
+func (s *shutdowns) start(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.over {
-		s.running.Go(f)
+	if s.over {
+		return false
 	}
+	s.running.Go(f)
+	return true
 }
 
 func (s *shutdowns) wait() {

@@ -133,3 +133,13 @@ func (s *syncBuffer) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// TestSIGTERMAfterTheLink: a child whose link ends while it connects does not hold the signal back for
+// ever.
+func TestSIGTERMAfterTheLink(t *testing.T) {
+	a, b := rpcpipe.Pair(nil, nil)
+	b.Close()
+	a.Wait()
+	b.Wait()
+	require.True(t, rpcpipe.LetsGoOfSIGTERM(a))
+}

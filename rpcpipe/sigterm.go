@@ -54,6 +54,13 @@ func (t *termination) abandon() {
 	}
 }
 
+// begin has run run.
+func (t *termination) begin(p *Peer) {
+	if t != nil && !p.shutdowns.start(func() { t.run(p) }) {
+		t.run(p) // the link has ended already, so that it waits for nothing
+	}
+}
+
 // run waits for the signal, and lets p end in order when it comes. It returns when the link has
 // ended.
 func (t *termination) run(p *Peer) {

@@ -68,9 +68,7 @@ func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 	}
 	c.agree(link.Remote())
 	p := newPeer(link, nil, c)
-	if term != nil {
-		p.shutdowns.start(func() { term.run(p) })
-	}
+	term.begin(p)
 	p.awaitReady(ctx)
 	return p, nil
 }
