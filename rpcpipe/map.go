@@ -34,12 +34,12 @@ type Job[A, R any] struct {
 // Arguments are asked for by the goroutine that ranges, when there is room: two jobs for each place
 // (PoolOptions.MaxSize times Concurrency; of 4,096 at most) have not ended at one time; and in the
 // order of the arguments there may be sixteen results and jobs for each place that come behind one
-// that has not ended. So args may be endless, and larger than memory. Where args itself waits, results wait with
-// it. It may end what is asked for by a range loop of its own, as any iter.Seq.
+// that has not ended. So args may be endless, and larger than memory. Where args itself waits,
+// results wait with it. It may end what is asked for by a range loop of its own, as any iter.Seq.
 //
-// When the loop is left, jobs that run are given up, and Map returns when their calls have. When ctx
-// ends, or the Pool does, the jobs that were begun fail; and if args has been left before its end,
-// one more error, whose Job has the Index of the first argument that was not begun, says so.
+// When the loop is left, jobs that run are given up, and Map returns when their calls have. When
+// ctx ends, or the Pool does, the jobs that were begun fail; and if args has been left before its
+// end, one more error, whose Job has the Index of the first argument that was not begun, says so.
 //
 // The loop can be run several times, and each time begins anew.
 func Map[R, A any](ctx context.Context, p *Pool, method string, args iter.Seq[A], o *MapOptions) iter.Seq2[Job[A, R], error] {

@@ -290,8 +290,8 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 }
 
 // drain has no new job taken in. The channel returned is closed when there are none, but for that
-// of the child by, which may be nil: it waits for who calls this. The channel is nil if that would wait
-// for another one that waits for it.
+// of the child by, which may be nil: it waits for who calls this. The channel is nil if that would
+// wait for another one that waits for it.
 func (p *Pool) drain(by *Peer) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()

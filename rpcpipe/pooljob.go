@@ -13,8 +13,8 @@ import (
 )
 
 // A JobError is what a job of a [Pool] fails with that was not done because of its child, its time,
-// its context, or the Pool. It Is [viaduct.ErrNotBegun] if it is certain that no child has begun it.
-// Of [Map] all errors are JobErrors, those that the methods return, too.
+// its context, or the Pool. It Is [viaduct.ErrNotBegun] if it is certain that no child has begun
+// it. Of [Map] all errors are JobErrors, those that the methods return, too.
 type JobError struct {
 	Method   string
 	Index    int             // which argument of [Map], from 0; -1: it was not Map
@@ -70,8 +70,8 @@ func (p *Pool) Call(serviceMethod string, args, reply any) error {
 	return p.CallContext(context.Background(), serviceMethod, args, reply)
 }
 
-// CallContext calls serviceMethod in the child that has the fewest jobs, as [Peer.CallContext] does.
-// It waits for one that has time, until ctx ends; while no child at all is up, for
+// CallContext calls serviceMethod in the child that has the fewest jobs, as [Peer.CallContext]
+// does. It waits for one that has time, until ctx ends; while no child at all is up, for
 // SuperviseOptions.MaxWait in all.
 //
 // Its error is what the method returned, or says why the argument or the reply did not fit, as with
@@ -131,9 +131,9 @@ func (p *Pool) deliver(call *rpc.Call, err error) {
 
 // With is one job that calls f, with the child that has the fewest, for what belongs to one child:
 // streams, offers, several calls in their order. It waits for a child as CallContext does. The
-// context that f gets ends with ctx, with PoolOptions.Timeout, and when the child is gone. The job is
-// over when f has returned and what f has begun in the child, and given up, has ended. It is never
-// repeated. With returns what f does, or a [*JobError].
+// context that f gets ends with ctx, with PoolOptions.Timeout, and when the child is gone. The job
+// is over when f has returned and what f has begun in the child, and given up, has ended. It is
+// never repeated. With returns what f does, or a [*JobError].
 func (p *Pool) With(ctx context.Context, f func(context.Context, *Peer) error) error {
 	j := job{p: p, method: "With", index: -1, once: true}
 	return j.run(ctx, func(ctx context.Context, peer *Peer) error {
@@ -162,8 +162,9 @@ type job struct {
 	asked    *waiter // for the first attempt; nil: it is asked for when that begins
 	worker   string
 	attempts int
-	waited   time.Duration // while no child at all was up
-	took     time.Duration // in the child that has had it last
+	waited   time.Duration   // while no child at all was up
+	took     time.Duration   // in the child that has had it last
+	exit     *procspawn.Exit // of that, if its error does not have it
 }
 
 // run has call run with a child, or, if they die, with several.
@@ -230,6 +231,7 @@ func (j *job) try(ctx context.Context, pl *place, call func(context.Context, *Pe
 	case died && notBegun:
 		return jobRefused, err
 	case died:
+		j.exit = exitAfter(ctx, pl.child.peer, err)
 		return jobDied, err
 	case err == nil && !j.once: // also if it has come as the time was over
 		return jobDone, nil
@@ -252,8 +254,8 @@ func isEnd(err error) bool {
 	return err != nil && (isDeath(err) || errors.As(err, &panicked) && panicked.Ends)
 }
 
-// late reports whether err says that PoolOptions.Timeout is over, on this side or, a moment earlier, on
-// the other one.
+// late reports whether err says that PoolOptions.Timeout is over, on this side or, a moment
+// earlier, on the other one.
 func (j *job) late(ctx context.Context, err error) bool {
 	limit := j.p.opts.Timeout
 	return limit > 0 && !j.once && ctx.Err() == nil && j.took >= limit && errors.Is(err, context.DeadlineExceeded)
@@ -266,5 +268,28 @@ func (j *job) fail(err error) error {
 	if isDeath(err) {
 		errors.As(err, &e.Exit)
 	}
+	if e.Exit == nil && j.attempts > 0 {
+		e.Exit = j.exit
+	}
 	return e
+}
+
+// dyingTime is how long the end of a child is waited for that has said that it ends.
+const dyingTime = time.Second
+
+// exitAfter returns how the process of p has ended, of which err says that it does. One that panics
+// says so before it ends.
+func exitAfter(ctx context.Context, p *Peer, err error) *procspawn.Exit {
+	process := p.Process()
+	if process == nil || errors.As(err, new(*procspawn.Exit)) {
+		return nil
+	}
+	timer := time.NewTimer(dyingTime)
+	defer timer.Stop()
+	select {
+	case <-process.Done():
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return process.Exit()
 }

@@ -154,6 +154,9 @@ func testPoolPanics(t *testing.T, attempts int) {
 		var panicked *viaduct.PanicError
 		require.ErrorAs(t, err, &panicked)
 		require.Equal(t, "no more", panicked.Value)
+		require.NotNil(t, job.Exit, "it comes after the answer")
+		require.Equal(t, 2, job.Exit.Code)
+		require.Contains(t, string(job.Exit.Crash), "panic: no more")
 		require.NoError(t, p.Call("Labour.Pid", 0, new(int)))
 	}
 	require.EqualValues(t, 5*attempts, p.Stats().Lost)

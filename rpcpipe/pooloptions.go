@@ -11,11 +11,11 @@ import (
 // has no meaning, such as a negative time, is an error of [NewPool] that names the field.
 type PoolOptions struct {
 	// Supervise says how each child is kept, as with [Supervise]. Its Name is that of the Pool, and
-	// the children are called "worker[0]" and so on; its default is "worker". Its MaxWait is how long
-	// a job waits, in all, while no child at all is up. Its Events and Stderr are called, and written
-	// to, by one child at a time. Its Restart concerns children that end, or do not come up, without
-	// a job: one that dies while it has a job is followed by another at once, however often; and
-	// OnSuccess is always so. Idempotent has to be nil: see Attempts.
+	// the children are called "worker[0]" and so on; its default is "worker". Its MaxWait is how
+	// long a job waits, in all, while no child at all is up. Its Events and Stderr are called, and
+	// written to, by one child at a time. Its Restart concerns children that end, or do not come
+	// up, without a job: one that dies while it has a job is followed by another at once, however
+	// often; and OnSuccess is always so. Idempotent has to be nil: see Attempts.
 	Supervise *SuperviseOptions
 
 	// Size is how many children there are, at least. Default: one for each processor
@@ -26,8 +26,8 @@ type PoolOptions struct {
 	// the next 10 ms later if jobs still wait. Default: Size.
 	MaxSize int
 
-	// IdleTimeout is how long a child beyond Size has to have had no job before it is ended. Default:
-	// 30 s.
+	// IdleTimeout is how long a child beyond Size has to have had no job before it is ended.
+	// Default: 30 s.
 	IdleTimeout time.Duration
 
 	// Concurrency is how many jobs a child has at once. With one, a job that makes its child crash,
@@ -45,17 +45,19 @@ type PoolOptions struct {
 	// have returned, as one that is not written in Go, is killed as well. Default: 1 s.
 	GiveUpTime time.Duration
 
-	// Attempts is how many children a job may be given to, one after the other, if they die of it, or
-	// with it. Jobs that a child has not begun do not count: those go to another one. Default: 1.
+	// Attempts is how many children a job may be given to, one after the other, if they die of it,
+	// or with it. Jobs that a child has not begun do not count: those go to another one. Default:
+	// 1.
 	Attempts int
 
-	// RecycleJobs is how many jobs a child gets, at most, and then a new one takes its place. That is
-	// started up to a quarter of the jobs earlier, at random, so that not all children are replaced
-	// at the same time, and takes the place when it is ready. With 1 each job has a process of its
-	// own. RecycleMemory is how many bytes a child may hold when a job has ended
+	// RecycleJobs is how many jobs a child gets, at most, and then a new one takes its place. That
+	// is started up to a quarter of the jobs earlier, at random, so that not all children are
+	// replaced at the same time, and takes the place when it is ready. With 1 each job has a
+	// process of its own. RecycleMemory is how many bytes a child may hold when a job has ended
 	// ([procspawn.Process.Memory], looked at every 10 ms at most): one that holds more is replaced,
-	// and gets jobs until the new one is ready. The old child finishes what it has, however long that
-	// takes; those jobs still count for the Concurrency of the new one. Unless jobs would have to wait for it, one child is replaced at a time. Default: none is.
+	// and gets jobs until the new one is ready. The old child finishes what it has, however long
+	// that takes; those jobs still count for the Concurrency of the new one. Unless jobs would have
+	// to wait for it, one child is replaced at a time. Default: none is.
 	RecycleJobs   int
 	RecycleMemory int64
 }

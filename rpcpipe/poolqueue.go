@@ -49,8 +49,8 @@ func (p *Pool) ask(ctx context.Context) *waiter {
 	return w
 }
 
-// await returns the place that was asked for. The error is the context's, or a *NoChildError. waited is
-// how long the job has waited while no child at all was up, which await adds to.
+// await returns the place that was asked for. The error is the context's, or a *NoChildError.
+// waited is how long the job has waited while no child at all was up, which await adds to.
 func (p *Pool) await(ctx context.Context, w *waiter, waited *time.Duration) (*place, error) {
 	select {
 	case pl := <-w.place:
@@ -115,8 +115,9 @@ func (p *Pool) withdraw(w *waiter) {
 	p.overLocked(pl)
 }
 
-// freeLocked returns the place whose worker has the fewest jobs, and room for one more; nil if none has.
-// What a child does that was replaced counts: or there would be ever more jobs, and processes, at once.
+// freeLocked returns the place whose worker has the fewest jobs, and room for one more; nil if none
+// has. What a child does that was replaced counts: or there would be ever more jobs, and processes,
+// at once.
 func (p *Pool) freeLocked() (best *place) {
 	for _, w := range p.workers {
 		if w == nil || w.place == nil || w.running >= p.opts.Concurrency {

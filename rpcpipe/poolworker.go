@@ -280,8 +280,8 @@ func (p *Pool) lookLocked(pl *place) {
 	}
 }
 
-// settle finds out when the method of a job that was given up has ended in pl. If it does not end in
-// time the child is killed.
+// settle finds out when the method of a job that was given up has ended in pl. If it does not end
+// in time the child is killed.
 func (p *Pool) settle(pl *place, method string) {
 	limited, cancel := context.WithTimeout(p.life, p.opts.GiveUpTime)
 	defer cancel()
@@ -317,8 +317,8 @@ func (p *Pool) settle(pl *place, method string) {
 	p.overLocked(pl)
 }
 
-// goesOn reports whether neither the Pool nor the link of pl has ended, which end its jobs in their own
-// way.
+// goesOn reports whether neither the Pool nor the link of pl has ended, which end its jobs in their
+// own way.
 func (p *Pool) goesOn(pl *place) bool { return p.life.Err() == nil && !isClosed(pl.child.peer.Done()) }
 
 // kill ends the child of pl, in which method goes on.
