@@ -44,6 +44,13 @@ func costPer(t *testing.T, pid, n int, f func()) (reads, writes, allocs float64)
 	return per(before.reads, after.reads), per(before.writes, after.writes), per(before.allocs, after.allocs)
 }
 
+func init() {
+	children["service, parks"] = func(args []string) {
+		tuning.Spin = false
+		children["service"](args)
+	}
+}
+
 // TestCosts asserts what a call costs on both sides, which does not depend on the machine: a lone one
 // has one write on each side, and a read that finds nothing beside the one that does. Those of many
 // callers share them.
@@ -51,10 +58,12 @@ func TestCosts(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	// On one processor nobody spins, for which there are as many reads as there is time, and the runtime
-	// does not write to wake its own poller.
+	// Who spins reads as often as there is time. With one processor the runtime does not write to wake
+	// its own poller.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	cmd := procspawn.Self("service")
+	defer func(spin bool) { tuning.Spin = spin }(tuning.Spin)
+	tuning.Spin = false
+	cmd := procspawn.Self("service, parks")
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	p, err := rpcpipe.Start(t.Context(), cmd, nil)
 	require.NoError(t, err)

@@ -42,6 +42,9 @@ const (
 	spinChecks                 // it parks, to see what its waits take without spins by now
 )
 
+// processors are those that this process may run on.
+var processors = runtime.NumCPU()
+
 // spinning is how many goroutines of this process spin.
 var spinning atomic.Int32
 
@@ -188,15 +191,15 @@ func (s *spin) mayHelp(waits int) bool {
 	return s.parked == 0 || s.spun < time.Duration(waits)*s.parked*9/10
 }
 
-// mayCount counts this goroutine among those that spin, if it may: at most one for two processors. With
-// the others there is something else to do. A single one is what the other side may wait for.
+// mayCount counts this goroutine among those that spin, if it may: one, or one for two that GOMAXPROCS
+// allows. With the others there is something else to do. A single processor is what the other side may
+// wait for.
 func (s *spin) mayCount() bool {
-	procs := runtime.GOMAXPROCS(0)
-	if procs == 1 {
+	if processors == 1 {
 		s.enter(spinParks, s.begin+mostPause)
 		return false
 	}
-	if spinning.Add(1) <= int32(procs/2) {
+	if spinning.Add(1) <= int32(max(1, runtime.GOMAXPROCS(0)/2)) {
 		return true
 	}
 	spinning.Add(-1)
