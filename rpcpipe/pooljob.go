@@ -193,6 +193,8 @@ func (j *job) run(ctx context.Context, call func(context.Context, *Peer) error) 
 		switch {
 		case err == nil:
 			return nil
+		case errors.Is(err, viaduct.ErrOverload):
+			return j.fail(err)
 		case end == jobDone && !(j.attempts > 0 && errors.Is(err, viaduct.ErrNotBegun)), end == jobGivenUp && j.once:
 			p.counts.failed.Add(1)
 			return err // as the method, or f of With, has returned it

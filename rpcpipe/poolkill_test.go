@@ -75,6 +75,13 @@ func init() {
 	}
 }
 
+func init() {
+	children["narrow"] = func([]string) { // handles one call at a time, and no other one may wait
+		rpc.Register(Labour{})
+		connect(&rpcpipe.Options{MaxHandlers: 1, MaxWaiting: -1}).Wait()
+	}
+}
+
 func labour(rpcpipe.Incarnation) (*exec.Cmd, error) { return procspawn.Self("labour"), nil }
 
 // labourPool makes a Pool of them, of which nothing is to be left.
@@ -223,6 +230,27 @@ func TestPoolPoison(t *testing.T) {
 	running.Wait()
 	require.Equal(t, len(args)/4, failed)
 	require.EqualValues(t, failed, p.Stats().Lost)
+}
+
+// TestPoolOverload: a job that its child refuses says so, and that nobody has begun it.
+func TestPoolOverload(t *testing.T) {
+	p, err := rpcpipe.NewPool(t.Context(), func(rpcpipe.Incarnation) (*exec.Cmd, error) {
+		return procspawn.Self("narrow"), nil
+	}, &rpcpipe.PoolOptions{Size: 1, Concurrency: 2})
+	require.NoError(t, err)
+	defer p.Close()
+	done := make(chan *rpc.Call, 2)
+	for range 2 { // one of them runs
+		p.Go("Labour.Spin", 0, nil, done)
+	}
+	err = (<-done).Error
+	require.ErrorIs(t, err, viaduct.ErrOverload)
+	require.ErrorIs(t, err, viaduct.ErrNotBegun)
+	var job *rpcpipe.JobError
+	require.ErrorAs(t, err, &job)
+	require.Equal(t, "worker[0]", job.Worker)
+	require.Zero(t, job.Attempts)
+	require.EqualValues(t, 1, p.Stats().Failed)
 }
 
 // TestPoolStuck: a method that goes on when its job was given up ends with its process.
