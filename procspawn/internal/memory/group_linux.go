@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // group is a control group with children of this process in it. The system counts how many
@@ -16,6 +17,7 @@ type group struct {
 
 	// Guarded by groups.mu.
 	users   int          // children in it
+	last    int          // the number of kills when a child joined that lived
 	claimed map[int]bool // the kills, by their numbers, that children have accounted for
 }
 
@@ -24,8 +26,8 @@ var groups struct {
 	byCounter map[string]*group
 }
 
-// joinGroup returns the control group of a process, and how many were killed in it so far. It is nil
-// if nothing counts there.
+// joinGroup returns the control group of a process, and how many were killed in it before that. It is
+// nil if nothing counts there.
 func joinGroup(pid int) (g *group, kills int) {
 	list, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {
@@ -36,18 +38,23 @@ func joinGroup(pid int) (g *group, kills int) {
 		if !ok {
 			continue
 		}
+		lives := isAlive(pid) // now: or it may be one of those that were killed
 		groups.mu.Lock()
 		defer groups.mu.Unlock()
 		g := groups.byCounter[file]
 		if g == nil {
 			g = newGroup(file)
+			g.last = kills
 			if groups.byCounter == nil {
 				groups.byCounter = make(map[string]*group)
 			}
 			groups.byCounter[file] = g
 		}
 		g.users++
-		return g, kills
+		if lives {
+			g.last = max(g.last, kills)
+		}
+		return g, min(kills, g.last)
 	}
 	return nil, 0
 }
@@ -75,6 +82,38 @@ func (g *group) leave(since int, killed bool) (outOfMemory bool) {
 		delete(groups.byCounter, g.counter)
 	}
 	return outOfMemory
+}
+
+// isAlive reports whether a process has neither ended nor been killed. The fields of its stat behind
+// its name are the state, five numbers and its flags.
+func isAlive(pid int) bool {
+	const exiting, ofName = 0x4, ") " // PF_EXITING of the kernel
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields := strings.Fields(string(text[strings.LastIndex(string(text), ofName)+1:]))
+	if err != nil || len(fields) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	if err != nil || flags&exiting != 0 || strings.Contains("ZX", fields[0]) {
+		return false
+	}
+	return !isKilled(pid)
+}
+
+// isKilled reports whether SIGKILL waits for a process.
+func isKilled(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return true
+	}
+	for _, name := range []string{"SigPnd:", "ShdPnd:"} {
+		_, rest, _ := strings.Cut(string(status), "\n"+name+"\t")
+		digits, _, _ := strings.Cut(rest, "\n")
+		if signals, err := strconv.ParseUint(digits, 16, 64); err != nil || signals>>(syscall.SIGKILL-1)&1 == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 const controlGroups = "/sys/fs/cgroup"

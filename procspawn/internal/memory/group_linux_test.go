@@ -2,12 +2,14 @@ package memory
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestCounters(t *testing.T) {
@@ -64,4 +66,24 @@ func TestAccounting(t *testing.T) {
 	assert.True(t, g.leave(third, true))
 	assert.Equal(t, 2, g.users)
 	assert.False(t, (*group)(nil).leave(0, true))
+}
+
+// TestIsAlive: a process that was killed is not, also while nobody has waited for it.
+func TestIsAlive(t *testing.T) {
+	assert.True(t, isAlive(os.Getpid()))
+	assert.False(t, isAlive(1<<30))
+	cmd := exec.Command("cat")
+	_, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	pid := cmd.Process.Pid
+	assert.True(t, isAlive(pid))
+	require.NoError(t, cmd.Process.Kill())
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+	}
+	require.NoError(t, err)
+	assert.False(t, isAlive(pid))
+	require.Error(t, cmd.Wait())
+	assert.False(t, isAlive(pid))
 }
