@@ -34,7 +34,10 @@ func main() {
 
 const count = 2000
 
-var unsandboxed = flag.Bool("unsandboxed", false, "go on where the kernel has no sandbox")
+var (
+	unsandboxed = flag.Bool("unsandboxed", false, "go on where the kernel has no sandbox")
+	timeout     = flag.Duration("timeout", 2*time.Second, "how long an image may take")
+)
 
 func parent() error {
 	flag.Parse()
@@ -73,7 +76,7 @@ func decode(images [][]byte, command func(rpcpipe.Incarnation) (*exec.Cmd, error
 	ctx := context.Background()
 	pool, err := rpcpipe.NewPool(ctx, command, &rpcpipe.PoolOptions{
 		Supervise: &rpcpipe.SuperviseOptions{Peer: opts},
-		Timeout:   2 * time.Second,
+		Timeout:   *timeout,
 	})
 	if err != nil {
 		return err
