@@ -27,8 +27,8 @@ import (
 // are refused, and a peer that sends notifications faster than they are handled ends the link once
 // 4 MiB of them wait, each counted with 128 bytes on top.
 //
-// Options that have no meaning, and those that cannot be had here, Keepalive and what the other side
-// must announce, make a Peer that has ended, with an error that names the option: see [Peer.Err].
+// Options that have no meaning, and those that cannot be had here, Keepalive, Tap and what the other
+// side must announce, make a Peer that has ended, with an error that names the option: see [Peer.Err].
 func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
 	isGo := c.opts.Dialect == viaduct.GoDialect
@@ -38,6 +38,7 @@ func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	if err := cmp.Or(c.opts.check(), c.opts.checkBare()); err != nil {
 		p.endpoint.Fail(err)
 	}
+	c.noTapOfEnv()
 	close(p.up)
 	go p.supervise()
 	return p
@@ -49,6 +50,7 @@ func (o *Options) checkBare() error {
 		set         bool
 		field, what string
 	}{
+		{o.Tap != nil, "Tap", "what goes over a bare connection is not recorded"},
 		{o.Keepalive > 0, "Keepalive", "a bare connection has no pings"},
 		{o.NeedName != "", "NeedName", "the other side of a bare connection says no hello"},
 		{o.MinVersion != "", "MinVersion", "the other side of a bare connection says no hello"},

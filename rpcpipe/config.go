@@ -41,6 +41,9 @@ type config struct {
 	endpoint endpoint.Config
 	link     duplex.Options
 	process  procspawn.Options
+
+	remoteHello procspawn.Hello
+	taps        *taps // nil: nothing is recorded
 }
 
 func newConfig(opts *Options) *config {
@@ -157,7 +160,7 @@ func encodingName(e viaduct.Encoding) string {
 
 // agree takes over what the other side has said of itself.
 func (c *config) agree(remote procspawn.Hello) {
-	c.remote = remoteOf(remote)
+	c.remote, c.remoteHello = remoteOf(remote), remote
 	if remote.MaxMessage > 0 {
 		c.link.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
 	}

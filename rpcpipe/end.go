@@ -42,6 +42,7 @@ func (p *Peer) supervise() {
 	}
 	p.endpoint.GiveUp()
 	p.awaitConn()
+	p.taps.release()
 }
 
 // reap learns how the process on the other side has ended. In the parent it stops it.

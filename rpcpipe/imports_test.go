@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
 		inner + "serve", inner + "message", inner + "listing", inner + "body", inner + "handles", inner + "histogram",
+		inner + "tap",
 	},
 
 	modulePath: {
@@ -58,6 +59,7 @@ var mayImport = map[string][]string{
 	inner + "buffer":    {inner + "tuning"},
 	inner + "tuning":    {},
 	inner + "histogram": {},
+	inner + "tap":       {inner + "mpack", sysModule},
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
 	modulePath + "/procspawn/internal/family":   {sysModule},

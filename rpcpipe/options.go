@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/rpc"
+	"strings"
 	"time"
 
 	"github.com/viaduct-go/viaduct"
@@ -155,6 +156,16 @@ type Options struct {
 	// a [slog.TextHandler] with the options of that LogHandler.
 	LogFallback slog.Handler
 
+	// Tap records the traffic of the link. Default: nothing is recorded, which costs nothing.
+	Tap *Tap
+
+	// TapEnv is the name of a variable of the environment by which whoever starts this program can have
+	// the links recorded: the name of a file, as Tap.File, and behind it, if they are wanted, ",contents"
+	// and ",max=" with a number of bytes. All links that have it share the file. It is ignored, and
+	// Logger told, in a program that is setuid, setgid or has capabilities of its own. A child does not
+	// get the variable, unless Env sets it. Default: none.
+	TapEnv string
+
 	// The two processes. See also [procspawn.Options].
 
 	// OnExit is called once when the process on the other side has ended: in the parent when the
@@ -260,7 +271,10 @@ func (o *Options) check() error {
 	if o.Dialect > viaduct.PlainDialect {
 		return fmt.Errorf("rpcpipe: Options.Dialect is %d: AutoDialect, GoDialect or PlainDialect was expected", o.Dialect)
 	}
-	return nil
+	if strings.ContainsAny(o.TapEnv, "=\x00") {
+		return fmt.Errorf("rpcpipe: Options.TapEnv is %q: the name of a variable was expected", o.TapEnv)
+	}
+	return o.Tap.check()
 }
 
 func (o *Options) shutdownTimeout() time.Duration {

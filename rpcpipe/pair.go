@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/internal/tap"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -21,6 +22,12 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	}
 	if here, there := encodingName(x.opts.Encoding), encodingName(y.opts.Encoding); here != there {
 		panic(&procspawn.EncodingError{Local: here, Remote: there})
+	}
+	for _, c := range []*config{x, y} {
+		if err := c.openTaps(tap.Peer); err != nil {
+			x.taps.release()
+			panic(err)
+		}
 	}
 	x.agree(y.hello())
 	y.agree(x.hello())

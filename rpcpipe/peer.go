@@ -30,6 +30,7 @@ type Peer struct {
 	ended  chan struct{} // closed when nothing of the Peer runs any more
 
 	shutdowns shutdowns
+	taps      *taps // nil: nothing is recorded
 }
 
 // Call calls serviceMethod on the other side and waits until it has returned, as [rpc.Client.Call]

@@ -4,12 +4,14 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
 	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/tap"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -30,6 +32,9 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	if err := c.opts.check(); err != nil {
 		return nil, err
 	}
+	if err := c.openTaps(tap.Parent); err != nil {
+		return nil, err
+	}
 	var peer atomic.Pointer[Peer] // the child may end before there is one
 	handles.SetPending(&c.process, func() (pending []handles.PendingCall) {
 		if p := peer.Load(); p != nil {
@@ -39,11 +44,17 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 		}
 		return pending
 	})
+	restore := c.hideTapEnv(cmd)
 	process, err := procspawn.Start(ctx, cmd, &c.process)
+	restore()
 	if err != nil {
+		c.taps.release()
 		return nil, err
 	}
 	c.agree(process.Link().Remote())
+	if c.taps != nil {
+		c.taps.info.Program = filepath.Base(cmd.Path)
+	}
 	p := newPeer(process.Link(), process, c)
 	peer.Store(p)
 	return p, nil
@@ -60,10 +71,16 @@ func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 	if err := c.opts.check(); err != nil {
 		return nil, err
 	}
+	if IsChild() {
+		if err := c.openTaps(tap.Child); err != nil {
+			return nil, err
+		}
+	}
 	term := catchTermination(&c.opts)
 	link, err := procspawn.Inherited(ctx, &c.process)
 	if err != nil {
 		term.abandon()
+		c.taps.release()
 		return nil, err
 	}
 	c.agree(link.Remote())
@@ -94,12 +111,17 @@ func (p *Peer) awaitReady(ctx context.Context) {
 // closed.
 func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
-	if err := c.opts.check(); err != nil {
+	err := c.opts.check()
+	if err == nil {
+		err = c.openTaps(tap.Peer)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	link, err := procspawn.Handshake(ctx, conn, &c.process)
 	if err != nil {
+		c.taps.release()
 		return nil, err
 	}
 	c.agree(link.Remote())
@@ -112,7 +134,8 @@ func IsChild() bool { return procspawn.IsChild() }
 func newPeer(link io.ReadWriteCloser, process *procspawn.Process, c *config) *Peer {
 	p := preparePeer(link, c)
 	p.process = process
-	p.conn = duplex.New(link, &c.link)
+	p.taps = c.taps
+	p.conn = duplex.New(c.tapped(link), &c.link)
 	c.endpoint.Dying = func() { handles.Drain(p.conn) }
 	p.endpoint = endpoint.New(newLane(p.conn.ClientLane()), newLane(p.conn.ServerLane()), c.withPeer(p))
 	close(p.up)

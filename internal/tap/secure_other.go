@@ -1,0 +1,5 @@
+//go:build !linux
+
+package tap
+
+func isSecure() bool { return false }
