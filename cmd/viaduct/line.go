@@ -25,6 +25,8 @@ type line struct {
 	oneWay  bool
 	calls   string
 	meta    pairs
+	filter  filter
+	svg     bool
 }
 
 func newLine(c *command) *line {

@@ -45,7 +45,7 @@ type command struct {
 var commands []*command
 
 func init() {
-	commands = []*command{methodsCommand, callCommand, checkCommand, completionCommand, helpCommand}
+	commands = []*command{methodsCommand, callCommand, checkCommand, showCommand, completionCommand, helpCommand}
 }
 
 func commandOf(name string) *command {
