@@ -14,12 +14,15 @@ import (
 
 // The exit codes.
 const (
-	codeOK          = 0
-	codeFailed      = 1 // the method failed, or the check has found something
-	codeUsage       = 2
-	codeNoMethod    = 3
-	codeNotStarted  = 4
-	codeLinkDied    = 5
+	codeOK         = 0
+	codeFailed     = 1 // the method failed, the check has found something, or answers differ
+	codeUsage      = 2
+	codeNoMethod   = 3
+	codeNotStarted = 4
+	codeLinkDied   = 5
+
+	codeNotReplayable = 6
+
 	codeDeadline    = 124
 	codeInterrupted = 130
 )
@@ -30,11 +33,12 @@ var codeTexts = []struct {
 	text string
 }{
 	{codeOK, "done"},
-	{codeFailed, "the method failed, or the check has found something wrong"},
+	{codeFailed, "the method failed, the check has found something wrong, or a replay's answers differ"},
 	{codeUsage, "the command line, or the JSON, is not as it was expected"},
 	{codeNoMethod, "there is no such method"},
 	{codeNotStarted, "the program was not started, or does not fit"},
 	{codeLinkDied, "the link, or the program, has ended"},
+	{codeNotReplayable, "the record cannot be replayed: it has streams, or sizes only, or is not whole"},
 	{codeDeadline, "-timeout is over"},
 	{codeInterrupted, "interrupted"},
 }

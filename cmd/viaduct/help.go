@@ -37,7 +37,7 @@ func commandNames() string { return strings.Join(names(), ", ") }
 
 func writeHelp(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("viaduct looks at a program that serves methods: it lists them, calls them and checks the program.\n\n")
+	b.WriteString("viaduct looks at a program that serves methods: it lists them, calls them, checks the program,\nand shows and replays what a tap has recorded.\n\n")
 	for _, c := range commands {
 		fmt.Fprintf(&b, "  viaduct %-10s  %s\n", c.name, c.short)
 	}

@@ -1,9 +1,11 @@
-// Command viaduct looks at a program that serves methods, from a shell: it lists them, calls them and
-// checks that the program is in order.
+// Command viaduct looks at a program that serves methods, from a shell: it lists them, calls them,
+// checks that the program is in order, shows what a tap has recorded and replays it.
 //
 //	viaduct methods -- ./child
 //	viaduct call Arith.Add '{"A":1,"B":2}' -- ./child
 //	viaduct check -- ./child
+//	viaduct show app.tap
+//	viaduct replay app.tap -- ./child
 //
 // The program is started as a child, or is reached on a socket or through ssh; viaduct help says how.
 // It is served as a peer in another language is, as the command does not say that it is a Go program.
@@ -45,7 +47,7 @@ type command struct {
 var commands []*command
 
 func init() {
-	commands = []*command{methodsCommand, callCommand, checkCommand, showCommand, completionCommand, helpCommand}
+	commands = []*command{methodsCommand, callCommand, checkCommand, showCommand, replayCommand, completionCommand, helpCommand}
 }
 
 func commandOf(name string) *command {

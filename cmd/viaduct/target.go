@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/rpc"
@@ -45,22 +46,32 @@ func (t *target) options(s *streams) *rpcpipe.Options {
 // connect starts the program of l, or reaches it. Its error is a failure.
 func (l *line) connect(ctx context.Context, s *streams) (*rpcpipe.Peer, error) {
 	t := &l.target
-	switch {
-	case t.start <= 0:
-		return nil, l.usage("-start is %v: more than 0 was expected", t.start)
-	case l.timeout < 0:
-		return nil, l.usage("-timeout is %v: 0 or more was expected", l.timeout)
-	case t.socket != "" && l.program != nil:
-		return nil, l.usage("there are a -socket and a program behind --: one of them was expected")
-	case t.socket != "" && t.stdio:
-		return nil, l.usage("-stdio is about a program behind --, and -socket is in its place")
-	case t.socket != "":
+	if err := l.checkTarget(); err != nil {
+		return nil, err
+	}
+	if t.socket != "" {
 		return t.dial(ctx, s)
-	case len(l.program) == 0:
-		return nil, l.usage("the program to start was expected behind --, or a -socket")
 	}
 	p, err := rpcpipe.Start(ctx, t.cmd(s, l.program), t.options(s))
 	return p, notStarted(ctx, err)
+}
+
+// checkTarget reports a command line that does not say what is reached.
+func (l *line) checkTarget() error {
+	t := &l.target
+	switch {
+	case t.start <= 0:
+		return l.usage("-start is %v: more than 0 was expected", t.start)
+	case l.timeout < 0:
+		return l.usage("-timeout is %v: 0 or more was expected", l.timeout)
+	case t.socket != "" && l.program != nil:
+		return l.usage("there are a -socket and a program behind --: one of them was expected")
+	case t.socket != "" && t.stdio:
+		return l.usage("-stdio is about a program behind --, and -socket is in its place")
+	case t.socket == "" && len(l.program) == 0:
+		return l.usage("the program to start was expected behind --, or a -socket")
+	}
+	return nil
 }
 
 func (t *target) cmd(s *streams, program []string) *exec.Cmd {
@@ -80,18 +91,23 @@ func (t *target) cmd(s *streams, program []string) *exec.Cmd {
 }
 
 func (t *target) dial(ctx context.Context, s *streams) (*rpcpipe.Peer, error) {
+	conn, err := t.dialConn(ctx)
+	if err != nil {
+		return nil, notStarted(ctx, err)
+	}
+	p, err := rpcpipe.New(ctx, conn, t.options(s))
+	return p, notStarted(ctx, err)
+}
+
+// dialConn connects to a socket.
+func (t *target) dialConn(ctx context.Context) (io.ReadWriteCloser, error) {
 	network, address, ok := strings.Cut(t.socket, ":")
 	if !ok || network != "unix" && network != "tcp" || address == "" {
 		return nil, usage("-socket is %q: unix:path or tcp:host:port was expected", t.socket)
 	}
 	dialing, cancel := context.WithTimeout(ctx, t.start)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(dialing, network, address)
-	if err != nil {
-		return nil, notStarted(ctx, err)
-	}
-	p, err := rpcpipe.New(ctx, conn, t.options(s))
-	return p, notStarted(ctx, err)
+	return new(net.Dialer).DialContext(dialing, network, address)
 }
 
 // notStarted is err, of a program that was not reached, as a failure.
@@ -101,6 +117,9 @@ func notStarted(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if f := new(failure); errors.As(err, &f) {
+		return f
 	}
 	text := strings.ReplaceAll(clean(err.Error()), "procspawn.Here", here) // what it is called here
 	var encoding *procspawn.EncodingError
