@@ -76,6 +76,10 @@ func bashCompletion() string {
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	-calls) COMPREPLY=($(compgen -f -- "$word")) ;;
 	esac
+	case ${COMP_WORDS[1]}$word in
+	show-* | replay-*) ;;
+	show* | replay*) COMPREPLY=($(compgen -f -- "$word")) ;;
+	esac
 }
 complete -F _viaduct viaduct
 `, strings.Join(names(), " "), cases.String())
