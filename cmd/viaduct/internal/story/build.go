@@ -85,6 +85,9 @@ func (b *builder) record(r *tap.Record) {
 		b.story.Full = true
 		b.add(&Event{At: r.At, What: Full})
 		return
+	case tap.KindBegin, tap.KindEnd, tap.KindBlocked, tap.KindFrame:
+	default:
+		return // of a later version
 	}
 	s := b.state(r.Link, r.At)
 	switch r.Kind {
