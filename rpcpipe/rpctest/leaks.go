@@ -23,31 +23,40 @@ var leakTime = 5 * time.Second
 // processes are seen on Linux; elsewhere only goroutines are.
 func NoneLeft(tb testing.TB) {
 	tb.Helper()
-	before := takeCensus()
+	before := TakeCensus()
 	tb.Cleanup(func() {
 		tb.Helper()
-		left := before.left(takeCensus())
-		for deadline := time.Now().Add(leakTime); len(left) > 0 && time.Now().Before(deadline); {
-			runtime.Gosched()
-			left = before.left(takeCensus())
-		}
-		if len(left) > 0 {
+		if left := before.Left(); len(left) > 0 {
 			tb.Errorf("rpctest: left behind:\n%s", strings.Join(left, "\n"))
 		}
 	})
 }
 
-// census is what there is in this process, each by a name that does not change while it is there.
-type census struct {
+// A Census is what there is in this process at a moment: for programs that are no tests. See
+// [NoneLeft] for what it sees.
+type Census struct {
+	// Each by a name that does not change while it is there.
 	goroutines, descriptors, processes map[string]string
 }
 
-func takeCensus() census {
-	return census{goroutines(), descriptors(), processes()}
+// TakeCensus looks at what there is.
+func TakeCensus() Census {
+	return Census{goroutines(), descriptors(), processes()}
+}
+
+// Left returns what is there now and was not there at c, a text for each. If that is anything, it
+// waits for it to go, for 5 s.
+func (c Census) Left() []string {
+	left := c.left(TakeCensus())
+	for deadline := time.Now().Add(leakTime); len(left) > 0 && time.Now().Before(deadline); {
+		runtime.Gosched()
+		left = c.left(TakeCensus())
+	}
+	return left
 }
 
 // left returns what is in now and not in c.
-func (c census) left(now census) (left []string) {
+func (c Census) left(now Census) (left []string) {
 	for _, kind := range []struct {
 		name        string
 		before, now map[string]string
