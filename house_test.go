@@ -164,3 +164,26 @@ func TestAliases(t *testing.T) {
 		assert.Equal(t, has, shown, "fields of %s", typ.Name())
 	}
 }
+
+// TestClaimsHaveTests: each test that docs/security.md names is there.
+func TestClaimsHaveTests(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "security.md"))
+	require.NoError(t, err)
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+	require.Greater(t, len(names), 30)
+	there := make(map[string]bool)
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range function.FindAllStringSubmatch(string(b), -1) {
+			there[m[1]] = true
+		}
+		return err
+	}))
+	for _, name := range names {
+		assert.True(t, there[name[1]], "docs/security.md names %s, which is not there", name[1])
+	}
+}
