@@ -89,7 +89,7 @@ func TestSizes(t *testing.T) {
 }
 
 // publicPackages are those that users import.
-var publicPackages = []string{".", "duplex", "procspawn", "rpcpipe"}
+var publicPackages = []string{".", "duplex", "procspawn", "rpcpipe", "rpcpipe/rpctest"}
 
 // machinery is what a public comment does not speak of: who sets it, if not the reader.
 var machinery = regexp.MustCompile(`(?i)(set by rpcpipe|rpcpipe sets|rpcpipe uses|for rpcpipe|not for users of|internal use)`)
