@@ -127,6 +127,7 @@ func TestServeHookRefuses(t *testing.T) {
 		err = a.Call("No.Such", 1, nil)
 		require.ErrorContains(t, err, "can't find service")
 		require.NotErrorIs(t, err, io.EOF)
+		synctest.Wait() // before the next one notes its end
 
 		why = nil
 		require.NoError(t, a.Call("Counted.Seen", Bare{}, nil))
