@@ -183,7 +183,7 @@ func stream(p *rpcpipe.Peer, r *rand.Rand) error {
 func known(err error) bool {
 	var exit *procspawn.Exit
 	var start *procspawn.StartError
-	return errors.As(err, &exit) || errors.As(err, &start) || errors.Is(err, rpc.ErrShutdown) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, viaduct.ErrNotBegun) || errors.Is(err, viaduct.ErrOverload) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, net.ErrClosed) // streams say so of a link that this side has closed
+	var op *net.OpError // of a stream: it wraps net.ErrClosed, or why the link has ended
+	return errors.As(err, &op) || errors.As(err, &exit) || errors.As(err, &start) || errors.Is(err, rpc.ErrShutdown) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, viaduct.ErrNotBegun) || errors.Is(err, viaduct.ErrOverload) || errors.Is(err, context.Canceled)
 }
