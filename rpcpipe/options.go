@@ -55,7 +55,7 @@ type Options struct {
 	RecoverPanics bool
 
 	// ServeHook is called around each call of the other side that this side handles, and CallHook
-	// around each call that this side makes, notifications included.
+	// around each call that this side makes, notifications included. Either may refuse calls.
 	ServeHook, CallHook Hook
 
 	// NoListing has this side not tell the other one what methods it has: see [Peer.Methods].

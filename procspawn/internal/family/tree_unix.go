@@ -140,31 +140,41 @@ func (t *Tree) signalGroup(sig syscall.Signal) error {
 // Terminate asks the process to exit, by SIGTERM. One that is stopped is woken, or it would not
 // hear of it.
 func (t *Tree) Terminate() error {
+	send := t.cmd.Process.Signal
 	if t.group {
-		if err := t.signalGroup(syscall.SIGTERM); err != nil {
-			return err
-		}
-		return t.signalGroup(syscall.SIGCONT)
+		send = func(sig os.Signal) error { return t.signalGroup(sig.(syscall.Signal)) }
 	}
-	if err := t.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := send(syscall.SIGTERM); err != nil {
 		return err
 	}
-	return t.cmd.Process.Signal(syscall.SIGCONT)
+	return unlessDone(send(syscall.SIGCONT))
 }
 
 // Kill ends the process at once, with its group.
 func (t *Tree) Kill() error {
-	if t.group {
-		t.killGroup()
+	if t.group && t.killGroup() {
+		return unlessDone(t.cmd.Process.Kill())
 	}
 	return t.cmd.Process.Kill()
 }
 
-// killGroup kills all that is in the group, and in the control group, while they are ours.
-func (t *Tree) killGroup() {
-	if t.signalGroup(syscall.SIGKILL) != os.ErrProcessDone {
+// killGroup kills all that is in the group, and in the control group, while they are ours, and
+// reports whether it has.
+func (t *Tree) killGroup() bool {
+	err := t.signalGroup(syscall.SIGKILL)
+	if err != os.ErrProcessDone {
 		killCgroup(t.cgroup)
 	}
+	return err == nil
+}
+
+// unlessDone returns err unless it says that the process has ended: a signal before this one has
+// seen to it.
+func unlessDone(err error) error {
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
 }
 
 // HasExited reports whether the process has exited, be it waited for or not. False may mean that
