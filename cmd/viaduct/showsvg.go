@@ -195,7 +195,7 @@ func (p *picture) row(e *story.Event) {
 func tookText(d time.Duration) string { return "after " + spanText(d) }
 
 func (p *picture) text(class string, x, y int, text string) {
-	fmt.Fprintf(&p.b, `<text class="%s" x="%d" y="%d">%s</text>`+"\n", class, x, y, label(text, svgLabel+20))
+	fmt.Fprintf(&p.b, `<text class="%s" x="%d" y="%d">%s</text>`+"\n", class, x, y, label(text, svgLabel+14))
 }
 
 // label is text as it may stand in the picture.

@@ -29,7 +29,8 @@ const closeTime = time.Second
 
 // A Recorder records links. Its methods may be called from any goroutine.
 type Recorder struct {
-	config Config
+	config  Config
+	blocked time.Duration // blockedTime; set by New
 
 	mu    sync.Mutex // guards what follows; not held while a file is written
 	begin time.Time  // zero: nothing was recorded
@@ -41,7 +42,7 @@ type Recorder struct {
 
 // New returns a Recorder. Nothing is made yet, a file neither.
 func New(c Config) *Recorder {
-	r := &Recorder{config: c}
+	r := &Recorder{config: c, blocked: blockedTime}
 	if r.config.MaxBytes == 0 {
 		r.config.MaxBytes = DefaultMemory
 		if c.File != "" {

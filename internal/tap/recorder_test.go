@@ -63,6 +63,31 @@ var someInfo = Info{
 	There: Side{Pid: 8, Encoding: "msgpack"},
 }
 
+// quiet returns a Recorder whose writes never take long, however busy the machine is.
+func quiet(c Config) *Recorder {
+	r := New(c)
+	r.blocked = time.Hour
+	return r
+}
+
+// TestBlocked: a write that takes long is told, with the time at which it began.
+func TestBlocked(t *testing.T) {
+	r := New(Config{})
+	r.blocked = 0 // each does
+	play(t, r, 1<<20)
+	var b bytes.Buffer
+	_, err := r.WriteTo(&b)
+	require.NoError(t, err)
+	_, list, err := readAll(b.Bytes())
+	require.Equal(t, io.EOF, err)
+	require.Len(t, list, 18)
+	assert.Equal(t, KindBlocked, list[10].Kind)
+	assert.True(t, list[10].Out)
+	assert.Positive(t, list[10].Blocked)
+	assert.LessOrEqual(t, list[10].At+list[10].Blocked, list[17].At)
+	assert.Equal(t, KindFrame, list[9].Kind)
+}
+
 // traffic is what both sides say: with a secret wherever there may be one.
 func traffic() (out, in [][]byte) {
 	const secret = "s3cret"
@@ -135,7 +160,7 @@ func TestRecord(t *testing.T) {
 	for _, contents := range []bool{false, true} {
 		for _, bit := range []int{1, 7, 1000, 1 << 20} {
 			name := filepath.Join(t.TempDir(), "a.tap")
-			play(t, New(Config{File: name, Contents: contents}), bit)
+			play(t, quiet(Config{File: name, Contents: contents}), bit)
 			b, err := os.ReadFile(name)
 			require.NoError(t, err)
 			assert.Equal(t, contents, bytes.Contains(b, []byte("s3cret")), "a secret is in the file")
@@ -180,7 +205,7 @@ func TestRecord(t *testing.T) {
 
 // TestUnsent: what was recorded ahead of a write that fails is known not to have left.
 func TestUnsent(t *testing.T) {
-	r := New(Config{})
+	r := quiet(Config{})
 	u, err := r.Use(nil)
 	require.NoError(t, err)
 	conn := u.Link(&failing{took: 3}, &someInfo)
@@ -209,7 +234,7 @@ func (f *failing) Write([]byte) (int, error) { return f.took, io.ErrClosedPipe }
 // says where.
 func TestCut(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.tap")
-	play(t, New(Config{File: name}), 1<<20)
+	play(t, quiet(Config{File: name}), 1<<20)
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)
 	ends := map[int]int{headerSize: 0} // where records end, and how many there are then
@@ -240,7 +265,7 @@ func TestCut(t *testing.T) {
 
 // TestDamaged: a byte that is another one is found, wherever it is.
 func TestDamaged(t *testing.T) {
-	r := New(Config{})
+	r := quiet(Config{})
 	play(t, r, 1<<20)
 	var file bytes.Buffer
 	_, err := r.WriteTo(&file)
@@ -265,7 +290,7 @@ func TestDamaged(t *testing.T) {
 
 // TestRing: of more than finds room the latest is kept, with how each link has begun.
 func TestRing(t *testing.T) {
-	r := New(Config{MaxBytes: LeastBytes})
+	r := quiet(Config{MaxBytes: LeastBytes})
 	u, err := r.Use(nil)
 	require.NoError(t, err)
 	gone, err := r.Use(nil)
@@ -306,7 +331,7 @@ func TestRing(t *testing.T) {
 func TestFull(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.tap")
 	told := make(chan string, 2)
-	r := New(Config{File: name, MaxBytes: LeastBytes})
+	r := quiet(Config{File: name, MaxBytes: LeastBytes})
 	u, err := r.Use(func(text string, _ ...any) { told <- text })
 	require.NoError(t, err)
 	conn := u.Link(&script{}, &someInfo)
@@ -331,7 +356,7 @@ func TestFull(t *testing.T) {
 func TestWriteFails(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.tap")
 	told := make(chan string, 2)
-	r := New(Config{File: name})
+	r := quiet(Config{File: name})
 	u, err := r.Use(func(text string, _ ...any) { told <- text })
 	require.NoError(t, err)
 	r.mu.Lock()
@@ -370,7 +395,7 @@ func TestNoRoom(t *testing.T) {
 // TestFileAgain: links that come later write on, unless the file is another one.
 func TestFileAgain(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.tap")
-	r := New(Config{File: name})
+	r := quiet(Config{File: name})
 	for range 3 {
 		play(t, r, 1<<20)
 	}
@@ -379,7 +404,7 @@ func TestFileAgain(t *testing.T) {
 	_, list, err := readAll(b)
 	require.Equal(t, io.EOF, err)
 	assert.Equal(t, uint32(3), list[len(list)-1].Link)
-	_, err = New(Config{File: name}).Use(nil)
+	_, err = quiet(Config{File: name}).Use(nil)
 	require.ErrorContains(t, err, name+" is there already, and is not written over")
 	require.NoError(t, os.Rename(name, name+".old"))
 	_, err = r.Use(nil)
@@ -387,7 +412,7 @@ func TestFileAgain(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, nil, 0o600))
 	_, err = r.Use(nil)
 	require.ErrorContains(t, err, name+" is not the file any more")
-	_, err = New(Config{File: filepath.Join(name, "no", "such")}).Use(nil)
+	_, err = quiet(Config{File: filepath.Join(name, "no", "such")}).Use(nil)
 	require.Error(t, err)
 }
 
@@ -425,7 +450,7 @@ func TestRaised(t *testing.T) {
 // FuzzReader: whatever a file holds, reading it ends, and does not panic.
 func FuzzReader(f *testing.F) {
 	for _, contents := range []bool{false, true} {
-		r := New(Config{Contents: contents})
+		r := quiet(Config{Contents: contents})
 		u, err := r.Use(nil)
 		require.NoError(f, err)
 		conn := u.Link(&script{}, &someInfo)

@@ -118,7 +118,7 @@ func (c *tapped) Write(p []byte) (int, error) {
 	begin := time.Now()
 	n, err := c.ReadWriteCloser.Write(p)
 	c.use.taken(n)
-	if took := time.Since(begin); took >= blockedTime {
+	if took := time.Since(begin); took >= c.use.r.blocked {
 		c.use.blocked(begin, took)
 	}
 	return n, err
