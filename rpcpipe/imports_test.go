@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
 		inner + "serve", inner + "message", inner + "listing", inner + "body", inner + "handles", inner + "histogram",
+		inner + "tally", inner + "debugpage",
 	},
 
 	modulePath: {
@@ -43,9 +44,9 @@ var mayImport = map[string][]string{
 		modulePath + "/procspawn/internal/sentinel",
 	},
 
-	inner + "endpoint":  {inner + "buffer", inner + "tuning", inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
+	inner + "endpoint":  {inner + "buffer", inner + "tuning", inner + "serve", inner + "tally", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
 	inner + "codec":     {inner + "buffer", inner + "serve", inner + "message", inner + "link", inner + "body", inner + "fault"},
-	inner + "serve":     {inner + "buffer", inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
+	inner + "serve":     {inner + "tally", inner + "buffer", inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
 	inner + "logwire":   {inner + "message", inner + "link", inner + "fault", inner + "mpack"},
 	inner + "message":   {inner + "buffer", inner + "body", inner + "fault", inner + "mpack"},
 	inner + "listing":   {inner + "body", inner + "mpack"},
@@ -57,6 +58,8 @@ var mayImport = map[string][]string{
 	inner + "handles":   {},
 	inner + "buffer":    {inner + "tuning"},
 	inner + "tuning":    {},
+	inner + "tally":     {inner + "histogram"},
+	inner + "debugpage": {},
 	inner + "histogram": {},
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
