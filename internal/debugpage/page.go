@@ -1,7 +1,6 @@
 package debugpage
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	_ "embed"
@@ -147,7 +146,7 @@ func (v *view) add(p *Peer) {
 		v.Calls = append(v.Calls, waiting{p, DirectionServed, c})
 	}
 	v.CallsIn += len(p.Pending) + p.PendingMore + len(p.Running) + p.RunningMore
-	v.Stalled += p.Stalls.Sending + p.Stalls.Handling
+	v.Stalled += p.StalledNow()
 }
 
 // CallsMore is how many calls are not shown.
@@ -183,6 +182,9 @@ func (v *view) Only(peer string) string    { return v.q.link(func(q *query) { q.
 func (v *view) Format(format string) string {
 	return v.q.link(func(q *query) { q.format, q.sort, q.order, q.refresh = format, sortDefault, "", 0 })
 }
+
+// StalledNow is how much waits for too long.
+func (p Peer) StalledNow() int { return p.Stalls.Sending + p.Stalls.Handling }
 
 // A head is that of a column.
 type head struct {
@@ -225,5 +227,5 @@ func (v *view) Heads() (heads []head) {
 	return heads
 }
 
-// Lines returns how many lines s has.
-func (e Exit) Lines() int { return bytes.Count([]byte(strings.TrimSpace(e.Crash)), []byte("\n")) + 1 }
+// Lines is how many lines the crash has.
+func (e Exit) Lines() int { return strings.Count(strings.TrimSpace(e.Crash), "\n") + 1 }
