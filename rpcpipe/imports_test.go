@@ -150,6 +150,7 @@ func TestImportDirection(t *testing.T) {
 					continue
 				}
 				seen[p.ImportPath] = true
+				assert.NotContains(t, p.Imports, "expvar", "imported by %s: it puts a handler into every program", p.ImportPath)
 				allowed, known := mayImport[p.ImportPath]
 				assert.True(t, known, "%s is not in mayImport: say there what it may import", p.ImportPath)
 				for _, path := range p.Imports {

@@ -1,14 +1,17 @@
 package endpoint
 
 import (
+	"strings"
+
+	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
 	"github.com/viaduct-go/viaduct/internal/tally"
 )
 
 // count counts c, which has just ended, by its method: it has been answered, given up, or lost with
-// the link.
+// the link. What the library itself asks the other side is no call of a method.
 func (p *pendingCalls) count(c *pendingCall, failed bool) {
-	if p.tally.On() {
+	if p.tally.On() && !strings.HasPrefix(c.method, message.OwnPrefix) {
 		now := tally.Now()
 		p.tally.Ended(c.method, now-c.since, now, failed, false)
 	}
