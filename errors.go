@@ -18,10 +18,10 @@ type Error = fault.Error
 //
 // It is true of calls that the other side refused ([ErrOverload]), that came during or behind a
 // shutdown or the link's end, whose arguments could not be encoded, were too large, or could not be
-// decoded there, whose method does not exist, whose deadline was over before, that were given up
-// before they were sent whole, and that were waiting for the link to take them when it broke. It is
-// false of all others: a call that was cancelled when it had been sent may have been begun, and one
-// whose reply was too large, or could not be decoded, was.
+// decoded there, whose method does not exist, that a hook has refused, whose deadline was over
+// before, that were given up before they were sent whole, and that were waiting for the link to
+// take them when it broke. It is false of all others: a call that was cancelled when it had been
+// sent may have been begun, and one whose reply was too large, or could not be decoded, was.
 //
 // It is about this call alone: a method that passes it on with [Fail], from a call of its own, passes on
 // its text. Peers that are no viaduct, or older, say nothing of the kind, and a standard client

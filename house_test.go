@@ -89,7 +89,7 @@ func TestSizes(t *testing.T) {
 }
 
 // publicPackages are those that users import.
-var publicPackages = []string{".", "duplex", "procspawn", "rpcpipe"}
+var publicPackages = []string{".", "duplex", "procspawn", "rpcpipe", "rpcpipe/rpctest"}
 
 // machinery is what a public comment does not speak of: who sets it, if not the reader.
 var machinery = regexp.MustCompile(`(?i)(set by rpcpipe|rpcpipe sets|rpcpipe uses|for rpcpipe|not for users of|internal use)`)
@@ -162,5 +162,28 @@ func TestAliases(t *testing.T) {
 			has[typ.Field(i).Name] = typ.Field(i).Type.String()
 		}
 		assert.Equal(t, has, shown, "fields of %s", typ.Name())
+	}
+}
+
+// TestClaimsHaveTests: each test that docs/security.md names is there.
+func TestClaimsHaveTests(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "security.md"))
+	require.NoError(t, err)
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+	require.Greater(t, len(names), 30)
+	there := make(map[string]bool)
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range function.FindAllStringSubmatch(string(b), -1) {
+			there[m[1]] = true
+		}
+		return err
+	}))
+	for _, name := range names {
+		assert.True(t, there[name[1]], "docs/security.md names %s, which is not there", name[1])
 	}
 }

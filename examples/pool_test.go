@@ -12,7 +12,7 @@ import (
 func poolArgs(*testing.T) []string {
 	args := []string{"-timeout=5s"}
 	if raceEnabled {
-		args = []string{"-timeout=20s"}
+		args = []string{"-timeout=10s"}
 	}
 	if os.Getenv("VIADUCT_MUST_RUN") == "" {
 		args = append(args, "-unsandboxed")

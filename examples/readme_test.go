@@ -13,13 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every block of Go in README, and in the recipe, stands in a file that is compiled.
+// pages are README and all that is in docs.
+func pages(t *testing.T) []string {
+	docs, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, docs)
+	return append(docs, "../README.md")
+}
+
+// Every block of Go in README, and in docs, stands in a file that is compiled.
 func TestReadmeShowsCompiledCode(t *testing.T) {
 	files := goFiles(t)
-	for _, name := range []string{"../README.md", "../docs/sandbox.md"} {
-		blocks := codeBlocks(readFile(t, name), "go")
-		require.NotEmpty(t, blocks, name)
-		for _, block := range blocks {
+	for _, name := range pages(t) {
+		for _, block := range codeBlocks(readFile(t, name), "go") {
 			assert.True(t, slices.ContainsFunc(files, func(file []string) bool { return contains(file, block) }),
 				"this block of %s occurs in no .go file:\n%s", name, strings.Join(block, "\n"))
 		}
@@ -34,7 +40,7 @@ func TestReadmeShowsOutput(t *testing.T) {
 
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:\s]+)\)`)
-	for _, name := range []string{"../README.md", "../CONTRIBUTING.md", "README.md", "../docs/sandbox.md"} {
+	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "../.github/SECURITY.md") {
 		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1])))
 			assert.NoError(t, err, "%s links to %s", name, m[1])

@@ -108,15 +108,8 @@ func claim() *inherited {
 }
 
 func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
-	c.mu.Lock()
-	again := c.called
-	c.called = true
-	c.mu.Unlock()
-	if again {
-		return nil, errors.New("procspawn: Inherited (or rpcpipe.Connect) was called a second time: a child has one link, keep what the first call returned")
-	}
-	if c.err != nil {
-		return nil, fmt.Errorf("procspawn: the link to the parent cannot be used: %w", c.err)
+	if err := c.take(); err != nil {
+		return nil, err
 	}
 	c.pipe.Unwatch()
 	c.setLimit(opts.exitTimeout())
@@ -141,6 +134,32 @@ func (c *inherited) inherit(ctx context.Context, opts *Options) (*Link, error) {
 		c.parent.Pid = l.remote.Pid // os.Getppid is that of a program in between
 	}
 	return l, nil
+}
+
+// take reports why the link is not the caller's, if it is not.
+func (c *inherited) take() error {
+	c.mu.Lock()
+	again := c.called
+	c.called = true
+	c.mu.Unlock()
+	if again {
+		return errors.New("procspawn: Inherited (or rpcpipe.Connect) was called a second time: a child has one link, keep what the first call returned")
+	}
+	if c.err != nil {
+		return fmt.Errorf("procspawn: the link to the parent cannot be used: %w", c.err)
+	}
+	return nil
+}
+
+// rawLink is handles.RawLink: the process is watched as it is before Inherited.
+func rawLink() (io.ReadWriteCloser, error) {
+	if child == nil {
+		return nil, ErrNotChild
+	}
+	if err := child.take(); err != nil {
+		return nil, err
+	}
+	return child.pipe, nil
 }
 
 // mayStart returns ErrUnconnected if this process may not start children.

@@ -8,5 +8,6 @@ func init() {
 	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
 	handles.Lost = func(link any) { link.(*Link).lose() }
 	handles.LinkState = func(link any) (stopped, outlived bool) { return child.linkState(link) }
+	handles.RawLink = rawLink
 	handles.Stopping = func(process, step any) { process.(*Process).noteStep(step.(Step)) }
 }

@@ -59,7 +59,8 @@
 // for each call, so that methods may call each other back to any depth. Without the context they
 // may as far as there are places on both sides: beyond 16,384, a call is refused where at least as
 // many calls of the side that takes it are pending, as all of them may wait for it. [Options] has
-// the limits, hooks around calls on both sides, and a way to survive panics in methods.
+// the limits, hooks around calls on both sides, which may refuse them, and a way to survive panics
+// in methods.
 //
 // # Streams
 //

@@ -27,6 +27,9 @@ const inner = modulePath + "/internal/"
 // mayImport says what each package of the library may import besides the standard library: imports
 // run down only. For modules, any package of theirs. The order is that of the floors, top first.
 var mayImport = map[string][]string{
+	modulePath + "/rpcpipe/rpctest": { // for tests of users
+		modulePath + "/rpcpipe", modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "message", inner + "handles", inner + "mpack",
+	},
 	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
 		inner + "serve", inner + "message", inner + "listing", inner + "body", inner + "handles", inner + "histogram",

@@ -54,7 +54,7 @@ type Options struct {
 	RecoverPanics bool
 
 	// ServeHook is called around each call of the other side that this side handles, and CallHook
-	// around each call that this side makes, notifications included.
+	// around each call that this side makes, notifications included. Either may refuse calls.
 	ServeHook, CallHook Hook
 
 	// MethodStats has calls counted by their methods, both those of this side and those of the other

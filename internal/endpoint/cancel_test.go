@@ -225,12 +225,16 @@ type NoArgs struct{ ctx context.Context }
 
 func (n *NoArgs) SetContext(ctx context.Context) { n.ctx = ctx }
 
-type Odd struct{ ended chan error }
+type Odd struct {
+	begun chan struct{}
+	ended chan error
+}
 
 func (Odd) Embedded(o *Outer, reply *string) error { *reply = o.Inner.Ctx; return nil }
 func (Odd) None(n *NoArgs, reply *bool) error      { *reply = n.ctx.Err() == nil; return nil }
 
 func (o Odd) Park(h *Heeding, _ *int) error {
+	o.begun <- struct{}{}
 	<-h.ctx.Done()
 	o.ended <- h.ctx.Err()
 	return nil
@@ -258,7 +262,7 @@ func TestOddArguments(t *testing.T) {
 
 // TestContextOfServeCodec: net/rpc's own way of serving gives contexts, too, and ends them.
 func TestContextOfServeCodec(t *testing.T) {
-	odd := Odd{make(chan error, 10)}
+	odd := Odd{make(chan struct{}, 10), make(chan error, 10)}
 	server := rpctest.NewServer(nil)
 	require.NoError(t, server.Register(odd))
 	opts := &viaduct.Options{Server: server}
@@ -275,9 +279,9 @@ func TestContextOfServeCodec(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() { failed <- e.CallContext(ctx, "Odd.Park", &Heeding{}, nil) }()
-	require.NoError(t, e.Call("Odd.None", &NoArgs{}, &up))
+	<-odd.begun
 	e.Go("Odd.Park", &Heeding{}, nil, nil)
-	require.NoError(t, e.Call("Odd.None", &NoArgs{}, &up))
+	<-odd.begun
 	cancel()
 	require.Equal(t, context.Canceled, <-failed)
 	e.Close() // the one that was not cancelled ends, too, or ServeConn would not return

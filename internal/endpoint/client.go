@@ -40,12 +40,14 @@ type clientCodec struct {
 func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
 	call := &pendingCall{kind: callOfClient, method: r.ServiceMethod, client: c, seq: r.Seq}
 	ctx := c.open
-	ctx, done := c.e.cfg.CallHook.Begin(ctx, r.ServiceMethod, false)
+	ctx, done, err := c.e.cfg.CallHook.Begin(ctx, callInfo(r.ServiceMethod, false, args))
 	if done != nil { // Close may report it at the same time
 		var once sync.Once
 		call.hookDone = func(r serve.CallResult) { once.Do(func() { done(r) }) }
 	}
-	_, err := c.e.begin(ctx, call, args)
+	if err == nil {
+		_, err = c.e.begin(ctx, call, args)
+	}
 	if c.open.Err() != nil {
 		if err == nil { // Close may have been too early for this one
 			c.cancelAll()

@@ -167,7 +167,11 @@ func (e *Endpoint) CallContext(ctx context.Context, serviceMethod string, args, 
 	defer e.pending.put(c)
 	c.method = serviceMethod
 	if hook := e.cfg.CallHook; hook != nil {
-		ctx, c.hookDone = hook.Begin(ctx, serviceMethod, false)
+		var refused error
+		if ctx, c.hookDone, refused = hook.Begin(ctx, callInfo(serviceMethod, false, args)); refused != nil {
+			c.report(refused)
+			return refused
+		}
 	}
 	err := e.call(ctx, c, args, reply)
 	c.report(err)
@@ -238,9 +242,12 @@ func (e *Endpoint) Go(serviceMethod string, args, reply any, done chan *rpc.Call
 	}
 	call := &rpc.Call{ServiceMethod: serviceMethod, Args: args, Reply: reply, Done: done}
 	c := &pendingCall{kind: callOfGo, method: serviceMethod, async: call}
-	ctx := context.Background()
-	ctx, c.hookDone = e.cfg.CallHook.Begin(ctx, serviceMethod, false)
-	if _, err := e.begin(ctx, c, args); err != nil {
+	ctx, hookDone, err := e.cfg.CallHook.Begin(context.Background(), callInfo(serviceMethod, false, args))
+	c.hookDone = hookDone
+	if err == nil {
+		_, err = e.begin(ctx, c, args)
+	}
+	if err != nil {
 		e.finishAsync(c, err)
 	}
 	return call

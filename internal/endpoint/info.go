@@ -54,3 +54,11 @@ func (e *Endpoint) mayAttach(pairs map[string]string) error {
 	}
 	return message.CheckMetadata(pairs)
 }
+
+// callInfo is what a hook is told of a call.
+func callInfo(method string, isNotification bool, args any) serve.CallInfo {
+	if _, ok := args.(*message.Encoded); ok { // made for children that may be started again
+		args = nil
+	}
+	return serve.CallInfo{Method: method, Notification: isNotification, Args: args}
+}

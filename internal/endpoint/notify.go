@@ -34,8 +34,11 @@ func (e *Endpoint) TryNotify(serviceMethod string, args any) (sent bool, err err
 
 // notify has send send a notification, and tells whoever wants to know.
 func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any, send func(context.Context, []byte) (bool, error)) (sent bool, err error) {
-	ctx, done := e.cfg.CallHook.Begin(ctx, serviceMethod, true)
-	size, sent, err := e.encodeAndNotify(ctx, serviceMethod, args, send)
+	ctx, done, err := e.cfg.CallHook.Begin(ctx, callInfo(serviceMethod, true, args))
+	size := 0
+	if err == nil {
+		size, sent, err = e.encodeAndNotify(ctx, serviceMethod, args, send)
+	}
 	told := err
 	if !sent && err == nil {
 		told = fault.ErrNotBegun

@@ -158,6 +158,9 @@ func init() {
 	}
 }
 
+// NameOfNotBegun is how ErrNotBegun crosses.
+const NameOfNotBegun = "viaduct.ErrNotBegun"
+
 // Own are those that the library alone says of a call, each before those that it is as well. The other
 // side knows them by name.
 var Own = []struct {
@@ -167,7 +170,7 @@ var Own = []struct {
 	{"viaduct.ErrOverload", ErrOverload},
 	{"viaduct.ErrTooLate", ErrTooLate},
 	{"viaduct.ErrGoexit", ErrGoexit},
-	{"viaduct.ErrNotBegun", ErrNotBegun},
+	{NameOfNotBegun, ErrNotBegun},
 }
 
 // Unknown is the text of an error without one: net/rpc would take an empty text for no error.

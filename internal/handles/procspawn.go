@@ -1,6 +1,9 @@
 package handles
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Hello is what the layers above procspawn say in its hello. Zero fields mean procspawn's defaults.
 type Hello struct {
@@ -23,5 +26,6 @@ var (
 	SetPending func(opts any, pending func() []PendingCall) // in a *procspawn.Options: asked when a child has ended
 	Lost       func(link any)                               // closes a *procspawn.Link that is of no more use although neither side has closed it
 	LinkState  func(link any) (stopped, outlived bool)      // of a child's *procspawn.Link: it has ended and nothing but a signal ends the process; the process goes on without it
+	RawLink    func() (io.ReadWriteCloser, error)           // of a child, instead of procspawn.Inherited: no hello has been said or read
 	Stopping   func(process, step any)                      // notes in a *procspawn.Process the procspawn.Step about to be taken
 )

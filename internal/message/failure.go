@@ -21,11 +21,20 @@ type Failure struct {
 }
 
 // OwnFailure is the failure that the library itself answers a call with.
-func OwnFailure(err error) *Failure { return &Failure{err, err.Error(), true} }
+func OwnFailure(err error) *Failure { return &Failure{Err: err, Text: err.Error(), Own: true} }
+
+// Refused is the failure of a call whose method a hook does not let begin. Its err is the user's, and
+// an ErrNotBegun.
+func Refused(err error) *Failure { return &Failure{Err: &refusal{err}, Text: err.Error()} }
+
+// refusal is an error of a hook. Unlike other errors of users it says that the method was not begun.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
 
 // Within is f of an error that wraps f's and has this text.
 func (f *Failure) Within(text string) *Failure {
-	return &Failure{&outerError{text, f.Err}, text, f.Own}
+	return &Failure{Err: &outerError{text, f.Err}, Text: text, Own: f.Own}
 }
 
 // outerError is an error of which the text is known, and an error that it wraps.
@@ -136,6 +145,9 @@ func partsOf(f *Failure) *failureParts {
 				break // it is the others itself
 			}
 		}
+	}
+	if _, ok := f.Err.(*refusal); ok {
+		p.is = append(p.is, fault.NameOfNotBegun)
 	}
 	p.is = append(p.is, fault.Names(f.Err)...)
 	errors.As(f.Err, &p.err)

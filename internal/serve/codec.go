@@ -25,6 +25,8 @@ type requestCodec struct {
 	latest  string           // method of the request before, which often is the same
 	failed  *message.Failure // why the method was not begun
 	unknown bool             // there is no such method
+	hooked  bool             // the hook has been called, or is not to be
+	inHook  bool             // it is being called
 	done    func(CallResult) // of the hook
 	result  CallResult
 }
@@ -35,17 +37,30 @@ func (c *requestCodec) begin() {
 	if c.method = c.latest; c.method != string(s.Method) || c.d.cfg.ServiceMethod != nil {
 		c.method = c.d.nameOf(s.Method)
 	}
-	if hook := c.d.cfg.Hook; hook != nil {
-		md, err := s.info.Metadata()
-		c.result.Request = s.Size
-		ctx := c.d.contextOf(s, md)
-		if ctx, c.done = hook.Begin(ctx, c.method, s.Kind == message.Notification); err == nil {
-			s.ctx = ctx
-		}
+}
+
+// beginHook calls the hook, unless it has been called. A nil args is that of a call whose method
+// will not begin. It returns why the hook refuses the call.
+func (c *requestCodec) beginHook(args any) error {
+	hook, s := c.d.cfg.Hook, c.request
+	if hook == nil || c.hooked {
+		return nil
 	}
+	c.hooked, c.inHook = true, true
+	md, bad := s.info.Metadata()
+	c.result.Request = s.Size
+	ctx, done, refused := hook.Begin(c.d.contextOf(s, md), CallInfo{
+		Method: c.method, Notification: s.Kind == message.Notification, Args: args,
+	})
+	c.inHook, c.done = false, done
+	if bad == nil {
+		s.ctx = ctx
+	}
+	return refused
 }
 
 func (c *requestCodec) end() {
+	c.beginHook(nil) // of a call that has panicked while its argument was decoded
 	s, done := c.request, c.done
 	if s.stop != nil {
 		s.stop()
@@ -73,26 +88,45 @@ func (c *requestCodec) ReadRequestHeader(r *rpc.Request) error {
 	return nil
 }
 
-// ReadRequestBody decodes the argument. Its error is the answer.
+// ReadRequestBody decodes the argument, and asks the hook. Its error is the answer.
 func (c *requestCodec) ReadRequestBody(args any) error {
 	if args == nil { // net/rpc has not found the method, and will say so
 		c.unknown = true
 		return nil
 	}
 	err := c.readBody(args)
+	if err == nil && c.d.cfg.Hook != nil {
+		if refused := c.beginHook(args); refused != nil {
+			c.failed = message.Refused(refused)
+			return refused
+		}
+		err = c.over() // the hook may have taken its time
+	}
+	if t, ok := args.(ContextTaker); ok && err == nil {
+		md, _ := c.request.info.Metadata() // readBody has looked at its error
+		err = GiveContext(t, c.d.contextOf(c.request, md), string(c.request.Method))
+	}
 	if err != nil {
 		c.failed = message.OwnFailure(err)
 	}
 	return err
 }
 
-func (c *requestCodec) readBody(args any) error {
-	s := c.request
-	if s.cancelled.Load() {
+// over reports why the method must not begin any more.
+func (c *requestCodec) over() error {
+	if c.request.cancelled.Load() {
 		return message.ErrCancelled
 	}
-	if s.info.Late() {
+	if c.request.info.Late() {
 		return fault.ErrTooLate
+	}
+	return nil
+}
+
+func (c *requestCodec) readBody(args any) error {
+	s := c.request
+	if err := c.over(); err != nil {
+		return err
 	}
 	if s.info != nil && s.info.Malformed != nil {
 		return c.badInfo(args, s.info.Malformed)
@@ -100,15 +134,12 @@ func (c *requestCodec) readBody(args any) error {
 	if err := c.d.cfg.Message.DecodeArgument(&s.Message, args, &s.memory); err != nil {
 		return err
 	}
-	t, ok := args.(ContextTaker)
-	if !ok {
-		return nil
+	if _, ok := args.(ContextTaker); ok {
+		if _, err := s.info.Metadata(); err != nil {
+			return c.badInfo(args, err)
+		}
 	}
-	md, err := s.info.Metadata()
-	if err != nil {
-		return c.badInfo(args, err)
-	}
-	return GiveContext(t, c.d.contextOf(s, md), string(s.Method))
+	return nil
 }
 
 // badInfo is the error for what goes with a call and cannot be understood.
@@ -156,7 +187,7 @@ func (d *Dispatcher) isListing(r *request) bool {
 
 // list answers with what there is to call. Hooks do not see it: it is no call of a method.
 func (c *requestCodec) list() {
-	c.method = message.MethodsMethod
+	c.method, c.hooked = message.MethodsMethod, true
 	b, err := c.d.cfg.List()
 	if err != nil {
 		c.answer(message.OwnFailure(err), nil)
@@ -167,6 +198,7 @@ func (c *requestCodec) list() {
 
 // answer answers with f, or with reply if that is nil.
 func (c *requestCodec) answer(f *message.Failure, reply any) error {
+	c.beginHook(nil) // of a call that has not come as far as its argument; its answer stays what it is
 	d, r := c.d, c.request
 	if r.Kind == message.Notification {
 		if f != nil {

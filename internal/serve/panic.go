@@ -27,7 +27,7 @@ func (w *worker) answerPanicOrGoexit(r *request, p any) {
 	}
 	err := &fault.PanicError{
 		Value: cut(fmt.Sprint(p), maxPanic), Stack: cut(string(debug.Stack()), maxStack),
-		Ends: !w.d.cfg.RecoverPanics,
+		Ends: !w.d.cfg.RecoverPanics || w.codec.inHook,
 	}
 	if !err.Ends {
 		w.d.host.Reporter.Warn("viaduct: a method panicked",
