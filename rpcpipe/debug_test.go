@@ -41,7 +41,7 @@ func (s *Seen) Wait(a SeenArgs, reply *int) error {
 
 var errSeen = rpc.ServerError("it has secrets")
 
-func seenServer(t *testing.T) (*rpc.Server, *Seen) {
+func seenServer(t testing.TB) (*rpc.Server, *Seen) {
 	seen := &Seen{make(chan struct{})}
 	server := rpc.NewServer()
 	require.NoError(t, server.RegisterName("Seen", seen))
