@@ -84,8 +84,14 @@ func TestTopErrors(t *testing.T) {
 		"/html":    func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); w.Write([]byte("<html>")) },
 		"/none":    func(w http.ResponseWriter) { http.Error(w, "not here", http.StatusNotFound) },
 		"/refused": func(w http.ResponseWriter) { http.Error(w, "viaduct: put it into Hosts\nmore", http.StatusForbidden) },
-		"/later":   func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json"); w.Write([]byte(`{"version":2}`)) },
-		"/broken":  func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json"); w.Write([]byte(`{"vers`)) },
+		"/later": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write([]byte(`{"version":2}`))
+		},
+		"/broken": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write([]byte(`{"vers`))
+		},
 	}
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
