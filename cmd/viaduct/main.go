@@ -4,6 +4,7 @@
 //	viaduct methods -- ./child
 //	viaduct call Arith.Add '{"A":1,"B":2}' -- ./child
 //	viaduct check -- ./child
+//	viaduct top http://localhost:6060/debug/viaduct/
 //
 // The program is started as a child, or is reached on a socket or through ssh; viaduct help says how.
 // It is served as a peer in another language is, as the command does not say that it is a Go program.
@@ -45,7 +46,7 @@ type command struct {
 var commands []*command
 
 func init() {
-	commands = []*command{methodsCommand, callCommand, checkCommand, completionCommand, helpCommand}
+	commands = []*command{methodsCommand, callCommand, checkCommand, topCommand, completionCommand, helpCommand}
 }
 
 func commandOf(name string) *command {
