@@ -44,7 +44,7 @@ var sizes = map[string]struct{ files, lines int }{
 	".":             {4, 700},
 	"duplex":        {24, 5200}, // its comments, at 100 columns, take more lines than was planned
 	"procspawn":     {24, 4200},
-	"rpcpipe":       {34, 5800}, // three rooms of one type each: the Peer, the Supervisor, the Pool
+	"rpcpipe":       {37, 6250}, // three rooms of one type each: the Peer, the Supervisor, the Pool
 	"internal/body": {20, 2950}, // a file for each kind of value
 	"":              {15, 2500}, // all others
 }

@@ -288,6 +288,10 @@ type Stats struct {
 	Senders   int // messages that wait for credit, for room, or for the grant of their rest
 	Streams   int // that have not ended, or of which not all was read
 
+	// How many bytes of each class may be sent before the other side has to grant more; below 0 if
+	// the last message was larger than what was left.
+	CallCredit, ReplyCredit, NotificationCredit int64
+
 	// RoundTrip is how long the latest ping that was answered took, 0 if none was: one of Ping, or
 	// one that Stats itself has sent before.
 	RoundTrip time.Duration
@@ -307,6 +311,7 @@ func (c *Conn) Stats() Stats {
 	for i := range w.queues.classes {
 		oc := &w.queues.classes[i]
 		s.Senders += len(oc.waiting) + len(oc.unfinished)
+		*[...]*int64{call: &s.CallCredit, reply: &s.ReplyCredit, notification: &s.NotificationCredit}[i] = oc.credit
 	}
 	w.mu.Unlock()
 

@@ -33,13 +33,14 @@ func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
 	isGo := c.opts.Dialect == viaduct.GoDialect
 	c.endpoint.Message.Body.GoPeer, c.endpoint.Message.Body.Zones = isGo, isGo
-	p := preparePeer(conn, c)
+	p := preparePeer("bare", conn, c)
 	p.endpoint = endpoint.NewBare(conn, nil, c.opts.MaxMessage, c.withPeer(p))
 	if err := cmp.Or(c.opts.check(), c.opts.checkBare()); err != nil {
 		p.endpoint.Fail(err)
 	}
 	c.noTapOfEnv()
 	close(p.up)
+	live.enterPeer(p)
 	go p.supervise()
 	return p
 }

@@ -72,6 +72,7 @@ func newConfig(opts *Options) *config {
 			LatestFirst:   o.AnswerLatestFirst,
 			RecoverPanics: o.RecoverPanics,
 			Hook:          o.ServeHook.inner(),
+			CountMethods:  o.MethodStats,
 		},
 		CallHook:   o.CallHook.inner(),
 		Context:    o.Context,

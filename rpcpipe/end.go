@@ -25,12 +25,14 @@ const (
 // supervise sees to the order of the end.
 func (p *Peer) supervise() {
 	defer close(p.ended)
+	defer live.leavePeer(p)
 	defer p.shutdowns.wait()
 	<-p.endpoint.Done() // pending calls have failed
 	if p.conn != nil {
 		<-p.conn.Done() // and what was accepted for sending has been sent: Stop closes the pipes
 	}
 	p.reap()
+	live.exited(p)
 	close(p.reaped)
 	if p.exit != nil && p.opts.OnExit != nil {
 		p.opts.OnExit(p.exit)
@@ -121,6 +123,11 @@ func (p *Peer) Close() error {
 // Do not call it in a handler or in OnExit: it waits for them.
 func (p *Peer) Wait() error {
 	<-p.ended
+	return p.reason()
+}
+
+// reason is what Wait returns.
+func (p *Peer) reason() error {
 	if exit := p.exit; exit != nil && !exit.Parent && (exit.Code != 0 || exit.Signal != nil) {
 		return exit
 	}

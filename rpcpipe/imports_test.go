@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
 		inner + "serve", inner + "message", inner + "listing", inner + "body", inner + "handles", inner + "histogram",
 		inner + "tap",
+		inner + "tally", inner + "debugpage",
 	},
 
 	modulePath: {
@@ -47,9 +48,9 @@ var mayImport = map[string][]string{
 		modulePath + "/procspawn/internal/sentinel",
 	},
 
-	inner + "endpoint":  {inner + "buffer", inner + "tuning", inner + "serve", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
+	inner + "endpoint":  {inner + "buffer", inner + "tuning", inner + "serve", inner + "tally", inner + "logwire", inner + "message", inner + "link", inner + "body", inner + "fault"},
 	inner + "codec":     {inner + "buffer", inner + "serve", inner + "message", inner + "link", inner + "body", inner + "fault"},
-	inner + "serve":     {inner + "buffer", inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
+	inner + "serve":     {inner + "tally", inner + "buffer", inner + "message", inner + "link", inner + "body", inner + "fault", inner + "tuning"},
 	inner + "logwire":   {inner + "message", inner + "link", inner + "fault", inner + "mpack"},
 	inner + "message":   {inner + "buffer", inner + "body", inner + "fault", inner + "mpack"},
 	inner + "listing":   {inner + "body", inner + "mpack"},
@@ -61,6 +62,8 @@ var mayImport = map[string][]string{
 	inner + "handles":   {},
 	inner + "buffer":    {inner + "tuning"},
 	inner + "tuning":    {},
+	inner + "tally":     {inner + "histogram"},
+	inner + "debugpage": {},
 	inner + "histogram": {},
 	inner + "tap":       {inner + "mpack", sysModule},
 
@@ -152,6 +155,7 @@ func TestImportDirection(t *testing.T) {
 					continue
 				}
 				seen[p.ImportPath] = true
+				assert.NotContains(t, p.Imports, "expvar", "imported by %s: it puts a handler into every program", p.ImportPath)
 				allowed, known := mayImport[p.ImportPath]
 				assert.True(t, known, "%s is not in mayImport: say there what it may import", p.ImportPath)
 				for _, path := range p.Imports {

@@ -102,7 +102,9 @@ func (s *Supervisor) startChild(ctx context.Context, c *child) error {
 	}
 	s.starting++ // from now on Close waits for it
 	s.mu.Unlock()
-	c.peer, err = s.start(ctx, cmd, s.opts.Peer)
+	opts := *s.opts.Peer
+	opts.supervisor = s.label
+	c.peer, err = s.start(ctx, cmd, &opts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.starting--

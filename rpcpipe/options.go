@@ -58,6 +58,12 @@ type Options struct {
 	// around each call that this side makes, notifications included. Either may refuse calls.
 	ServeHook, CallHook Hook
 
+	// MethodStats has calls counted by their methods, both those of this side and those of the other
+	// one: see [Peer.MethodStats]. That takes two looks at the clock a call, and up to 4 KiB for each
+	// method. Default: they are from when [DebugHandler] or [Vars] is first called, for all Peers of
+	// the process.
+	MethodStats bool
+
 	// NoListing has this side not tell the other one what methods it has: see [Peer.Methods].
 	NoListing bool
 
@@ -243,6 +249,8 @@ type Options struct {
 	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the
 	// parent, which they reach as well, is to end it in order.
 	DieOnInterrupt bool
+
+	supervisor string // whose child it is, as DebugHandler calls it
 }
 
 // check reports options that have no meaning. Package procspawn checks those that are its own.

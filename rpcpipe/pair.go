@@ -31,7 +31,7 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	}
 	x.agree(y.hello())
 	y.agree(x.hello())
-	return newPeer(one, nil, x), newPeer(other, nil, y)
+	return newPeer("pair", one, nil, x), newPeer("pair", other, nil, y)
 }
 
 // lang is the language that this side says it is written in.

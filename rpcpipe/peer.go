@@ -25,6 +25,10 @@ type Peer struct {
 	remote   Remote
 	up       chan struct{} // closed when endpoint is set
 
+	// For DebugHandler. Written by the registry when the Peer is entered.
+	kind, label string
+	began       time.Time
+
 	reaped chan struct{} // closed when exit is set
 	exit   *procspawn.Exit
 	ended  chan struct{} // closed when nothing of the Peer runs any more

@@ -35,6 +35,7 @@ type Pool struct {
 	ended     chan struct{} // closed when nothing of the Pool runs any more
 	recycling chan struct{} // one slot, held while a child is replaced
 	telling   chan struct{} // one slot, held while Supervise.Events is called
+	label     string        // what it is called by DebugHandler
 
 	running sync.WaitGroup // workers, and what goes on besides; grows under mu, before state is final
 	latest  atomic.Pointer[Peer]
@@ -124,6 +125,7 @@ func newPool(ctx context.Context, start startFunc, command commandFunc, o *PoolO
 			f(e)
 		}
 	}
+	live.enterPool(p)
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -225,6 +227,7 @@ func (p *Pool) endLocked(why, failure error) {
 	}
 	go func() {
 		p.running.Wait()
+		live.leavePool(p)
 		p.mu.Lock()
 		p.state = poolDown
 		p.mu.Unlock()

@@ -48,6 +48,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	process, err := procspawn.Start(ctx, cmd, &c.process)
 	restore()
 	if err != nil {
+		live.notStarted(&c.opts, err)
 		c.taps.release()
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	if c.taps != nil {
 		c.taps.info.Program = filepath.Base(cmd.Path)
 	}
-	p := newPeer(process.Link(), process, c)
+	p := newPeer("child", process.Link(), process, c)
 	peer.Store(p)
 	return p, nil
 }
@@ -84,7 +85,7 @@ func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 		return nil, err
 	}
 	c.agree(link.Remote())
-	p := newPeer(link, nil, c)
+	p := newPeer("parent", link, nil, c)
 	term.begin(p)
 	p.awaitReady(ctx)
 	return p, nil
@@ -125,26 +126,28 @@ func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, er
 		return nil, err
 	}
 	c.agree(link.Remote())
-	return newPeer(link, nil, c), nil
+	return newPeer("connection", link, nil, c), nil
 }
 
 // IsChild reports whether this process was started by Start, before Connect as well as after.
 func IsChild() bool { return procspawn.IsChild() }
 
-func newPeer(link io.ReadWriteCloser, process *procspawn.Process, c *config) *Peer {
-	p := preparePeer(link, c)
+func newPeer(kind string, link io.ReadWriteCloser, process *procspawn.Process, c *config) *Peer {
+	p := preparePeer(kind, link, c)
 	p.process = process
 	p.taps = c.taps
 	p.conn = duplex.New(c.tapped(link), &c.link)
 	c.endpoint.Dying = func() { handles.Drain(p.conn) }
 	p.endpoint = endpoint.New(newLane(p.conn.ClientLane()), newLane(p.conn.ServerLane()), c.withPeer(p))
 	close(p.up)
+	live.enterPeer(p)
 	go p.supervise()
 	return p
 }
 
-func preparePeer(link io.ReadWriteCloser, c *config) *Peer {
+func preparePeer(kind string, link io.ReadWriteCloser, c *config) *Peer {
 	return &Peer{
+		kind:   kind,
 		opts:   c.opts,
 		remote: c.remote,
 		link:   link,

@@ -116,6 +116,7 @@ func supervise(ctx context.Context, start startFunc, command commandFunc, o *Sup
 // begin starts the first child.
 func (s *Supervisor) begin(ctx context.Context) error {
 	defer s.running.Done()
+	live.enterSupervisor(s)
 	c, err := s.launch(ctx, s.command, byFirst)
 	if err == nil {
 		err = s.install(ctx, c, byFirst)

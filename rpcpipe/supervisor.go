@@ -35,6 +35,7 @@ type Supervisor struct {
 	ended    chan struct{} // closed when nothing of the Supervisor runs any more
 	events   eventQueue
 	keeper   keeper // nil unless it is one of a Pool
+	label    string // what it is called by DebugHandler
 
 	// current is what calls go to, nil while none is up. latest is what they went to last: calls that
 	// wait for a child are encoded for that. Both are stored under mu.
@@ -171,6 +172,7 @@ func (s *Supervisor) endLocked(why, failure error) {
 // finish waits for everything, and then says so.
 func (s *Supervisor) finish() {
 	s.running.Wait()
+	live.leaveSupervisor(s)
 	s.mu.Lock()
 	s.setLocked(StateDown, s.why)
 	s.emitLocked(Event{Kind: EventEnded, Err: s.failure})

@@ -24,6 +24,9 @@ type line struct {
 	untyped bool
 	oneWay  bool
 	calls   string
+	once    bool
+	every   time.Duration
+	rows    int
 	meta    pairs
 	filter  filter
 	svg     bool

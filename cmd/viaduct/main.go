@@ -6,6 +6,7 @@
 //	viaduct check -- ./child
 //	viaduct show app.tap
 //	viaduct replay app.tap -- ./child
+//	viaduct top http://localhost:6060/debug/viaduct/
 //
 // The program is started as a child, or is reached on a socket or through ssh; viaduct help says how.
 // It is served as a peer in another language is, as the command does not say that it is a Go program.
@@ -47,7 +48,7 @@ type command struct {
 var commands []*command
 
 func init() {
-	commands = []*command{methodsCommand, callCommand, checkCommand, showCommand, replayCommand, completionCommand, helpCommand}
+	commands = []*command{methodsCommand, callCommand, checkCommand, topCommand, showCommand, replayCommand, completionCommand, helpCommand}
 }
 
 func commandOf(name string) *command {

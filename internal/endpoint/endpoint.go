@@ -111,6 +111,7 @@ func prepare(cfg Config) *Endpoint {
 	}
 	e.up, e.endUp = context.WithCancel(context.WithValue(cfg.Context, endpointKey{}, e))
 	e.pending.calls = make(map[uint32]*pendingCall)
+	e.pending.tally.Init(cfg.Serve.CountMethods)
 	e.reporter.Log = cfg.Logger
 	e.stalls.init(cfg.StallReport, &e.reporter)
 	return e

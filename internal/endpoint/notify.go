@@ -43,7 +43,7 @@ func (e *Endpoint) notify(ctx context.Context, serviceMethod string, args any, s
 	if !sent && err == nil {
 		told = fault.ErrNotBegun
 	} else {
-		e.pending.countNotification(err)
+		e.pending.countNotification(serviceMethod, err)
 	}
 	if done != nil {
 		done(serve.CallResult{Err: told, Request: size})

@@ -13,11 +13,9 @@ import (
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/tally"
 	"github.com/viaduct-go/viaduct/internal/tuning"
 )
-
-// epoch makes moments out of durations, which are cheaper to measure than times.
-var epoch = time.Now()
 
 // PendingCall is a call that waits for its reply.
 type PendingCall struct {
@@ -53,7 +51,7 @@ const (
 type pendingCall struct {
 	kind     kind
 	method   string
-	since    time.Duration          // behind epoch; from add on
+	since    time.Duration          // by tally.Now; from add on
 	hookDone func(serve.CallResult) // of a hook; otherwise nil
 	size     int                    // of the request
 	ready    chan struct{}          // callOfCall: one slot
@@ -108,7 +106,8 @@ var errAbandoned = errors.New("viaduct: the other side does not answer calls tha
 type pendingCalls struct {
 	// Not shared by all endpoints: a channel made in a bubble of testing/synctest must not be used
 	// outside.
-	free sync.Pool // of *pendingCall
+	free  sync.Pool // of *pendingCall
+	tally tally.Table
 
 	mu        sync.Mutex // guards what follows
 	calls     map[uint32]*pendingCall
@@ -138,14 +137,6 @@ func (p *pendingCalls) put(c *pendingCall) {
 	*c = pendingCall{}
 	c.ready = ready
 	p.free.Put(c)
-}
-
-func (p *pendingCalls) countNotification(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err == nil {
-		p.stats.Notifications++
-	}
 }
 
 func (p *pendingCalls) current() CallStats {
@@ -248,7 +239,7 @@ func (p *pendingCalls) answeredLocked(n int) {
 
 // add enters c into the table. Its error is err, errAbandoned or message.ErrNoID.
 func (p *pendingCalls) add(c *pendingCall) (id uint32, err error) {
-	c.since = time.Since(epoch)
+	c.since = tally.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
@@ -294,6 +285,7 @@ func (p *pendingCalls) remove(id uint32, c *pendingCall, givenUp bool) bool {
 	defer p.mu.Unlock()
 	switch p.calls[id] {
 	case c:
+		p.count(c, true)
 		if givenUp {
 			p.stats.Cancelled++
 		}
@@ -320,6 +312,7 @@ func (p *pendingCalls) abandon(id uint32, c *pendingCall) bool {
 }
 
 func (p *pendingCalls) abandonLocked(id uint32) {
+	p.count(p.calls[id], true)
 	p.calls[id] = &abandoned
 	p.abandoned++
 	p.stats.Cancelled++
@@ -370,6 +363,7 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 	for _, c := range p.calls {
 		if c != &abandoned {
 			c.err = err
+			p.count(c, true)
 			failed = append(failed, c)
 		}
 	}
@@ -388,7 +382,7 @@ func (p *pendingCalls) list() []PendingCall {
 }
 
 func (p *pendingCalls) listLocked() []PendingCall {
-	now := time.Since(epoch)
+	now := tally.Now()
 	var list []PendingCall
 	for _, c := range p.calls {
 		if c != &abandoned {

@@ -117,6 +117,7 @@ func (e *Endpoint) reply(m message.Message) {
 	case &abandoned:
 	default:
 		c.response = m
+		e.pending.count(c, m.Err != nil)
 		e.complete(c)
 	}
 }

@@ -80,3 +80,20 @@ func (h *Histogram) Quantiles(q ...float64) (count uint64, values []time.Duratio
 
 // Max returns the longest duration.
 func (h *Histogram) Max() time.Duration { return time.Duration(h.max.Load()) }
+
+// Octaves returns how many durations there are from 2^i ns up to twice that, for each i up to that of
+// the longest; shorter ones count with the first.
+func (h *Histogram) Octaves() (counts []uint64) {
+	for i := range h.counts {
+		n := h.counts[i].Load()
+		if n == 0 {
+			continue
+		}
+		octave := max(bits.Len64(most(i))-1, 0)
+		for len(counts) <= octave {
+			counts = append(counts, 0)
+		}
+		counts[octave] += n
+	}
+	return counts
+}

@@ -68,3 +68,24 @@ func BenchmarkAdd(b *testing.B) {
 		h.Add(time.Duration(i))
 	}
 }
+
+// TestOctaves: each duration counts where its power of two begins.
+func TestOctaves(t *testing.T) {
+	var h Histogram
+	require.Empty(t, h.Octaves())
+	for i := range 62 {
+		h.Add(1 << i)
+		h.Add(1<<i + 1<<i/2)
+	}
+	h.Add(0)
+	counts := h.Octaves()
+	require.Len(t, counts, 62)
+	for i, n := range counts {
+		want := uint64(2)
+		if i == 0 {
+			want = 3
+		}
+		require.Equal(t, want, n, i)
+	}
+	require.Equal(t, []uint64{1}, func() []uint64 { var h Histogram; h.Add(0); return h.Octaves() }())
+}

@@ -208,6 +208,8 @@ func (m *Message) checkedError() []byte {
 
 // The methods that are the protocol's own.
 const (
+	OwnPrefix = "$/" // of all of them
+
 	CancelMethod  = "$/cancel"  // notification: nobody waits for a reply any more
 	LogMethod     = "$/log"     // notification: log records
 	SyncMethod    = "$/sync"    // request: answered when all notifications before it are handled
@@ -242,7 +244,7 @@ func (m *Message) IsLog() bool {
 }
 
 // IsOwn reports whether the method of m is one of the protocol's own.
-func (m *Message) IsOwn() bool { return bytes.HasPrefix(m.Method, []byte("$/")) }
+func (m *Message) IsOwn() bool { return bytes.HasPrefix(m.Method, []byte(OwnPrefix)) }
 
 // IsSettle reports whether m asks for the end of what was cancelled.
 func (m *Message) IsSettle() bool {

@@ -25,6 +25,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/link"
 	"github.com/viaduct-go/viaduct/internal/message"
+	"github.com/viaduct-go/viaduct/internal/tally"
 )
 
 // Config says how calls are served. It does not change.
@@ -35,6 +36,7 @@ type Config struct {
 	LatestFirst   bool                       // answers go in the opposite order of the open requests
 	RecoverPanics bool
 	Hook          Hook
+	CountMethods  bool // even if not all of the process are counted: see package tally
 	Message       *message.Codec
 
 	// List says what there is to call, in MessagePack, to whoever asks; nil: nobody is told.
@@ -82,6 +84,7 @@ type Dispatcher struct {
 	cfg    Config
 	host   Host
 	limits Limits
+	tally  tally.Table
 	bare   *link.Bare // nil if the link has flow control: otherwise bytes that wait are bounded here
 
 	mu    sync.Mutex // guards what follows
@@ -113,6 +116,7 @@ type Dispatcher struct {
 // New returns a Dispatcher for what comes in at host.
 func New(cfg Config, host Host) *Dispatcher {
 	d := &Dispatcher{cfg: cfg, host: host, limits: cfg.Limits.withDefaults()}
+	d.tally.Init(cfg.CountMethods)
 	d.bare, _ = host.Link.(*link.Bare)
 	if cfg.LatestFirst {
 		d.limits.Waiting = 0 // answers wait for that to the latest call, which must not wait for them

@@ -25,7 +25,8 @@ type workers struct {
 	idle   []*worker // last in, first out
 	least  int       // the fewest idle since the trimmer has last run
 	trim   *time.Timer
-	alive  int // idle ones included
+	alive  int     // idle ones included
+	all    *worker // these, linked by next
 	closed bool
 	none   chan struct{} // made by who waits for alive to be 0, and closed then
 }
@@ -74,7 +75,9 @@ func (p *workers) wakeLocked() {
 		return
 	}
 	p.alive++
-	go newWorker(p.d).loop()
+	w := newWorker(p.d)
+	p.enterLocked(w)
+	go w.loop()
 }
 
 // arrive returns a job for w, which was on its way; nil if somebody else has taken it, and w is idle. It
@@ -152,13 +155,14 @@ func (p *workers) endIdle(n int) {
 	p.idle = append([]*worker(nil), p.idle[n:]...)
 }
 
-// gone is called by each worker at its end. It has been serving ran, and has not parked since, if
+// gone is called by each worker at its end. It has been serving w.ran, and has not parked since, if
 // that is not nil.
-func (p *workers) gone(ran *request) {
+func (p *workers) gone(w *worker) {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
-	if ran != nil {
-		p.d.endedLocked(ran)
+	p.removeLocked(w)
+	if w.ran != nil {
+		p.d.endedLocked(w.ran)
 	}
 	p.alive--
 	if p.alive == 0 && p.none != nil {
@@ -259,6 +263,9 @@ type worker struct {
 	wake  chan struct{} // one slot: it is on its way; closed when it is not needed any more
 	codec requestCodec
 	ran   *request // what it has served and not told the dispatcher of
+	now   now      // what it is at
+
+	prev, next *worker // in workers.all
 }
 
 func newWorker(d *Dispatcher) *worker {
@@ -268,7 +275,7 @@ func newWorker(d *Dispatcher) *worker {
 // loop is the goroutine of w, which is on its way.
 func (w *worker) loop() {
 	p := &w.d.workers
-	defer func() { p.gone(w.ran) }()
+	defer p.gone(w)
 	for ok := true; ok; _, ok = <-w.wake {
 		j, needed := p.arrive(w)
 		for j != nil {
@@ -312,6 +319,7 @@ func (w *worker) serve(r *request) {
 		if !returned {
 			w.answerPanicOrGoexit(r, recover())
 		}
+		w.countEnd()
 		w.codec.end()
 	}()
 	if w.d.isListing(r) {
@@ -320,6 +328,7 @@ func (w *worker) serve(r *request) {
 		return
 	}
 	w.codec.begin()
+	w.countBegin()
 	// Its error is about the call, and has been answered.
 	_ = w.d.cfg.Server.ServeRequest(&w.codec)
 	returned = true
