@@ -187,3 +187,24 @@ func TestClaimsHaveTests(t *testing.T) {
 		assert.True(t, there[name[1]], "docs/security.md names %s, which is not there", name[1])
 	}
 }
+
+// TestTextsAreThere: what docs/troubleshooting.md has in quotes, the library says, or net/rpc or the
+// system.
+func TestTextsAreThere(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("docs", "troubleshooting.md"))
+	require.NoError(t, err)
+	var code strings.Builder
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		code.Write(b)
+		return err
+	}))
+	quoted := regexp.MustCompile(`(?m)^\| "([^"]+)" *\|`).FindAllStringSubmatch(string(page), -1)
+	require.Greater(t, len(quoted), 15)
+	for _, q := range quoted {
+		assert.Contains(t, code.String(), q[1], "docs/troubleshooting.md says so")
+	}
+}
