@@ -32,6 +32,7 @@ var programs = []program{
 	{"encoding", "encoding.txt", 0},
 	{"supervised", "supervised.txt", 0},
 	{"pool", "pool.txt", 0},
+	{"plugins", "plugins.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
 	{"polyglot", "polyglot.txt", 0},
