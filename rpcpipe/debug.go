@@ -1,11 +1,13 @@
 package rpcpipe
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/viaduct-go/viaduct/internal/debugpage"
@@ -34,8 +36,9 @@ type DebugOptions struct {
 // docs/debugging.md describes them.
 //
 // It never shows arguments, replies or metadata, nor the errors of methods. It shows names of methods
-// and of programs, and of a child that has died what it has said at its end: the last line of its
-// stderr, and the crash, in which the text of a panic may be.
+// and of programs, and of a child that has died what it has said at its end: the end of its stderr, and
+// the crash, in which the text of a panic may be; and why a Supervisor has no child, which may be an
+// error of SuperviseOptions.Ready or of the command function.
 //
 // Requests for another host than Hosts allow are refused with status 403, other methods than GET and
 // HEAD with 405. From when it is called first the calls of all Peers are counted by their methods: see
@@ -146,9 +149,12 @@ func debugMethods(stats []MethodStats, pending, running []debugpage.Call) []debu
 	}
 	list := make([]debugpage.Method, 0, len(stats))
 	for _, m := range stats {
+		key := key{m.Method, m.Served}
+		running := now[key]
+		delete(now, key)
 		d := debugpage.Method{
 			Method: m.Method, Direction: debugpage.DirectionMade, Ended: m.Ended, Failed: m.Failed, Notifications: m.Notifications,
-			Running: now[key{m.Method, m.Served}], Rate: debugpage.RateOf(m.Recent),
+			Running: running, Rate: debugpage.RateOf(m.Recent),
 			P50: m.Took.P50.Seconds(), P90: m.Took.P90.Seconds(), P99: m.Took.P99.Seconds(), Max: m.Took.Max.Seconds(),
 			Total: m.Total.Seconds(), Histogram: m.Histogram, Recent: m.Recent,
 		}
@@ -157,8 +163,25 @@ func debugMethods(stats []MethodStats, pending, running []debugpage.Call) []debu
 		}
 		list = append(list, d)
 	}
+	// Those of which no call has ended yet: the stuck one may be the first.
+	for k, n := range now {
+		if len(list) == mostMethods {
+			break
+		}
+		d := debugpage.Method{Method: k.method, Direction: debugpage.DirectionMade, Running: n, Histogram: []uint64{}, Recent: make([]uint32, tally.Recent)}
+		if k.served {
+			d.Direction = debugpage.DirectionServed
+		}
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b debugpage.Method) int {
+		return cmp.Or(cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.Method, b.Method))
+	})
 	return list
 }
+
+// mostMethods is how many methods of a Peer a snapshot has.
+const mostMethods = 600
 
 func (s *Supervisor) debug() debugpage.Supervisor {
 	stats := s.Stats()

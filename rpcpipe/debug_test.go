@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"expvar"
+	"fmt"
 	"net/http/httptest"
 	"net/rpc"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,6 +60,7 @@ type debugView struct {
 		Methods                             []struct {
 			Method, Direction string
 			Ended, Failed     uint64
+			Running           int
 		}
 		Pending, Running []struct {
 			Method       string
@@ -355,4 +358,54 @@ func TestVars(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(expvar.Get("viaduct").String()), &s))
 	require.Equal(t, 1, s.Version)
 	require.Equal(t, os.Getpid(), s.Pid)
+}
+
+// TestDebugFirstCallStuck: a method whose first call does not end is among the methods.
+func TestDebugFirstCallStuck(t *testing.T) {
+	server, seen := seenServer(t)
+	a, b := rpcpipe.Pair(&rpcpipe.Options{MethodStats: true}, &rpcpipe.Options{Name: "stuck", Server: server, MethodStats: true})
+	defer b.Wait()
+	defer a.Close()
+	call := a.Go("Seen.Wait", SeenArgs{}, new(int), nil)
+	require.NoError(t, a.Call("Seen.Add", 1, new(int)))
+	running := map[string]int{}
+	for b.Stats().Served.Running == 0 { // it is on its way
+		runtime.Gosched()
+	}
+	for _, p := range debugSnapshot(t).Peers {
+		for _, m := range p.Methods {
+			if m.Method == "Seen.Wait" {
+				running[m.Direction] += m.Running
+			}
+		}
+	}
+	require.Equal(t, map[string]int{"made": 1, "served": 1}, running)
+	close(seen.release)
+	<-call.Done
+}
+
+// TestLabelsDiffer: no name that another side gives itself takes the place of somebody else's.
+func TestLabelsDiffer(t *testing.T) {
+	before := len(debugSnapshot(t).Peers)
+	var peers []*rpcpipe.Peer
+	for i := range 8 {
+		name := "evil"
+		if i%2 == 0 {
+			name = fmt.Sprintf("evil#%d", i)
+		}
+		a, b := rpcpipe.Pair(&rpcpipe.Options{Name: name}, &rpcpipe.Options{Name: name})
+		peers = append(peers, a, b)
+	}
+	labels := map[string]bool{}
+	for _, p := range debugSnapshot(t).Peers {
+		labels[p.Peer] = true
+	}
+	require.Len(t, labels, before+len(peers))
+	for _, p := range peers {
+		p.Close()
+	}
+	for _, p := range peers {
+		p.Wait()
+	}
+	require.Len(t, debugSnapshot(t).Peers, before)
 }

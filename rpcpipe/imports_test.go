@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	},
 	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
-		inner + "serve", inner + "message", inner + "listing", inner + "body", inner + "handles", inner + "histogram",
+		inner + "serve", inner + "message", inner + "listing", inner + "fault", inner + "body", inner + "handles", inner + "histogram",
 		inner + "tap",
 		inner + "tally", inner + "debugpage",
 	},

@@ -42,11 +42,14 @@ func enterLocked[T any](r *registry, l *labelled[T], name string, v T) string {
 		*l = make(labelled[T])
 	}
 	r.n++
-	if _, taken := (*l)[name]; taken {
-		name = fmt.Sprintf("%s#%d", name, r.n)
+	label := name
+	for n := r.n; ; n++ { // another one may be called so: names come from the other side
+		if _, taken := (*l)[label]; !taken {
+			(*l)[label] = v
+			return label
+		}
+		label = fmt.Sprintf("%s#%d", name, n)
 	}
-	(*l)[name] = v
-	return name
 }
 
 // list returns them in the order of what they are called.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/internal/fault"
 )
 
 // Call is CallContext without a context.
@@ -218,9 +219,10 @@ func (a *attempts) again() bool {
 	return true
 }
 
-// isDeath reports whether a call has failed with its link, and not because of itself.
+// isDeath reports whether a call has failed with its link, and not because of itself, or of a hook.
 func isDeath(err error) bool {
-	return errors.Is(err, rpc.ErrShutdown) && !errors.As(err, new(rpc.ServerError))
+	var refusal *fault.Refusal
+	return errors.Is(err, rpc.ErrShutdown) && !errors.As(err, new(rpc.ServerError)) && !errors.As(err, &refusal)
 }
 
 // await waits for another child than used. The error is a *NoChildError.

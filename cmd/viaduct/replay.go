@@ -91,10 +91,29 @@ func replay(ctx context.Context, s *streams, l *line) error {
 		return &failure{codeLinkDied, clean(err.Error())}
 	}
 	fmt.Fprintf(s.out, "answers: %d the same, %d different\n", p.Same, p.Different)
+	if n := unanswered(one, script.Out); n > 0 {
+		fmt.Fprintf(s.out, "calls that have no answer in the record, and were not waited for: %d\n", n)
+	}
+	if !one.Ended {
+		fmt.Fprintln(s.out, "the record ends before its link does: what came later was not played")
+	}
+	if p.Same+p.Different == 0 {
+		return &failure{codeNotReplayable, "no answers were compared: the record has none, or -method fits none"}
+	}
 	if p.Different > 0 {
 		return &failure{codeFailed, fmt.Sprintf("answers that differ, or are missing: %d", p.Different)}
 	}
 	return nil
+}
+
+// unanswered is how many calls of the side that is played have no answer.
+func unanswered(l *story.Link, out bool) (n int) {
+	for _, c := range l.Calls {
+		if c.Out == out && !c.Notification && !c.Answered && !c.Aborted {
+			n++
+		}
+	}
+	return n
 }
 
 // oneLink returns the link that is meant.

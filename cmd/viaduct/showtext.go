@@ -27,6 +27,11 @@ func writeText(w io.Writer, st *story.Story, f *filter) error {
 			return err
 		}
 	}
+	for _, link := range st.Links {
+		if !link.Ended && !st.Full && st.Err == nil {
+			fmt.Fprintf(w, "link %d has no end in the record: its program was killed, or still ran\n", link.Number)
+		}
+	}
 	return nil
 }
 

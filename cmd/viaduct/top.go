@@ -169,6 +169,9 @@ func sourceOf(address string) (*source, error) {
 		s.url = "http://localhost" + debugPath + "?format=json"
 		return s, nil
 	}
+	if strings.HasPrefix(address, ":") { // a port of this machine, as Go's servers have it
+		address = "localhost" + address
+	}
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}

@@ -374,13 +374,19 @@ func (p *pendingCalls) fail(err error) []*pendingCall {
 
 func (p *pendingCalls) list() []PendingCall {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return p.last
+	list := p.last
+	if p.err == nil {
+		list = p.listLocked()
+	} else {
+		list = slices.Clone(list)
 	}
-	return p.listLocked()
+	p.mu.Unlock()
+	// Not under the lock, which the reader takes.
+	slices.SortFunc(list, func(a, b PendingCall) int { return cmp.Compare(b.For, a.For) })
+	return list
 }
 
+// listLocked returns them in no order.
 func (p *pendingCalls) listLocked() []PendingCall {
 	now := tally.Now()
 	var list []PendingCall
@@ -389,6 +395,5 @@ func (p *pendingCalls) listLocked() []PendingCall {
 			list = append(list, PendingCall{c.method, now - c.since})
 		}
 	}
-	slices.SortFunc(list, func(a, b PendingCall) int { return cmp.Compare(b.For, a.For) })
 	return list
 }

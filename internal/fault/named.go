@@ -39,6 +39,21 @@ func NotBegun(err error) error {
 	return &notBegun{err}
 }
 
+// A Refusal is why a hook of this side lets a call not be made. It is never taken for the error of a
+// link that has ended, whatever it wraps.
+type Refusal struct{ err error }
+
+// Refused returns err as a Refusal, which is ErrNotBegun. A nil err stays nil.
+func Refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return NotBegun(&Refusal{err})
+}
+
+func (r *Refusal) Error() string { return r.err.Error() }
+func (r *Refusal) Unwrap() error { return r.err }
+
 type notBegun struct{ err error }
 
 func (e *notBegun) Error() string   { return e.err.Error() }
@@ -55,10 +70,13 @@ func (e *notBegun) Temporary() bool {
 	return ok && t.Temporary()
 }
 
-// Plain returns what NotBegun has made an error of, for those who compare with ==.
+// Plain returns what NotBegun or Refused has made an error of, for those who compare with ==.
 func Plain(err error) error {
 	if e, ok := err.(*notBegun); ok {
-		return e.err
+		err = e.err
+	}
+	if r, ok := err.(*Refusal); ok {
+		err = r.err
 	}
 	return err
 }

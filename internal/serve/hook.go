@@ -50,5 +50,5 @@ func (h Hook) Begin(ctx context.Context, call CallInfo) (_ context.Context, done
 	if refused = r.err; refused != nil && refused.Error() == "" { // net/rpc would take it for success
 		refused = &withText{refused}
 	}
-	return ctx, done, fault.NotBegun(refused)
+	return ctx, done, fault.Refused(refused)
 }

@@ -52,8 +52,11 @@ func (f *file) open(header []byte) error {
 	switch {
 	case f.running:
 		return nil
+	case f.failed != nil: // the recording has ended, for links to come, too
+		return nil
 	case f.made != nil:
-		return f.reopen()
+		f.failed = f.reopen() // warn is told: links go on
+		return nil
 	}
 	opened, err := create(f.name)
 	if err != nil {
@@ -65,6 +68,7 @@ func (f *file) open(header []byte) error {
 	}
 	if err != nil {
 		opened.Close()
+		os.Remove(f.name) // it is ours, and would be in the way of the next attempt
 		return fmt.Errorf("tap: %w", err)
 	}
 	f.opened, f.made, f.size = opened, made, int64(len(header))
@@ -73,16 +77,33 @@ func (f *file) open(header []byte) error {
 
 // reopen opens the file for a further link, when all that were before have ended.
 func (f *file) reopen() error {
+	now, err := os.Lstat(f.name) // opening something else could wait
+	if err != nil {
+		return fmt.Errorf("tap: the file for this and earlier links: %w", err)
+	}
+	if !f.isOurs(now) {
+		return f.notOurs()
+	}
 	opened, err := os.OpenFile(f.name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return fmt.Errorf("tap: the file for this and earlier links: %w", err)
 	}
-	if now, err := opened.Stat(); err != nil || !os.SameFile(now, f.made) {
+	if now, err = opened.Stat(); err != nil || !f.isOurs(now) {
 		opened.Close()
-		return fmt.Errorf("tap: %s is not the file any more that was made for earlier links: was it moved away?", f.name)
+		return f.notOurs()
 	}
 	f.opened = opened
 	return nil
+}
+
+// isOurs reports whether a file is the one that was made, as it was left: the system may have given
+// its number to another one since.
+func (f *file) isOurs(now os.FileInfo) bool {
+	return os.SameFile(now, f.made) && now.Mode() == f.made.Mode() && now.Size() == f.size
+}
+
+func (f *file) notOurs() error {
+	return fmt.Errorf("tap: %s is not the file any more that was made for earlier links: was it moved away?", f.name)
 }
 
 // append appends a record to the buffer, or counts it as lost.
@@ -97,18 +118,25 @@ func (f *file) append(r record, parts ...[]byte) {
 	const lostSize, fullSize = minRecord + 8, minRecord
 	if f.size+int64(size+lostSize+fullSize) > f.max {
 		f.full = true
+		f.putLost(r)
 		f.put(record{kind: KindFull, at: r.at})
 		return
 	}
-	if len(f.buffer)+size+lostSize > bufferSize {
+	// The end of a link is one small record, which also tells what was lost before it.
+	if len(f.buffer)+size+lostSize > bufferSize && r.kind != KindEnd {
 		f.lost++
 		return
 	}
+	f.putLost(r)
+	f.put(r, parts...)
+}
+
+// putLost tells what was lost ahead of r.
+func (f *file) putLost(r record) {
 	if f.lost > 0 {
 		f.put(record{kind: KindLost, at: r.at}, appendUint64(f.lost))
 		f.lost = 0
 	}
-	f.put(r, parts...)
 }
 
 func (f *file) put(r record, parts ...[]byte) {

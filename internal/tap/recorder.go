@@ -164,6 +164,13 @@ func (r *Recorder) Save(name string) error {
 func (r *Recorder) write() {
 	f := &r.file
 	var done []byte
+	r.mu.Lock()
+	warn, text := f.ended(nil) // it cannot be written from the beginning
+	failed := f.failed
+	r.mu.Unlock()
+	if warn != nil && text != "" {
+		warn(text, "file", f.name, "error", f.reason(failed))
+	}
 	for {
 		r.mu.Lock()
 		f.wrote(done)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -408,12 +409,26 @@ func TestFileAgain(t *testing.T) {
 	assert.Equal(t, uint32(3), list[len(list)-1].Link)
 	_, err = quiet(Config{File: name}).Use(nil)
 	require.ErrorContains(t, err, name+" is there already, and is not written over")
-	require.NoError(t, os.Rename(name, name+".old"))
-	_, err = r.Use(nil)
-	require.ErrorContains(t, err, "for this and earlier links")
-	require.NoError(t, os.WriteFile(name, nil, 0o600))
-	_, err = r.Use(nil)
-	require.ErrorContains(t, err, name+" is not the file any more")
+	for what, change := range map[string]func(name string) error{
+		"for this and earlier links":          func(name string) error { return os.Rename(name, name+".old") },
+		"a.tap is not the file any more that": func(name string) error { return os.WriteFile(name, []byte("somebody's"), 0o600) },
+	} {
+		name := filepath.Join(rpctest.TempDir(t), "a.tap")
+		r := quiet(Config{File: name})
+		play(t, r, 1<<20)
+		require.NoError(t, change(name))
+		told := make(chan string, 9)
+		use, err := r.Use(func(text string, args ...any) { told <- fmt.Sprint(text, args) })
+		require.NoError(t, err, "links go on")
+		assert.Contains(t, <-told, what)
+		use.Release()
+		play(t, r, 1<<20)
+		assert.Empty(t, told, "once")
+		b, err := os.ReadFile(name)
+		if err == nil {
+			assert.Equal(t, "somebody's", string(b))
+		}
+	}
 	_, err = quiet(Config{File: filepath.Join(name, "no", "such")}).Use(nil)
 	require.Error(t, err)
 }

@@ -43,7 +43,7 @@ const (
 	Panic Act = "panic" // panic, which ends the process
 	Kill  Act = "kill"  // end as by kill -9
 	Stop  Act = "stop"  // stop as by kill -STOP: the process is there and does nothing. Not on Windows
-	Hang  Act = "hang"  // for a call, never return; else go on for ever. SIGTERM does not end it
+	Hang  Act = "hang"  // OnCall: never return from the call; else go on for ever, whatever SIGTERM says
 	Spin  Act = "spin"  // as Hang, at full speed
 
 	FloodCalls  Act = "flood calls"  // call the other side as fast as it can, without an end
