@@ -221,8 +221,7 @@ func (a *attempts) again() bool {
 
 // isDeath reports whether a call has failed with its link, and not because of itself, or of a hook.
 func isDeath(err error) bool {
-	var refusal *fault.Refusal
-	return errors.Is(err, rpc.ErrShutdown) && !errors.As(err, new(rpc.ServerError)) && !errors.As(err, &refusal)
+	return errors.Is(err, rpc.ErrShutdown) && !errors.As(err, new(rpc.ServerError)) && !errors.As(err, new(*fault.Refusal))
 }
 
 // await waits for another child than used. The error is a *NoChildError.
