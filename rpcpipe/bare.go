@@ -17,18 +17,19 @@ import (
 // answers its calls. The Peer owns conn.
 //
 // There is no hello, so nothing is agreed upon: types that are particular to Go go as plain
-// MessagePack unless Options.Dialect says otherwise, metadata cannot be attached, deadlines do not cross, and errors cross as text. There
-// are no frames, so a large message holds up those behind it, and there are no streams: Open,
-// Accept and what Offer returns fail with [duplex.ErrNoStreams], and Ping with
-// [errors.ErrUnsupported]. [Peer.Shutdown] waits for what this side knows of: its own calls, and
-// those it is handling.
+// MessagePack unless Options.Dialect says otherwise, metadata cannot be attached, deadlines do not
+// cross, and errors cross as text. There are no frames, so a large message holds up those behind
+// it, and there are no streams: Open, Accept and what Offer returns fail with
+// [duplex.ErrNoStreams], and Ping with [errors.ErrUnsupported]. [Peer.Shutdown] waits for what this
+// side knows of: its own calls, and those it is handling.
 //
 // The connection has no flow control but its own. Calls beyond Options.MaxHandlers and MaxWaiting
 // are refused, and a peer that sends notifications faster than they are handled ends the link once
 // 4 MiB of them wait, each counted with 128 bytes on top.
 //
-// Options that have no meaning, and those that cannot be had here, Keepalive, Tap and what the other
-// side must announce, make a Peer that has ended, with an error that names the option: see [Peer.Err].
+// Options that have no meaning, and those that cannot be had here, Keepalive, Tap and what the
+// other side must announce, make a Peer that has ended, with an error that names the option: see
+// [Peer.Err].
 func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
 	isGo := c.opts.Dialect == viaduct.GoDialect
