@@ -494,3 +494,39 @@ func FuzzReader(f *testing.F) {
 		NameOf(b)
 	})
 }
+
+// TestShortFirst: a frame that the other side must not send is recorded as it came, and hides nothing
+// of what comes behind it.
+func TestShortFirst(t *testing.T) {
+	for _, contents := range []bool{false, true} {
+		r := quiet(Config{Contents: contents})
+		u, err := r.Use(nil)
+		require.NoError(t, err)
+		conn := u.Link(&script{}, &someInfo)
+		_, err = conn.Write(frame(0x14, 7, []byte("abc")...))
+		require.NoError(t, err)
+		u.Release()
+		var b bytes.Buffer
+		_, err = r.WriteTo(&b)
+		require.NoError(t, err)
+		_, list, err := readAll(b.Bytes())
+		require.Equal(t, io.EOF, err)
+		require.Len(t, list, 3)
+		assert.Equal(t, byte(0x14), list[1].Frame.Kind)
+		assert.Equal(t, 3, list[1].Frame.Length)
+		assert.Equal(t, KindEnd, list[2].Kind)
+	}
+}
+
+// TestLostBeforeEnd: what finds no room last of all is counted as well, ahead of the link's end.
+func TestLostBeforeEnd(t *testing.T) {
+	f := file{max: DefaultFile, wake: make(chan struct{}, 1)}
+	one := make([]byte, 1<<10)
+	for f.lost < 10 {
+		f.append(record{kind: KindFrame}, one)
+	}
+	before := len(f.buffer)
+	f.append(record{kind: KindEnd}, make([]byte, 12))
+	assert.Zero(t, f.lost)
+	assert.Equal(t, before+minRecord+8+minRecord+12, len(f.buffer))
+}
