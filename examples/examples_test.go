@@ -24,6 +24,7 @@ type program struct {
 
 var programs = []program{
 	{"hello", "hello.txt", 0},
+	{"quickstart/parent", "quickstart.txt", 0},
 	{"remote", "remote.txt", 0},
 	{"callback", "callback.txt", 0},
 	{"calls", "calls.txt", 0},
@@ -38,6 +39,9 @@ var programs = []program{
 	{"polyglot", "polyglot.txt", 0},
 	{"neovim", "neovim.txt", 0},
 }
+
+// children are programs that are started by one of those.
+var children = []string{"quickstart/child"}
 
 // programArgs returns the arguments of a program that needs some here. It skips
 // the test if something is missing that the program needs besides Go.
@@ -54,7 +58,8 @@ var alike = map[string]func(output string) string{
 
 func TestPrograms(t *testing.T) {
 	lookAtSources(t)
-	bin := t.TempDir() + string(filepath.Separator)
+	temp := t.TempDir()
+	bin := filepath.Join(temp, "bin") + string(filepath.Separator)
 	args := []string{"build", "-o", bin}
 	if raceEnabled {
 		args = append(args, "-race")
@@ -65,6 +70,9 @@ func TestPrograms(t *testing.T) {
 			cannotRun(t)
 			want := readFile(t, filepath.Join("testdata", p.output))
 			cmd := exec.Command(bin + filepath.Base(p.dir))
+			if p.dir == "quickstart/parent" { // it starts bin/child
+				cmd.Dir = temp
+			}
 			if args := programArgs[p.dir]; args != nil {
 				cmd.Args = append(cmd.Args, args(t)...)
 			}
@@ -95,6 +103,9 @@ func TestEveryProgramIsRun(t *testing.T) {
 	}
 	for _, p := range programs {
 		dirs = append(dirs, filepath.FromSlash(p.dir+"/main.go"))
+	}
+	for _, dir := range children {
+		dirs = append(dirs, filepath.FromSlash(dir+"/main.go"))
 	}
 	require.ElementsMatch(t, dirs, mains)
 	for _, p := range programs {
