@@ -20,7 +20,7 @@ type Page struct {
 // Plugin is what the parent may call.
 type Plugin struct{}
 
-// Render asks the parent back before it returns.
+// Render calls the parent back before it returns.
 func (Plugin) Render(page Page, html *string) error {
 	ctx, color := page.Context(), ""
 	err := rpcpipe.FromContext(ctx).CallContext(ctx, "Host.Setting", "color", &color)
