@@ -32,6 +32,11 @@ func TestReadmeShowsCompiledCode(t *testing.T) {
 	}
 }
 
+// README is read from top to bottom in five minutes. What is looked up belongs into docs.
+func TestReadmeIsShort(t *testing.T) {
+	require.LessOrEqual(t, strings.Count(readFile(t, "../README.md"), "\n"), 260)
+}
+
 func TestReadmeShowsOutput(t *testing.T) {
 	blocks := codeBlocks(readFile(t, "../README.md"), "text")
 	require.Len(t, blocks, 1)
