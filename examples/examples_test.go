@@ -24,16 +24,16 @@ type program struct {
 
 var programs = []program{
 	{"hello", "hello.txt", 0},
-	{"remote", "remote.txt", 0},
 	{"callback", "callback.txt", 0},
 	{"calls", "calls.txt", 0},
 	{"parallel", "parallel.txt", 0},
 	{"lifetime", "lifetime.txt", 1}, // it kills a parent
-	{"encoding", "encoding.txt", 0},
 	{"supervised", "supervised.txt", 0},
 	{"pool", "pool.txt", 0},
 	{"plugins", "plugins.txt", 0},
 	{"privilege", "privilege.txt", 0},
+	{"remote", "remote.txt", 0},
+	{"encoding", "encoding.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
 	{"polyglot", "polyglot.txt", 0},
