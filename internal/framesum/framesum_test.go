@@ -34,8 +34,8 @@ var plainFrames = []struct{ plain, alone, behind string }{
 
 func TestSeed(t *testing.T) {
 	a, b := []byte("hello of A"), []byte("hello of B")
-	assert.EqualValues(t, 0x6ed0ebac, Seed(a, b))
-	assert.EqualValues(t, 0xc1fe76ea, Seed(b, a))
+	assert.Equal(t, uint32(0x6ed0ebac), Seed(a, b))
+	assert.Equal(t, uint32(0xc1fe76ea), Seed(b, a))
 	assert.Zero(t, Seed(nil, nil))
 }
 
