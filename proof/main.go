@@ -72,7 +72,7 @@ func run() error {
 			if c.trials > 0 {
 				trials = fmt.Sprint(c.trials)
 			}
-			fmt.Fprintf(flag.CommandLine.Output(), "  %-7s %s (%s)\n", c.name, c.what, trials)
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-11s %s (%s)\n", c.name, c.what, trials)
 		}
 		fmt.Fprintln(flag.CommandLine.Output(), "\nflags:")
 		flag.PrintDefaults()
@@ -165,7 +165,7 @@ func newTrials(c campaign, seed uint64) *trials {
 // expect says how many trials there will be.
 func (t *trials) expect(n int) {
 	t.trials = n
-	t.bar = progressbar.NewOptions(n, progressbar.OptionSetDescription(fmt.Sprintf("%-7s", t.name)),
+	t.bar = progressbar.NewOptions(n, progressbar.OptionSetDescription(fmt.Sprintf("%-11s", t.name)),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(200*time.Millisecond))
 }
 
