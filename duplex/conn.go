@@ -151,8 +151,8 @@ func (c *Conn) streamsErr() error {
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns nil while the link is up, and then why it ended: [ErrClosed], [ErrPeerClosed],
-// [ErrUnresponsive], a [*ProtocolError], a [*ChecksumError], or what the connection below returned, all in the sense of
-// errors.Is and errors.As.
+// [ErrUnresponsive], a [*ProtocolError], a [*ChecksumError], or what the connection below returned,
+// all in the sense of errors.Is and errors.As.
 func (c *Conn) Err() error {
 	if isClosed(c.done) {
 		return c.err

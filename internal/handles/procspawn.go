@@ -13,8 +13,7 @@ type Hello struct {
 	Features   []string // what else this side understands
 	Plain      bool     // it does not say that it is a Go program
 
-	// Accept, if it is not nil, returns why the two sides cannot work together, given what the other one
-	// lists.
+	// Accept, if it is not nil, returns why this side cannot work with one that lists these features.
 	Accept func(features []string) error
 }
 
