@@ -164,7 +164,7 @@ func goTool(t *testing.T, args ...string) string {
 // run runs cmd, which must succeed and print nothing to stderr, and returns
 // what it has printed. It returns when nobody holds stdout and stderr any more.
 func run(t *testing.T, cmd *exec.Cmd) string {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // what hangs, fails, and a machine may be busy
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
