@@ -19,6 +19,7 @@ const atOnce = 4
 // Job hashes the files of a folder. It knows nothing of pages: what it does is seen on its Board. Its
 // exported methods are what the child may call.
 type Job struct {
+	life  context.Context // ends with the program
 	board *Board
 	files fs.FS
 	slow  time.Duration  // to wait before each read of 32 KiB
@@ -31,8 +32,8 @@ type Job struct {
 }
 
 // NewJob lists the files of a folder.
-func NewJob(folder string, slow time.Duration) (*Job, error) {
-	j := &Job{board: new(Board), files: os.DirFS(folder), slow: slow}
+func NewJob(ctx context.Context, folder string, slow time.Duration) (*Job, error) {
+	j := &Job{life: ctx, board: new(Board), files: os.DirFS(folder), slow: slow}
 	all := View{Folder: folder}
 	err := fs.WalkDir(j.files, ".", func(path string, d fs.DirEntry, err error) error {
 		if path == "." || err == nil && !d.Type().IsRegular() {
@@ -60,7 +61,10 @@ func (j *Job) Start(struct{}, *struct{}) error {
 	if j.phase == "running" || j.phase == "paused" {
 		return errors.New("it has been started")
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	if j.life.Err() != nil {
+		return errors.New("the program is about to end")
+	}
+	ctx, cancel := context.WithCancel(j.life)
 	j.cancel, j.gate = cancel, make(chan struct{})
 	close(j.gate)
 	files := j.board.restart()

@@ -64,7 +64,7 @@ func parent() error {
 			*slow = 50 * time.Millisecond
 		}
 	}
-	job, err := NewJob(folder, *slow)
+	job, err := NewJob(ctx, folder, *slow)
 	if err != nil {
 		return err
 	}
@@ -84,11 +84,11 @@ func parent() error {
 	job.Start(struct{}{}, nil)
 	if !*once {
 		<-ctx.Done()
-		stop() // who presses Ctrl-C again does not want to wait
-		job.Cancel(struct{}{}, nil)
+		stop()                      // who presses Ctrl-C again does not want to wait
+		job.Cancel(struct{}{}, nil) // or the job is over, and does not start again: ctx has ended
 	}
 	job.runs.Wait()
-	if *once {
+	if *once && ctx.Err() == nil {
 		printSums(job.board)
 	}
 	job.board.change(func(v *View, _ int) { v.Ended = "The program has ended." })
@@ -96,7 +96,10 @@ func parent() error {
 	case <-told.Done():
 	case <-time.After(2 * time.Second):
 	}
-	return page.Shutdown(context.Background())
+	if err := page.Shutdown(context.Background()); err != nil || !*once {
+		return err
+	}
+	return ctx.Err()
 }
 
 // openPage starts the child that serves the page, and another when that has ended, at the same address.

@@ -85,7 +85,7 @@ func TestWhoMayPress(t *testing.T) {
 	rpctest.NoneLeft(t)
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "a"), make([]byte, 1<<20), 0o600))
-	job, err := NewJob(folder, 1<<40) // it never gets to the end
+	job, err := NewJob(t.Context(), folder, 1<<40) // it never gets to the end
 	require.NoError(t, err)
 	page := new(Page)
 	logic, ui := rpc.NewServer(), rpc.NewServer()
@@ -167,7 +167,7 @@ func TestFiles(t *testing.T) {
 	for _, name := range []string{"a", "b/c", "gone"} {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte("abc"), 0o600))
 	}
-	job, err := NewJob(folder, 0)
+	job, err := NewJob(t.Context(), folder, 0)
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(filepath.Join(folder, "gone")))
 	require.NoError(t, job.Start(struct{}{}, nil))
@@ -181,9 +181,9 @@ func TestFiles(t *testing.T) {
 	assert.Equal(t, abc, v.Files[1].Sum)
 	assert.Contains(t, v.Files[2].Error, "open gone: ")
 
-	_, err = NewJob(filepath.Join(folder, "none"), 0)
+	_, err = NewJob(t.Context(), filepath.Join(folder, "none"), 0)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, filepath.Join(folder, "none")+": ")
-	_, err = NewJob(filepath.Join(folder, "a"), 0)
+	_, err = NewJob(t.Context(), filepath.Join(folder, "a"), 0)
 	assert.ErrorContains(t, err, filepath.Join(folder, "a")+": ")
 }
