@@ -44,6 +44,7 @@ func main() {
 		run = child
 	}
 	if err := run(); err != nil {
+		log.SetOutput(os.Stderr)
 		log.Fatal(err)
 	}
 }
