@@ -32,6 +32,7 @@ var programs = []program{
 	{"supervised", "supervised.txt", 0},
 	{"pool", "pool.txt", 0},
 	{"plugins", "plugins.txt", 0},
+	{"ui", "ui.txt", 0},
 	{"privilege", "privilege.txt", 0},
 	{"remote", "remote.txt", 0},
 	{"encoding", "encoding.txt", 0},
@@ -50,6 +51,7 @@ var programArgs = map[string]func(t *testing.T) []string{
 	"polyglot":  func(t *testing.T) []string { return polyglotArgs(t, languages...) },
 	"neovim":    func(t *testing.T) []string { needNeovim(t); return nil },
 	"pool":      poolArgs,
+	"ui":        func(*testing.T) []string { return []string{"-once"} },
 	"privilege": func(t *testing.T) []string { needLinux(t); return nil },
 }
 
