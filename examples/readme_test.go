@@ -40,7 +40,7 @@ func TestReadmeShowsOutput(t *testing.T) {
 
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:\s]+)\)`)
-	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "../.github/SECURITY.md") {
+	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "polyglot/README.md", "../.github/SECURITY.md") {
 		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1])))
 			assert.NoError(t, err, "%s links to %s", name, m[1])
