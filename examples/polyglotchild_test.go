@@ -99,7 +99,10 @@ func (s *testService) Wait(n None, _ *struct{}) error {
 		return err
 	}
 	<-n.Context().Done()
-	return s.peer.Notify(context.Background(), "P.Event", "cancelled")
+	if err := s.peer.Notify(context.Background(), "P.Event", "cancelled"); err != nil {
+		return err
+	}
+	return n.Fail(n.Context().Err())
 }
 
 // About is what a method knows of its call.
