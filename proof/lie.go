@@ -60,27 +60,31 @@ func saysTimes(n int, each func(i int) []byte) func(*raw, uint32) {
 	return func(r *raw, _ uint32) { times(r, n, each) }
 }
 
-func times(r *raw, n int, each func(i int) []byte) {
+func times(r *raw, n int, each func(i int) []byte) error {
 	var b []byte
 	for i := range n {
 		if b = append(b, each(i)...); len(b) > 60_000 || i == n-1 {
-			if r.write(b) != nil {
-				return
+			if err := r.write(b); err != nil {
+				return err
 			}
 			b = b[:0]
 		}
 	}
+	return nil
 }
 
-// floods writes each(i) for as long as a flood lasts.
+// floods writes each(i) for as long as a flood lasts, and 20,000 times at least, also where that takes
+// longer.
 func floods(each func(i int) []byte) func(*raw, uint32) {
 	return func(r *raw, _ uint32) {
 		i := 0
-		for begin := time.Now(); time.Since(begin) < floodTime; {
-			times(r, 200, func(int) []byte {
+		for begin := time.Now(); time.Since(begin) < floodTime || i < 20_000; {
+			if times(r, 200, func(int) []byte {
 				i++
 				return each(i)
-			})
+			}) != nil {
+				return
+			}
 		}
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/viaduct-go/viaduct/rpcpipe/rpctest"
 )
 
-// What a lie may cost at most whoever is lied to, with the options of preyOptions, besides what the
-// calls of an honest child take meanwhile.
+// What a lie may cost at most whoever is lied to, with the options of preyOptions, what the calls of an
+// honest child take meanwhile included. 64 MiB of notifications may wait for their turn, and garbage
+// counts as well.
 const (
-	mostHeap = 64 << 20
+	mostHeap = 192 << 20
 	mostCPU  = 2 * time.Second
 )
 
