@@ -44,6 +44,8 @@ var campaigns = []campaign{
 	{"cut", "a recorded session cut at each byte, each direction", 0, cutAll},
 	{"flip", "one bit of it turned over", 4000, flipAll},
 	{"frames", "each frame of it lost, doubled, or damaged", 0, framesAll},
+	{"flip-sums", "one bit of it turned over, with Options.Checksum", 4000, withSums(flipAll)},
+	{"frames-sums", "each frame of it lost, doubled, or damaged, with Options.Checksum", 0, withSums(framesAll)},
 	{"lies", "a child that says and does what no peer does, beside one that is honest; what that costs its parent is measured", 0, liesAll},
 	{"exhaust", "something is taken away: descriptors, processes, address space, the size of pipes, the disk, /proc, descriptors 0 to 2, signals; and 1,000 children at once", 0, exhaustAll},
 	{"order", "children that are shut down, swapped, ended with their Pool or killed under load; what callers were told beside what the children have begun and done", 60, orderAll},
@@ -72,7 +74,7 @@ func run() error {
 			if c.trials > 0 {
 				trials = fmt.Sprint(c.trials)
 			}
-			fmt.Fprintf(flag.CommandLine.Output(), "  %-7s %s (%s)\n", c.name, c.what, trials)
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-11s %s (%s)\n", c.name, c.what, trials)
 		}
 		fmt.Fprintln(flag.CommandLine.Output(), "\nflags:")
 		flag.PrintDefaults()
@@ -139,6 +141,7 @@ func choose(args []string) (chosen []campaign, err error) {
 type trials struct {
 	campaign
 	seed     uint64
+	sums     bool // sessions have checksums
 	done     int
 	bar      *progressbar.ProgressBar
 	findings map[string][]string // by their kinds: the first few
@@ -166,7 +169,7 @@ func newTrials(c campaign, seed uint64) *trials {
 // expect says how many trials there will be.
 func (t *trials) expect(n int) {
 	t.trials = n
-	t.bar = progressbar.NewOptions(n, progressbar.OptionSetDescription(fmt.Sprintf("%-7s", t.name)),
+	t.bar = progressbar.NewOptions(n, progressbar.OptionSetDescription(fmt.Sprintf("%-11s", t.name)),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(200*time.Millisecond))
 }
 
