@@ -150,10 +150,10 @@ func TestOffersAcceptedFirst(t *testing.T) {
 						if err != nil {
 							require.ErrorIs(t, err, ErrRefused)
 						} else {
-							require.NoError(t, x.Close())
+							requireClosed(t, x)
 						}
 						prepared.Wait()
-						require.NoError(t, y.Close())
+						requireClosed(t, y)
 					}
 				})
 			})

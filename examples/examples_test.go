@@ -24,15 +24,16 @@ type program struct {
 
 var programs = []program{
 	{"hello", "hello.txt", 0},
-	{"remote", "remote.txt", 0},
 	{"callback", "callback.txt", 0},
 	{"calls", "calls.txt", 0},
 	{"parallel", "parallel.txt", 0},
 	{"lifetime", "lifetime.txt", 1}, // it kills a parent
-	{"encoding", "encoding.txt", 0},
 	{"supervised", "supervised.txt", 0},
 	{"pool", "pool.txt", 0},
 	{"plugins", "plugins.txt", 0},
+	{"privilege", "privilege.txt", 0},
+	{"remote", "remote.txt", 0},
+	{"encoding", "encoding.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
 	{"polyglot", "polyglot.txt", 0},
@@ -42,14 +43,16 @@ var programs = []program{
 // programArgs returns the arguments of a program that needs some here. It skips
 // the test if something is missing that the program needs besides Go.
 var programArgs = map[string]func(t *testing.T) []string{
-	"polyglot": func(t *testing.T) []string { return polyglotArgs(t, languages...) },
-	"neovim":   func(t *testing.T) []string { needNeovim(t); return nil },
-	"pool":     poolArgs,
+	"polyglot":  func(t *testing.T) []string { return polyglotArgs(t, languages...) },
+	"neovim":    func(t *testing.T) []string { needNeovim(t); return nil },
+	"pool":      poolArgs,
+	"privilege": func(t *testing.T) []string { needLinux(t); return nil },
 }
 
 // alike makes what a program prints, which differs from run to run, what stands in its file.
 var alike = map[string]func(output string) string{
-	"pool": poolAlike,
+	"pool":      poolAlike,
+	"privilege": privilegeAlike,
 }
 
 func TestPrograms(t *testing.T) {

@@ -177,8 +177,8 @@
 // notifications behind a handler that still runs, with their methods. See Options.StallReport.
 //
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
-// fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited
-// for, 250 ms at most; what waits for them is dropped; Wait returns.
+// fail; the child is stopped and waited for; OnExit is called; handlers that still run, and what
+// has come and waits for its turn, are waited for, as [Peer.Wait] says; Wait returns.
 //
 // # A child that is kept running
 //
