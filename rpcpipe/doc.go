@@ -115,7 +115,7 @@
 //   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
 //   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what
 //     ended it: [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed],
-//     [*duplex.ProtocolError].
+//     [*duplex.ProtocolError], of which [*duplex.ChecksumError] is one.
 //   - As [*NoChildError]: a [Supervisor] or a [Pool] has no child to call.
 //   - As [*JobError], around one of the others: a job of a Pool was not done.
 //   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not
