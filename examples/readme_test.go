@@ -46,7 +46,7 @@ func TestReadmeShowsOutput(t *testing.T) {
 // Links, and the pictures of README, lead to files that are there, and to headings of theirs.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|srcset="|src=")([^)#:\s"]*)(?:#([^)\s"]+))?[)"]`)
-	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "../.github/SECURITY.md") {
+	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "polyglot/README.md", "../.github/SECURITY.md") {
 		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
 			target := name
 			if m[1] != "" {

@@ -12,8 +12,9 @@ import (
 )
 
 // child is what this program does as somebody's child: "serve", which makes calls
-// as well, "rest", which makes none, or "middle", which has a child of its
-// own, under load.
+// as well, "rest", which makes none, "middle", which has a child of its own, under load, "victim",
+// which has children that lie, such a "liar", "job", which records what it does, "scene", which lacks
+// something, "thin", which lacks memory, or "starved", which takes all that there is.
 func child(args []string) {
 	var err error
 	switch args[0] {
@@ -23,6 +24,18 @@ func child(args []string) {
 		err = serve(0)
 	case "middle":
 		err = middle(args[1])
+	case "victim":
+		err = victim()
+	case "job":
+		err = job(args[1])
+	case "scene":
+		err = perform(args[1])
+	case "thin":
+		err = thin(args[1])
+	case "starved":
+		err = starved()
+	case "liar":
+		err = tell(args[1])
 	default:
 		err = fmt.Errorf("unknown child %q", args[0])
 	}
@@ -70,3 +83,12 @@ func middle(seed string) error {
 
 // serving is the command for a child that serves.
 func serving() *exec.Cmd { return procspawn.Self("serve") }
+
+// tell tells the lie with a number.
+func tell(number string) error {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	return speak(&allLies()[n])
+}

@@ -143,15 +143,8 @@ func killShutdown(t *trials, r *rand.Rand) {
 
 // killParent kills a parent, whose child has to end.
 func killParent(t *trials, r *rand.Rand) {
-	opts := options()
 	pid := make(chan int, 1)
-	server := rpc.NewServer()
-	if err := server.RegisterName("Service", &told{pid}); err != nil {
-		t.found("unknown error", "%v", err)
-		return
-	}
-	opts.Server = server
-	p, err := rpcpipe.Start(context.Background(), procspawn.Self("middle", fmt.Sprint(r.Uint64())), opts)
+	p, err := rpcpipe.Start(context.Background(), procspawn.Self("middle", fmt.Sprint(r.Uint64())), toldOptions(pid))
 	if err != nil {
 		t.found("unknown error", "start: %v", err)
 		return
@@ -185,6 +178,15 @@ func killParent(t *trials, r *rand.Rand) {
 		}
 		<-gone
 	}
+}
+
+// toldOptions are those of a parent that is told of its grandchild.
+func toldOptions(pid chan int) *rpcpipe.Options {
+	server := rpc.NewServer()
+	if err := server.RegisterName("Service", &told{pid}); err != nil {
+		panic(err)
+	}
+	return &rpcpipe.Options{Server: server}
 }
 
 // told is told of a grandchild.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/viaduct-go/viaduct/procspawn"
@@ -10,7 +11,15 @@ import (
 	"github.com/viaduct-go/viaduct/rpcpipe/rpctest"
 )
 
-// mischief is what a child can do wrong that its parent has to survive.
+// What a lie may cost at most whoever is lied to, with the options of preyOptions, what the calls of an
+// honest child take meanwhile included. 64 MiB of notifications may wait for their turn, and garbage
+// counts as well.
+const (
+	mostHeap = 192 << 20
+	mostCPU  = 2 * time.Second
+)
+
+// mischief is what a child of package rpctest can do wrong.
 func mischief() (list []rpctest.Misdeed) {
 	whens := map[rpctest.Act][]rpctest.When{
 		rpctest.LieJunk:     {rpctest.AtStart, rpctest.AtHello, rpctest.OnCall},
@@ -42,71 +51,112 @@ func mischief() (list []rpctest.Misdeed) {
 	return list
 }
 
-// liesAll starts one bad child after another, beside an honest one that is called all the time.
+// ordeals are all lies that there are.
+func ordeals() (list []ordeal) {
+	for i, l := range allLies() {
+		list = append(list, ordeal{l.group, l.name, l.want, Ordeal{Lie: i}})
+	}
+	for _, m := range mischief() {
+		list = append(list, ordeal{"misdeeds", strings.TrimSpace(fmt.Sprintf("%s %s", m.Do, m.When)), 0, Ordeal{Misdeed: &m}})
+	}
+	return list
+}
+
+// ordeal is one trial.
+type ordeal struct {
+	group, name string
+	want        outcome
+	order       Ordeal
+}
+
+// liesAll has one victim suffer one lie after the other.
 func liesAll(t *trials) {
 	before := rpctest.TakeCensus()
-	honest, err := rpcpipe.Start(context.Background(), serving(), options())
-	if err != nil {
-		t.found("unknown error", "start: %v", err)
+	c := &liesCampaign{trials: t}
+	defer func() {
+		c.close()
+		for _, left := range before.Left() {
+			t.found("left behind", "%s", left)
+		}
+	}()
+	if !c.start() {
 		return
 	}
-	go echoStreams(honest)
-	l := loadOn(honest, 1, t.seed)
-	misdeeds := mischief()
-	for _, i := range t.sample(len(misdeeds)) {
-		m := misdeeds[i]
-		done := make(chan struct{})
-		what := fmt.Sprintf("%q %q", m.Do, m.When)
-		go func() {
-			defer close(done)
-			t.suffer(m, what)
-		}()
-		if !within(t, done, what) {
-			return
-		}
-		if err := honest.Err(); err != nil {
-			t.found("wrong answer", "%s: the link to another child has ended: %v", what, err)
+	all := ordeals()
+	for _, i := range t.sample(len(all)) {
+		if !c.suffer(all[i]) {
 			return
 		}
 		t.next()
 	}
-	honest.Close()
-	finish(t, honest, l, "an honest child")
-	for _, left := range before.Left() {
-		t.found("left behind", "%s", left)
+	c.table.summary(t)
+}
+
+// liesCampaign is the campaign under way.
+type liesCampaign struct {
+	*trials
+	victim *rpcpipe.Peer
+	table  lieTable
+}
+
+// start starts a victim. It reports whether there is one.
+func (c *liesCampaign) start() bool {
+	p, err := rpcpipe.Start(context.Background(), procspawn.Self("victim"), options())
+	if err != nil {
+		c.found("unknown error", "start: %v", err)
+		return false
+	}
+	c.victim = p
+	var alone Suffered
+	if err := p.Call("Victim.Alone", &Ordeal{}, &alone); err != nil {
+		c.found("unknown error", "a victim: %v", err)
+		return false
+	}
+	c.table.alone = append(c.table.alone, alone.Waits...)
+	return true
+}
+
+func (c *liesCampaign) close() {
+	if c.victim != nil {
+		c.victim.Close()
+		c.victim.Wait()
 	}
 }
 
-// suffer starts a child that does m, and calls it a few times.
-func (t *trials) suffer(m rpctest.Misdeed, what string) {
-	const brief = 200 * time.Millisecond
-	opts := options()
-	opts.HandshakeTimeout, opts.CloseTimeout, opts.TermTimeout = 5*brief, brief, brief
-	p, err := rpcpipe.Start(context.Background(), rpctest.Child{Misdeeds: []rpctest.Misdeed{m}}.Command(), opts)
+// suffer makes one trial. It reports whether there can be another.
+func (c *liesCampaign) suffer(o ordeal) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	defer cancel()
+	var s Suffered
+	what := fmt.Sprintf("%s: %s", o.group, o.name)
+	err := c.victim.CallContext(ctx, "Victim.Suffer", &o.order, &s)
+	switch {
+	case ctx.Err() != nil:
+		c.found("hang", "%s", what)
+	case err != nil:
+		c.found("wrong answer", "%s: the victim: %v", what, err)
+	}
 	if err != nil {
-		t.figures["children refused"]++
-		if !known(err) {
-			t.found("unknown error", "%s: start: %v", what, err)
-		}
-		return
+		c.victim.Process().Kill()
+		c.close()
+		return c.start()
 	}
-	for i := range 3 {
-		var reply Data
-		ctx, cancel := context.WithTimeout(context.Background(), brief)
-		err := p.CallContext(ctx, "Service.Echo", &Data{N: i}, &reply)
-		cancel()
-		switch {
-		case err != nil:
-			t.figures["calls failed"]++
-		case reply.N != i:
-			t.found("wrong answer", "%s: %d instead of %d", what, reply.N, i)
-		default:
-			t.figures["calls answered"]++
-		}
+	for _, f := range s.Found {
+		c.found(f.Kind, "%s: %s", what, f.Text)
 	}
-	p.Close()
-	p.Wait()
-	if step := p.Process().Exit().Step; step == procspawn.StepKill {
-		t.figures["children killed in the end"]++
+	if o.want != 0 && o.want&s.Outcome == 0 {
+		c.found("wrong answer", "%s: %v was expected, and it was %v (%s)", what, o.want, s.Outcome, s.Error)
 	}
+	if s.Heap > mostHeap {
+		c.found("growth", "%s: %.1f MiB of heap", what, mib(uint64(s.Heap)))
+	}
+	if s.CPU > mostCPU && !raceEnabled {
+		c.found("growth", "%s: %v of computing", what, s.CPU)
+	}
+	c.figures[s.Outcome.String()]++
+	if s.Killed {
+		c.figures["liars killed in the end"]++
+	}
+	c.table.add(o, &s)
+	return true
 }

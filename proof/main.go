@@ -46,7 +46,9 @@ var campaigns = []campaign{
 	{"frames", "each frame of it lost, doubled, or damaged", 0, framesAll},
 	{"flip-sums", "one bit of it turned over, with Options.Checksum", 4000, withSums(flipAll)},
 	{"frames-sums", "each frame of it lost, doubled, or damaged, with Options.Checksum", 0, withSums(framesAll)},
-	{"lies", "a child that says what no peer says, at each moment it can, beside one that is honest", 0, liesAll},
+	{"lies", "a child that says and does what no peer does, beside one that is honest; what that costs its parent is measured", 0, liesAll},
+	{"exhaust", "something is taken away: descriptors, processes, address space, the size of pipes, the disk, /proc, descriptors 0 to 2, signals; and 1,000 children at once", 0, exhaustAll},
+	{"order", "children that are shut down, swapped, ended with their Pool or killed under load; what callers were told beside what the children have begun and done", 60, orderAll},
 	{"soak", "calls both ways, each answer checked, beside growth of memory, goroutines and descriptors: a trial is a second", 20, soak},
 }
 
@@ -146,6 +148,8 @@ type trials struct {
 	counts   map[string]int      // of findings, by their kinds
 	figures  map[string]int      // what has happened, as it should
 	notes    map[string]string   // measured
+	tables   []*table            // what is measured beside that
+	each     []detail
 }
 
 // kinds of findings: every campaign reports 0 of each, or more.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -33,10 +35,7 @@ func TestCampaigns(t *testing.T) {
 	}
 	for _, c := range campaigns {
 		t.Run(c.name, func(t *testing.T) {
-			c.trials = 40
-			if c.name == "soak" {
-				c.trials = 6
-			}
+			c.trials = cmp.Or(map[string]int{"lies": 20, "exhaust": 12, "order": 12, "soak": 4}[c.name], 30)
 			trials := newTrials(c, 1)
 			c.run(trials)
 			row := trials.row(0)
@@ -59,7 +58,7 @@ func TestChoose(t *testing.T) {
 	require.Equal(t, "cut", two[1].name)
 	require.Zero(t, two[1].trials)
 	for arg, want := range map[string]string{
-		"fire":   `there is no campaign "fire": one of kill, cut, flip, frames, flip-sums, frames-sums, lies, soak was expected`,
+		"fire":   `there is no campaign "fire": one of kill, cut, flip, frames, flip-sums, frames-sums, lies, exhaust, order, soak was expected`,
 		"kill:":  `"kill:": a number of trials, from 1, was expected`,
 		"kill:x": `"kill:x": a number of trials`,
 		"cut:0":  `"cut:0": a number of trials, from 1,`,
@@ -119,4 +118,66 @@ func TestLoadSees(t *testing.T) {
 		require.True(t, known(err))
 	}
 	require.False(t, known(io.EOF))
+}
+
+// TestLies: there are many, each by a name of its own in its group, and each does something.
+func TestLies(t *testing.T) {
+	names := make(map[string]bool)
+	for _, l := range allLies() {
+		name := l.group + ": " + l.name
+		require.False(t, names[name], name)
+		names[name] = true
+		require.True(t, l.hello != nil || l.say != nil || l.onFrame != nil || l.miser || l.then != asks, name)
+	}
+	require.Greater(t, len(names), 80)
+	var orders [2][]string
+	for i := range orders {
+		for _, l := range allLies() {
+			orders[i] = append(orders[i], l.name)
+		}
+	}
+	require.Equal(t, orders[0], orders[1], "parent and child mean the same by a number")
+	require.Equal(t, "refused or harmless", (refused | harmless).String())
+}
+
+// TestSuffered: the worst outcome counts, and an error of an unknown kind is a finding.
+func TestSuffered(t *testing.T) {
+	a, b := rpcpipe.Pair(nil, nil)
+	defer b.Close()
+	s := new(Suffered)
+	s.note(nil, a, failed)
+	require.Equal(t, harmless, s.Outcome)
+	s.note(context.DeadlineExceeded, a, failed)
+	require.Equal(t, late, s.Outcome)
+	s.note(rpc.ServerError("no"), a, failed)
+	require.Equal(t, failed, s.Outcome)
+	require.Empty(t, s.Found)
+	a.Close()
+	s.note(errors.New("a new one"), a, failed)
+	require.Equal(t, ended, s.Outcome)
+	require.Equal(t, []Finding{{"unknown error", "*errors.errorString: a new one"}}, s.Found)
+	require.Equal(t, "context deadline exceeded", s.Error)
+}
+
+// TestCompare: what callers were told, and what children have recorded, that does not fit together.
+func TestCompare(t *testing.T) {
+	const journal = "b 0\nd 0\nb 1\nb 1\nd 1\nb 2\nb 3\nb 9\nd 9\n"
+	for _, kills := range []bool{false, true} {
+		o := &orderly{
+			trials: newTrials(campaign{}, 1), of: orderOf{kills: kills}, journal: filepath.Join(t.TempDir(), "j"),
+			outcomes: map[int]error{0: nil, 1: nil, 2: viaduct.ErrNotBegun, 3: rpc.ErrShutdown, 4: nil, 5: viaduct.ErrNotBegun},
+		}
+		require.NoError(t, os.WriteFile(o.journal, []byte(journal), 0o600))
+		o.compare()
+		bad := 5 // begun twice; begun, and said not to be; lost; succeeded and not done; made by nobody
+		if kills {
+			bad-- // lost with a child
+			require.Equal(t, 1, o.figures["ended with their child"])
+		}
+		require.Equal(t, map[string]int{"wrong answer": bad}, o.counts)
+		require.Equal(t, 1, o.figures["done once, and said so"])
+		require.Equal(t, 1, o.figures["never begun, and said so"])
+	}
+	_, _, err := readJournal([]byte("b 1\nd x\n"))
+	require.ErrorContains(t, err, "d x")
 }

@@ -28,6 +28,15 @@ type row struct {
 	Shown      map[string][]string `json:",omitempty"` // the first of them
 	Figures    map[string]int
 	Notes      map[string]string `json:",omitempty"`
+	Tables     []*table          `json:",omitempty"`
+	Each       []detail          `json:",omitempty"` // of the trials of lies
+}
+
+// table is what a campaign has measured.
+type table struct {
+	Title string
+	Head  []string
+	Rows  [][]string
 }
 
 func newResult(seed uint64) *result {
@@ -42,7 +51,7 @@ func (t *trials) row(took time.Duration) row {
 	for _, kind := range kinds {
 		findings[kind] = t.counts[kind]
 	}
-	return row{t.name, t.what, t.done, took.Seconds(), findings, t.findings, t.figures, t.notes}
+	return row{t.name, t.what, t.done, took.Seconds(), findings, t.findings, t.figures, t.notes, t.tables, t.each}
 }
 
 // bad is how many findings there are.
@@ -123,6 +132,22 @@ func (r *result) markdown() string {
 			fmt.Fprintf(&b, " %d |", c.Findings[kind])
 		}
 		fmt.Fprintf(&b, " %s |\n", c.figures())
+	}
+	for _, c := range r.Campaigns {
+		for _, t := range c.Tables {
+			fmt.Fprintf(&b, "\n### %s\n\n%s", t.Title, t.markdown())
+		}
+	}
+	return b.String()
+}
+
+func (t *table) markdown() string {
+	var b strings.Builder
+	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	line(t.Head)
+	b.WriteString("|" + strings.Repeat("---|", len(t.Head)) + "\n")
+	for _, cells := range t.Rows {
+		line(cells)
 	}
 	return b.String()
 }

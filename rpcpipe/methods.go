@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/rpc"
 
+	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/listing"
+	"github.com/viaduct-go/viaduct/internal/message"
 )
 
 // A Listing says what the other side has to call: see [Peer.Methods]. It is:
@@ -52,13 +54,17 @@ type Field = listing.Field
 //
 // Methods waits as CallContext does, and has its errors. If the other side does not list its methods,
 // as with Options.NoListing, the error is [errors.ErrUnsupported]; if it cannot, it is an
-// [rpc.ServerError] that says why.
+// [rpc.ServerError] that says why. A listing that makes no sense is a [*viaduct.BodyError].
 func (p *Peer) Methods(ctx context.Context) (*Listing, error) {
 	b, err := p.endpoint.Methods(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return listing.Parse(b)
+	l, err := listing.Parse(b)
+	if err != nil {
+		return nil, &fault.BodyError{Op: "decode", What: "reply", Method: message.MethodsMethod, Type: "rpcpipe.Listing", Err: err}
+	}
+	return l, nil
 }
 
 // lister returns what lists the methods of server to the other side, nil if nothing does.

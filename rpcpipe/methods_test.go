@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/handles"
+	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -123,6 +126,52 @@ func TestMethodsIsNoCall(t *testing.T) {
 	cancel()
 	_, err = a.Methods(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestMethodsDamaged: a listing that is none is an error of that call alone, of a kind that it can be
+// asked for.
+func TestMethodsDamaged(t *testing.T) {
+	x, y := net.Pipe()
+	other := make(chan error, 1)
+	go func() {
+		other <- func() error {
+			opts := new(procspawn.Options)
+			handles.SetHello(opts, handles.Hello{MaxMessage: 1 << 20, Features: []string{"methods"}})
+			link, err := procspawn.Handshake(t.Context(), y, opts)
+			if err != nil {
+				return err
+			}
+			conn := duplex.New(link, nil)
+			defer conn.Close()
+			lane := conn.ServerLane()
+			for _, result := range []byte{0x05, 0xc0} { // a number for a listing, and nil for a reply
+				b, err := lane.ReadMessage()
+				if err != nil {
+					return err
+				}
+				m, err := message.Parse(b, 10)
+				if err != nil {
+					return err
+				}
+				if err := lane.WriteMessage(append(message.AppendDone(nil, m.ID)[:7], 0xc0, result)); err != nil {
+					return err
+				}
+			}
+			_, err = lane.ReadMessage()
+			return err
+		}()
+	}()
+	p, err := rpcpipe.New(t.Context(), x, nil)
+	require.NoError(t, err)
+	defer p.Close()
+	_, err = p.Methods(t.Context())
+	var bad *viaduct.BodyError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, "reply", bad.What)
+	require.ErrorContains(t, err, "found uint where map was expected")
+	require.NoError(t, p.Call("Any.Thing", 1, nil))
+	p.Close()
+	require.Error(t, <-other) // that of the last read
 }
 
 // TestMethodsTooLarge: a listing that the other side does not take is an error of that call alone.

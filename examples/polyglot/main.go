@@ -1,6 +1,6 @@
-// Command polyglot has the same conversation with two children in other
-// languages, written from PROTOCOL.md: child.py (which imports frames.py and listing.py)
-// and child.mjs (frames.mjs). They are for copying.
+// Command polyglot has the same conversation with two children in other languages:
+// python/child.py and node/child.mjs. They use viaduct.py and viaduct.mjs, which lie
+// beside them, are written from PROTOCOL.md, and are for copying.
 package main
 
 import (
@@ -51,10 +51,10 @@ func command(name string) (*exec.Cmd, error) {
 	var err error
 	switch name {
 	case "python":
-		file = "child.py"
+		file = "python/child.py"
 		interpreter, err = findPython()
 	case "node":
-		file = "child.mjs"
+		file = "node/child.mjs"
 		interpreter, err = *node, checkNode()
 	default:
 		err = fmt.Errorf("there is no child in %s; there is one in python and one in node", name)
@@ -83,7 +83,7 @@ func findPython() (string, error) {
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", candidate, err))
 	}
-	return "", fmt.Errorf("child.py needs Python 3.8 or later with the package msgpack "+
+	return "", fmt.Errorf("python/child.py needs Python 3.9 or later with the package msgpack "+
 		"(Debian: apt-get install python3-msgpack):\n%w", errors.Join(errs...))
 }
 
@@ -92,7 +92,7 @@ func checkNode() error {
 	cmd := exec.Command(*node, "--input-type=module", "-e", "import '@msgpack/msgpack'")
 	cmd.Dir = *dir
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("child.mjs needs Node.js 18 or later (Debian: apt-get install nodejs npm), and then "+
+		return fmt.Errorf("node/child.mjs needs Node.js 18 or later (Debian: apt-get install nodejs npm), and then "+
 			"npm ci --prefix %s:\n%s: %w", *dir, *node, err)
 	}
 	return nil
