@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // serve serves s on conn and returns a channel that is closed when that has ended.
@@ -27,10 +27,10 @@ func serve(opts *viaduct.Options, conn io.ReadWriteCloser) <-chan struct{} {
 
 // TestNetRPC is what Go's own tests of net/rpc expect.
 func TestNetRPC(t *testing.T) {
-	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
-		served := serve(&viaduct.Options{Server: rpctest.NewServer(nil)}, y)
+	testkit.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+		served := serve(&viaduct.Options{Server: testkit.NewServer(nil)}, y)
 		client := viaduct.NewClient(x)
-		rpctest.TestArith(t, client.Call, client.Go)
+		testkit.TestArith(t, client.Call, client.Go)
 		require.NoError(t, client.Close())
 		<-served
 		require.Equal(t, rpc.ErrShutdown, client.Call("Arith.Add", &Args{7, 9}, new(Reply)))
@@ -39,11 +39,11 @@ func TestNetRPC(t *testing.T) {
 }
 
 func TestDial(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	opts := &viaduct.Options{Server: rpctest.NewServer(nil)}
+	opts := &viaduct.Options{Server: testkit.NewServer(nil)}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -110,10 +110,10 @@ func TestDefaultServer(t *testing.T) {
 
 // TestHalfClosed: a call made before the client stops sending is still answered.
 func TestHalfClosed(t *testing.T) {
-	rpctest.NoneLeft(t)
-	x, y := rpctest.TCPPair(t)
+	testkit.NoneLeft(t)
+	x, y := testkit.TCPPair(t)
 	gate := make(chan struct{})
-	served := serve(&viaduct.Options{Server: rpctest.NewServer(rpctest.Hooks{"Gate": func(string) (string, error) {
+	served := serve(&viaduct.Options{Server: testkit.NewServer(testkit.Hooks{"Gate": func(string) (string, error) {
 		<-gate
 		return "through", nil
 	}})}, y)
@@ -131,9 +131,9 @@ func TestHalfClosed(t *testing.T) {
 
 // TestServeRequest: the server codec works with ServeRequest too.
 func TestServeRequest(t *testing.T) {
-	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+	testkit.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
 		client := viaduct.NewClient(x)
-		server, codec := rpctest.NewServer(nil), viaduct.NewServerCodec(y)
+		server, codec := testkit.NewServer(nil), viaduct.NewServerCodec(y)
 		for i := range 10 {
 			served := make(chan error, 1)
 			go func() { served <- server.ServeRequest(codec) }()
@@ -173,7 +173,7 @@ func TestDropIn(t *testing.T) {
 		{"Kinds.Array", [3]float64{1, 2.5, -3}, func() any { return new([2]float64) }},
 	} {
 		t.Run(fmt.Sprintf("%s %v", tt.method, tt.args), func(t *testing.T) {
-			server := rpctest.NewServer(nil)
+			server := testkit.NewServer(nil)
 			require.NoError(t, server.Register(Kinds{}))
 			run := func(serve func(net.Conn), client func(net.Conn) *rpc.Client) (any, error) {
 				x, y := net.Pipe()
@@ -219,14 +219,14 @@ func (Kinds) Array(args [3]float64, reply *[2]float64) error {
 // TestClientClose: pending calls fail with rpc.ErrShutdown itself.
 func TestClientClose(t *testing.T) {
 	gate, at := make(chan struct{}), make(chan bool, 10)
-	server := rpctest.NewServer(rpctest.Hooks{"Gate": func(string) (string, error) { at <- true; <-gate; return "", nil }})
+	server := testkit.NewServer(testkit.Hooks{"Gate": func(string) (string, error) { at <- true; <-gate; return "", nil }})
 	t.Cleanup(func() { close(gate) })
-	for _, c := range rpctest.Conns {
+	for _, c := range testkit.Conns {
 		for _, lanes := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, lanes %v", c.Name, lanes), func(t *testing.T) {
 				x, y := c.Make(t)
 				if lanes {
-					a, b := rpctest.DuplexPair(t, x, y, nil)
+					a, b := testkit.DuplexPair(t, x, y, nil)
 					x, y = a.ClientLane(), b.ServerLane()
 				}
 				serve(&viaduct.Options{Server: server}, y)
@@ -243,7 +243,7 @@ func TestClientClose(t *testing.T) {
 
 // TestLimitsBelowZero: they mean the defaults.
 func TestLimitsBelowZero(t *testing.T) {
-	opts := &viaduct.Options{MaxMessage: -1, MaxDepth: math.MinInt, Server: rpctest.NewServer(rpctest.Hooks{})}
+	opts := &viaduct.Options{MaxMessage: -1, MaxDepth: math.MinInt, Server: testkit.NewServer(testkit.Hooks{})}
 	x, y := net.Pipe()
 	go opts.ServeConn(y)
 	client := opts.NewClient(x)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type (
@@ -36,7 +36,7 @@ func crates(t *testing.T) *rpc.Server {
 
 // TestCodecAloneIsGo: nothing but the constructors is to be changed.
 func TestCodecAloneIsGo(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	x, y := net.Pipe()
 	go crates(t).ServeCodec(viaduct.NewServerCodec(y))
 	client := viaduct.NewClient(x)
@@ -55,7 +55,7 @@ func TestCodecAloneIsGo(t *testing.T) {
 // TestDialectsDiffer: what one side does not take is an error that names the option, and costs that
 // call alone.
 func TestDialectsDiffer(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	x, y := net.Pipe()
 	go (&viaduct.Options{Server: crates(t), Dialect: viaduct.PlainDialect}).ServeConn(y)
 	client := (&viaduct.Options{Dialect: viaduct.GoDialect}).NewClient(x)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/body"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // TestParamsOnTheWire: none, one and many are the params array itself.
@@ -37,7 +37,7 @@ func TestParamsOnTheWire(t *testing.T) {
 	} {
 		b, err := new(body.Codec).AppendParams(nil, tt.args, body.NoLimit)
 		require.NoError(t, err)
-		require.Equal(t, rpctest.Unhex(t, tt.hex), b)
+		require.Equal(t, testkit.Unhex(t, tt.hex), b)
 	}
 	_, err := new(body.Codec).AppendParams(nil, viaduct.Params{1, make(chan int)}, body.NoLimit)
 	require.ErrorContains(t, err, "[1]")

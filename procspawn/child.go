@@ -20,10 +20,12 @@ import (
 // ErrNotChild is what Inherited returns in a process that was not started by Start.
 var ErrNotChild = errors.New("procspawn: this process was not started as a viaduct child")
 
+const unconnected = "procspawn: Start in a child that has not connected to its parent"
+
 // ErrUnconnected is what Start returns in a process that was itself started as a child and has not
 // connected to its parent. Most likely it does not know that it is a child, and would start itself
 // for ever.
-var ErrUnconnected = errors.New("procspawn: Start in a child that has not connected to its parent: " + branchHint)
+var ErrUnconnected = errors.New(unconnected + ": " + branchHint)
 
 // errExecuted is for a program that would otherwise take itself for a parent, and might start itself.
 var errExecuted = errors.New("this program was executed in the place of the child that the parent has started (by syscall.Exec or the like), and the link did not get so far: " +

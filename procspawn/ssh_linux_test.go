@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // TestSSH: the child runs behind a real sshd.
 func TestSSH(t *testing.T) {
 	noLeaks(t)
-	remote := append(rpctest.StartSSHD(t), selfCmd("chatty").Path, Here, "helper:chatty")
+	remote := append(testkit.StartSSHD(t), selfCmd("chatty").Path, Here, "helper:chatty")
 	p := startChild(t, exec.Command(remote[0], remote[1:]...), stdio1)
 	echo(t, p, "hello")
 	echo(t, p, strings.Repeat("long", 100000))

@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn/internal/limits"
 	"github.com/viaduct-go/viaduct/procspawn/internal/pipes"
 	"github.com/viaduct-go/viaduct/procspawn/internal/sentinel"
@@ -233,5 +235,5 @@ func (p *Process) giveUp(ctx context.Context, cause error) error {
 		// The report may have been made before what came through the link was read.
 		exit.Stdout, _ = p.link.beforeHello.Bytes()
 	}
-	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path), stdio: p.opts.Stdio}
+	return &StartError{Program: p.cmd.Path, Err: cause, Exit: exit, self: isSelf(p.cmd.Path) && !slices.Contains(p.cmd.Args, handles.TestChild), stdio: p.opts.Stdio}
 }

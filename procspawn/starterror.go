@@ -17,7 +17,7 @@ type StartError struct {
 	Err     error // what went wrong with the link
 	Exit    *Exit // how the process ended
 
-	self  bool // it is this very program
+	self  bool // it is this very program, and needs a branch for the child
 	stdio bool // the link was its standard input and output
 }
 
@@ -64,7 +64,7 @@ func (e *StartError) hint() string {
 	var late *noHello
 	silent := e.Err == io.EOF || errors.As(e.Err, &late)
 	switch {
-	case e.self && (e.exited() || silent):
+	case e.self && (e.exited() || silent) && !e.branched():
 		return "; the program started itself: " + branchHint
 	case e.exited() && bytes.Contains(e.Exit.Stderr, []byte(sentinel.Words()[0])):
 		return "; it took the link's arguments for its own: put procspawn.Here where the arguments of the child itself begin"
@@ -75,6 +75,14 @@ func (e *StartError) hint() string {
 		return "; if there is a terminal in between, do without: ssh -T, docker exec -i without -t"
 	}
 	return ""
+}
+
+// branched reports whether the child has been heard to know that it is one: the library has said there
+// why it does not connect, a file of a Tap that cannot be made for instance.
+func (e *StartError) branched() bool {
+	said := e.Exit.Stderr
+	return !bytes.Contains(said, []byte(unconnected)) &&
+		(bytes.Contains(said, []byte("rpcpipe: ")) || bytes.Contains(said, []byte("procspawn: ")))
 }
 
 // branchHint is for a program that is started by itself and has not expected it.

@@ -19,8 +19,8 @@ import (
 
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/handles"
-	kit "github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/tap"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 	"github.com/viaduct-go/viaduct/rpcpipe/rpctest"
@@ -254,7 +254,7 @@ func TestChecksumFaults(t *testing.T) {
 
 // TestChecksumTap: what is recorded has no checksums, and is the same.
 func TestChecksumTap(t *testing.T) {
-	name := filepath.Join(kit.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("tapped"), &rpcpipe.Options{
 		Checksum: true, Tap: &rpcpipe.Tap{File: name, Contents: true},
 	})

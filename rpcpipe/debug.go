@@ -33,7 +33,7 @@ type DebugOptions struct {
 //
 // The page has no script and loads nothing from elsewhere. With ?format=json, or at a path that ends
 // in /json, it is JSON; with ?format=prometheus, or at one that ends in /metrics, text for Prometheus.
-// docs/debugging.md describes them.
+// ?peer=name has what is called so alone, and status 404 if nothing is. docs/debugging.md describes them.
 //
 // It never shows arguments, replies or metadata, nor the errors of methods. It shows names of methods
 // and of programs, and of a child that has died what it has said at its end: the end of its stderr, and

@@ -78,7 +78,7 @@ var mayImport = map[string][]string{
 }
 
 // forTests are packages that only tests import.
-var forTests = []string{inner + "rpctest", inner + "chromium"}
+var forTests = []string{inner + "testkit", inner + "chromium"}
 
 // listed is what `go list -json` says of a package.
 type listed struct {

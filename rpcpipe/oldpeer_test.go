@@ -21,8 +21,8 @@ import (
 	"github.com/viaduct-go/viaduct/internal/endpoint"
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/message"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -36,7 +36,7 @@ func oldPeer(t *testing.T, conn io.ReadWriteCloser, server *rpc.Server) *endpoin
 	var opts duplex.Options
 	handles.SetFrames(&opts, handles.Frames{NoStreams: true, NoShutdown: true})
 	old := duplex.New(link, &opts)
-	return endpoint.New(rpctest.LinkOf(old.ClientLane()), rpctest.LinkOf(old.ServerLane()), endpoint.Config{
+	return endpoint.New(testkit.LinkOf(old.ClientLane()), testkit.LinkOf(old.ServerLane()), endpoint.Config{
 		Message: message.Codec{Body: new(body.Codec)}, Serve: serve.Config{Server: server},
 	})
 }

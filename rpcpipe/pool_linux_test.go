@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -35,7 +35,7 @@ func TestPoolLimits(t *testing.T) {
 
 // TestPoolOverMachines: the children may be behind several sshd.
 func TestPoolOverMachines(t *testing.T) {
-	machines := [][]string{rpctest.StartSSHD(t), rpctest.StartSSHD(t)}
+	machines := [][]string{testkit.StartSSHD(t), testkit.StartSSHD(t)}
 	self, err := os.Executable()
 	require.NoError(t, err)
 	starts := make(chan int, 1)

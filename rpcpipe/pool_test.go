@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -167,7 +167,7 @@ func TestPoolRefused(t *testing.T) {
 func TestPoolTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(nursery)
-		journal, logger := rpctest.NewJournal()
+		journal, logger := testkit.NewJournal()
 		p := n.pool(t, &rpcpipe.PoolOptions{
 			Size: 1, Timeout: 10 * time.Second, GiveUpTime: 2 * time.Second,
 			Supervise: &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{Logger: logger}},

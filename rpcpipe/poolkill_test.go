@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -87,7 +87,7 @@ func labour(rpcpipe.Incarnation) (*exec.Cmd, error) { return procspawn.Self("lab
 // labourPool makes a Pool of them, of which nothing is to be left.
 func labourPool(t *testing.T, o *rpcpipe.PoolOptions) *rpcpipe.Pool {
 	t.Helper()
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	p, err := rpcpipe.NewPool(t.Context(), labour, o)
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestPoolKills(t *testing.T) {
 }
 
 func testPoolKills(t *testing.T, attempts int) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	file := newLedger(t)
 	kills := *superviseKills / 2

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -34,8 +34,8 @@ func (i *Import) Run(int, *int) error {
 // long, and a stream is idle, is told nothing.
 func TestStallReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ja, logA := rpctest.NewJournal()
-		jb, logB := rpctest.NewJournal()
+		ja, logA := testkit.NewJournal()
+		jb, logB := testkit.NewJournal()
 		x, y := &Import{gate: make(chan struct{})}, &Import{}
 		serverA, serverB := rpc.NewServer(), rpc.NewServer()
 		require.NoError(t, serverA.Register(x))

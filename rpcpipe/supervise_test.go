@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -213,7 +213,7 @@ func TestChildShutsDown(t *testing.T) {
 
 // TestBadInput: what has no meaning is refused, with the name of the field.
 func TestBadInput(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	started := exec.Command("true")
 	if runtime.GOOS != "windows" && started.Start() == nil {
 		defer started.Wait()

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -25,7 +25,7 @@ import (
 // superviseLedger starts real children.
 func superviseLedger(t *testing.T, o *rpcpipe.SuperviseOptions) *rpcpipe.Supervisor {
 	t.Helper()
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	file := newLedger(t)
 	s, err := rpcpipe.Supervise(t.Context(), ledger(file), o)
@@ -58,7 +58,7 @@ func (b *safeBuffer) String() string {
 
 // TestSupervisedCrashes: what a child's end leaves behind, until there were too many.
 func TestSupervisedCrashes(t *testing.T) {
-	journal, logger := rpctest.NewJournal()
+	journal, logger := testkit.NewJournal()
 	told, stderr := new(story), new(safeBuffer)
 	s := superviseLedger(t, &rpcpipe.SuperviseOptions{
 		Name:    "worker[3]",
@@ -217,7 +217,7 @@ func init() {
 
 // TestExitComesLast: an exit is told when the handlers of that child's calls have returned.
 func TestExitComesLast(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	l, server := Lodger{make(chan struct{})}, rpc.NewServer()
 	require.NoError(t, server.Register(l))
 	exited := make(chan bool, 1)
@@ -255,7 +255,7 @@ func TestExitComesLast(t *testing.T) {
 
 // TestNeverReady: a child that is not ready in time is ended.
 func TestNeverReady(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	park := func(_ context.Context, p *rpcpipe.Peer) error { return p.Call("Ledger.Park", 1, nil) }
 	s, err := rpcpipe.Supervise(t.Context(), ledger(os.DevNull), &rpcpipe.SuperviseOptions{
@@ -301,7 +301,7 @@ func init() {
 
 // TestCloseDuringStart: a process that is just being started is ended, too.
 func TestCloseDuringStart(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	starts := make(chan struct{}, 2)
 	s, err := rpcpipe.Supervise(t.Context(), func(i rpcpipe.Incarnation) (*exec.Cmd, error) {
@@ -331,5 +331,5 @@ func TestSupervisedAllocations(t *testing.T) {
 		peers = testing.AllocsPerRun(1000, func() { p.Call("Ledger.Set", &id, &id) })
 		return nil
 	}))
-	rpctest.Allocs(t, peers, "a supervised call", func() { s.Call("Ledger.Set", &id, &id) })
+	testkit.Allocs(t, peers, "a supervised call", func() { s.Call("Ledger.Set", &id, &id) })
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -128,7 +128,7 @@ func (f *fates) call(stop context.Context, call func(id int) error) {
 // TestRandomKills: under load, children are killed at random moments. Every call is answered, or
 // fails with an error that says why, none is run twice that may not be, and nothing is left.
 func TestRandomKills(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	file := newLedger(t)
 	kills := *superviseKills
@@ -236,7 +236,7 @@ func TestRandomKills(t *testing.T) {
 
 // TestSwapsUnderLoad: no call fails because of swaps, and none is run twice.
 func TestSwapsUnderLoad(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	before := snapshot()
 	file := newLedger(t)
 	s, err := rpcpipe.Supervise(t.Context(), ledger(file), nil)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/tap"
@@ -108,7 +108,7 @@ func secrets(t *testing.T, p *rpcpipe.Peer) {
 // TestTap: a child is recorded. Without contents nothing is in the file that was said.
 func TestTap(t *testing.T) {
 	for _, contents := range []bool{false, true} {
-		name := filepath.Join(rpctest.TempDir(t), "a.tap")
+		name := filepath.Join(testkit.TempDir(t), "a.tap")
 		p, err := rpcpipe.Start(t.Context(), procspawn.Self("tapped"), &rpcpipe.Options{Tap: &rpcpipe.Tap{File: name, Contents: contents}})
 		require.NoError(t, err)
 		secrets(t, p)
@@ -141,7 +141,7 @@ func TestTap(t *testing.T) {
 
 // TestTapFileThere: what is there is not written over, and nothing is started.
 func TestTapFileThere(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	require.NoError(t, os.WriteFile(name, []byte("mine"), 0o600))
 	opts := func() *rpcpipe.Options { return &rpcpipe.Options{Tap: &rpcpipe.Tap{File: name}} }
 	cmd := procspawn.Self("tapped")
@@ -164,7 +164,7 @@ func TestTapFileThere(t *testing.T) {
 
 // TestTapEnv: whoever starts a program has it recorded, by a variable that its child does not get.
 func TestTapEnv(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "%p.tap")
+	name := filepath.Join(testkit.TempDir(t), "%p.tap")
 	t.Setenv(tapVariable, name+",contents")
 	opts := &rpcpipe.Options{TapEnv: tapVariable}
 	for range 2 { // both links share the file
@@ -187,7 +187,7 @@ func TestTapEnv(t *testing.T) {
 	assert.Equal(t, uint32(2), list[len(list)-1].Link)
 
 	// A child that is to be recorded is told so by the one who starts it.
-	child := filepath.Join(rpctest.TempDir(t), "child.tap")
+	child := filepath.Join(testkit.TempDir(t), "child.tap")
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("tapped"), &rpcpipe.Options{Env: []string{"*", tapVariable + "=" + child}})
 	require.NoError(t, err)
 	require.NoError(t, p.Shutdown(t.Context()))
@@ -203,7 +203,7 @@ func TestTapEnv(t *testing.T) {
 
 // TestTwoProgramsToOneFile: the second one is refused, and says why.
 func TestTwoProgramsToOneFile(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	env := []string{"*", tapVariable + "=" + name}
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("tapped"), &rpcpipe.Options{Env: env})
 	require.NoError(t, err)
@@ -238,7 +238,7 @@ func TestTapInMemory(t *testing.T) {
 		b.Wait()
 		a.Wait()
 	}
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	require.NoError(t, ring.Save(name))
 	assert.Len(t, begins(readTap(t, name)), 4)
 	var b bytes.Buffer
@@ -254,7 +254,7 @@ func TestNoTapOnBare(t *testing.T) {
 	p := rpcpipe.NewBare(here, &rpcpipe.Options{Tap: &rpcpipe.Tap{}})
 	<-p.Done()
 	assert.ErrorContains(t, p.Err(), "Options.Tap is set, and what goes over a bare connection is not recorded")
-	t.Setenv(tapVariable, filepath.Join(rpctest.TempDir(t), "a.tap"))
+	t.Setenv(tapVariable, filepath.Join(testkit.TempDir(t), "a.tap"))
 	var log safeBuffer
 	here, there = net.Pipe()
 	defer there.Close()

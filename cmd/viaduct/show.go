@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path"
@@ -28,7 +29,10 @@ other side has read nothing. Frames that say little, as pings and the pieces of 
 With -method, -id or -longer only calls, notifications and streams are shown that are meant by all of these, and
 with -longer what has waited for so long. A call that was not answered has lasted until the end of the record.
 
-A file that is cut or damaged is shown up to there, and the exit code is 1.`,
+A file that is cut or damaged is shown up to there, and the exit code is 1; it is 2 if the file is no tap at all.
+
+The whole record is held in memory, of small calls in six to ten times the bytes of the file; MaxBytes of the Tap
+bounds those.`,
 	examples: []string{
 		`viaduct show app.tap`,
 		`viaduct show -method 'Arith.*' -longer 10ms app.tap`,
@@ -65,6 +69,11 @@ type filter struct {
 func (f *filter) check(l *line) error {
 	if _, err := path.Match(f.method, ""); err != nil {
 		return l.usage("-method is %q: a name was expected, in which * stands for any text, ? for a character, and [a-c] for one of some", f.method)
+	}
+	isSet := false
+	l.flags.Visit(func(given *flag.Flag) { isSet = isSet || given.Name == "id" })
+	if isSet && f.id < 0 {
+		return l.usage("-id is %d: 0 or more was expected", f.id)
 	}
 	if f.longer < 0 {
 		return l.usage("-longer is %v: 0 or more was expected", f.longer)
@@ -133,6 +142,9 @@ func (l *line) readStory(s *streams) (*story.Story, error) {
 	}
 	st, err := story.Read(src)
 	if err != nil {
+		if failed := damage(name, err); failed != nil { // within its header
+			return nil, failed
+		}
 		return nil, usage("%s: %s", oneLine(name), clean(err.Error()))
 	}
 	if l.filter.link != 0 && linkOf(st, l.filter.link) == nil {
@@ -189,17 +201,16 @@ func show(_ context.Context, s *streams, l *line) error {
 	if err := errors.Join(write(out, st, &l.filter), out.Flush()); err != nil {
 		return err
 	}
-	return damage(l.args[0], st)
+	return damage(l.args[0], st.Err)
 }
 
-// damage is the failure of a record that was not read to its end.
-func damage(name string, st *story.Story) error {
-	var cut *tap.CutError
-	switch {
-	case st.Err == nil:
-		return nil
-	case errors.As(st.Err, &cut):
-		return &failure{codeFailed, fmt.Sprintf("%s: %v: was the program killed, or is it still running?", oneLine(name), st.Err)}
+// damage is the failure of a record that is cut or damaged, as err says. It is nil if err says neither.
+func damage(name string, err error) error {
+	switch err.(type) {
+	case *tap.CutError:
+		return &failure{codeFailed, fmt.Sprintf("%s: %v: was the program killed, or is it still running?", oneLine(name), err)}
+	case *tap.DamagedError:
+		return &failure{codeFailed, fmt.Sprintf("%s: %s", oneLine(name), clean(err.Error()))}
 	}
-	return &failure{codeFailed, fmt.Sprintf("%s: %s", oneLine(name), clean(st.Err.Error()))}
+	return nil
 }

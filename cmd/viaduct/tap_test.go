@@ -188,6 +188,8 @@ func TestShow(t *testing.T) {
 		if calls != 4 || buys.code != 0 {
 			t.Errorf("%d calls of Talk.Buy, code %d: %s", calls, buys.code, buys.err)
 		}
+		viaductIn(t, "", "show", "-id", "-5", name).want(t, codeUsage, "", "-id is -5: 0 or more was expected")
+		viaductIn(t, "", "show", "-id", "-1", name).want(t, codeUsage, "", "-id is -1: 0 or more was expected")
 		if r := viaductIn(t, "", "show", "-id", "3", name); strings.Count(r.out, " call #") != 1 {
 			t.Errorf("-id 3 shows\n%s", r.out)
 		}
@@ -235,7 +237,8 @@ func TestShowBadFile(t *testing.T) {
 	binary.LittleEndian.PutUint16(newer[8:], 7)
 	viaductIn(t, "", "show", write(newer)).want(t, codeUsage, "", "a tap of version 7 of the format")
 	viaductIn(t, "", "show", write([]byte("hello"))).want(t, codeUsage, "", "the file is no tap")
-	viaductIn(t, "", "show", write(nil)).want(t, codeUsage, "", "or it is no tap")
+	viaductIn(t, "", "show", write(file[:10])).want(t, codeFailed, "", "the file is cut")
+	viaductIn(t, "", "show", write(nil)).want(t, codeFailed, "", "or it is no tap")
 	viaductIn(t, "", "show", name+".not").want(t, codeUsage, "", "no such file")
 	viaductIn(t, "", "show", "-link", "5", name).want(t, codeUsage, "", "there is no link 5: its links are 1")
 	viaductIn(t, string(file), "show", "-").want(t, 0, viaductIn(t, "", "show", name).out)

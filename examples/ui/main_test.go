@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -40,7 +40,7 @@ func whole(t *testing.T, b *Board) string {
 
 // await waits until what is to be seen is so.
 func await(t *testing.T, b *Board, so func(View) bool) View {
-	for ctx := rpctest.Soon(t); ; {
+	for ctx := testkit.Soon(t); ; {
 		v, _, changed := b.since(0)
 		if so(v) {
 			return v
@@ -82,7 +82,7 @@ func TestCopy(t *testing.T) {
 // TestWhoMayPress: the page is for whoever has its address, and for nobody else; buttons reach the job,
 // and what it refuses is said.
 func TestWhoMayPress(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "a"), make([]byte, 1<<20), 0o600))
 	job, err := NewJob(t.Context(), folder, 1<<40) // it never gets to the end
@@ -101,10 +101,10 @@ func TestWhoMayPress(t *testing.T) {
 		child.Wait()
 	})
 	place := Place{Addr: "127.0.0.1:0", Token: "secret"}
-	require.NoError(t, parent.CallContext(rpctest.Soon(t), "Page.Serve", place, &place.Addr))
+	require.NoError(t, parent.CallContext(testkit.Soon(t), "Page.Serve", place, &place.Addr))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	ask := func(method, path string, change func(*http.Request)) (int, string) {
-		r, err := http.NewRequestWithContext(rpctest.Soon(t), method, "http://"+place.Addr+path, nil)
+		r, err := http.NewRequestWithContext(testkit.Soon(t), method, "http://"+place.Addr+path, nil)
 		require.NoError(t, err)
 		if change != nil {
 			change(r)

@@ -13,7 +13,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type inner struct{ X, Y int }
@@ -56,7 +56,7 @@ func TestBodyRoundTrip(t *testing.T) {
 func TestStructsAreMaps(t *testing.T) {
 	b, err := new(body.Codec).Append(nil, inner{1, 2})
 	require.NoError(t, err)
-	require.Equal(t, rpctest.Unhex(t, "82 a1 58 01 a1 59 02"), b)
+	require.Equal(t, testkit.Unhex(t, "82 a1 58 01 a1 59 02"), b)
 	for s, want := range map[string]inner{
 		"82 a1 59 02 a1 58 01":          {1, 2}, // another order
 		"81 a1 59 02":                   {0, 2}, // one missing
@@ -64,7 +64,7 @@ func TestStructsAreMaps(t *testing.T) {
 		"80":                            {},
 	} {
 		var got inner
-		require.NoError(t, (&body.Codec{MaxDepth: 10}).Decode(rpctest.Unhex(t, s), &got), s)
+		require.NoError(t, (&body.Codec{MaxDepth: 10}).Decode(testkit.Unhex(t, s), &got), s)
 		require.Equal(t, want, got, s)
 	}
 }
@@ -107,7 +107,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"nil pointer to struct", "80", (*inner)(nil), "type *body_test.inner is not a pointer, or it is nil"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.ErrorContains(t, (&body.Codec{MaxDepth: 5}).Decode(rpctest.Unhex(t, tt.hex), tt.into), tt.err)
+			require.ErrorContains(t, (&body.Codec{MaxDepth: 5}).Decode(testkit.Unhex(t, tt.hex), tt.into), tt.err)
 		})
 	}
 }
@@ -127,7 +127,7 @@ func TestDecodeNil(t *testing.T) {
 // TestBytesAlias: a []byte is not copied, and an append to it reaches nothing else.
 func TestBytesAlias(t *testing.T) {
 	for _, s := range []string{"c4 02 61 62", "a2 61 62"} {
-		msg := append(rpctest.Unhex(t, s), 0x77)
+		msg := append(testkit.Unhex(t, s), 0x77)
 		var b []byte
 		require.NoError(t, (&body.Codec{MaxDepth: 5}).Decode(msg[:len(msg)-1], &b))
 		require.Equal(t, "ab", string(b))
@@ -162,7 +162,7 @@ func TestCallerIsLeftOut(t *testing.T) {
 	}
 	got := arg{A: 1}
 	got.SetContext(t.Context())
-	require.Equal(t, rpctest.Unhex(t, "81 a1 41 01"), encodes(t, &got))
+	require.Equal(t, testkit.Unhex(t, "81 a1 41 01"), encodes(t, &got))
 	got.Metadata = map[string]string{"k": "v"}
-	require.Equal(t, hex.EncodeToString(rpctest.Unhex(t, "82 a6 43 61 6c 6c 65 72 81 a8 4d 65 74 61 64 61 74 61 81 a1 6b a1 76 a1 41 01")), hex.EncodeToString(encodes(t, &got)))
+	require.Equal(t, hex.EncodeToString(testkit.Unhex(t, "82 a6 43 61 6c 6c 65 72 81 a8 4d 65 74 61 64 61 74 61 81 a1 6b a1 76 a1 41 01")), hex.EncodeToString(encodes(t, &got)))
 }

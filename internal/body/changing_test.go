@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Trap lets another goroutine change a value in the middle of its being sent.
@@ -54,7 +54,7 @@ func callSoon(t *testing.T, client *rpc.Client, method string, args, reply any) 
 	select {
 	case <-call.Done:
 		return call.Error
-	case <-rpctest.Soon(t).Done():
+	case <-testkit.Soon(t).Done():
 		t.Fatalf("no answer to %s", method)
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/body"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type (
@@ -24,7 +24,7 @@ type (
 // 32-bit machine here.
 func TestMostDepth(t *testing.T) {
 	stack := 250_000_000
-	if rpctest.RaceEnabled { // its frames are larger
+	if testkit.RaceEnabled { // its frames are larger
 		stack = 1_000_000_000
 	}
 	defer debug.SetMaxStack(debug.SetMaxStack(stack))

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -25,7 +25,7 @@ import (
 func overPeers(t *testing.T, server *rpc.Server, f func(t *testing.T, client *rpc.Client)) {
 	for _, goPeer := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Go peer %v", goPeer), func(t *testing.T) {
-			rpctest.NoneLeft(t)
+			testkit.NoneLeft(t)
 			client := linkOverViaduct(goPeer)(server)
 			defer client.Close()
 			f(t, client)
@@ -96,7 +96,7 @@ func TestNilAndPointerArguments(t *testing.T) {
 
 // TestReplyVariables: nil, and what is no variable at all.
 func TestReplyVariables(t *testing.T) {
-	overPeers(t, rpctest.NewServer(nil), func(t *testing.T, client *rpc.Client) {
+	overPeers(t, testkit.NewServer(nil), func(t *testing.T, client *rpc.Client) {
 		require.NoError(t, client.Call("Arith.Add", Args{1, 2}, nil))
 		require.ErrorContains(t, client.Call("Arith.Div", Args{1, 0}, nil), "divide by zero")
 		var r Reply
@@ -105,13 +105,13 @@ func TestReplyVariables(t *testing.T) {
 	})
 	for _, reply := range []any{Reply{}, 7, "text", (*Reply)(nil), map[string]int{}, []byte{}} {
 		// As with gob, this ends a client of net/rpc, which reads on for nobody.
-		overPeers(t, rpctest.NewServer(nil), func(t *testing.T, client *rpc.Client) {
+		overPeers(t, testkit.NewServer(nil), func(t *testing.T, client *rpc.Client) {
 			err := client.Call("Arith.Add", Args{1, 2}, reply)
 			require.ErrorContains(t, err, "is not a pointer, or it is nil", "%T", reply)
 			require.Error(t, client.Call("Arith.Add", Args{1, 2}, new(Reply)))
 		})
 		x, y := net.Pipe()
-		b := rpcpipe.NewBare(y, &rpcpipe.Options{Server: rpctest.NewServer(nil)})
+		b := rpcpipe.NewBare(y, &rpcpipe.Options{Server: testkit.NewServer(nil)})
 		a := rpcpipe.NewBare(x, nil)
 		t.Cleanup(func() { a.Close(); b.Close() })
 		var body *viaduct.BodyError

@@ -9,11 +9,11 @@ import (
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 func addBodies(f *testing.F) {
-	for _, b := range rpctest.Hostile() {
+	for _, b := range testkit.Hostile() {
 		f.Add(b)
 	}
 	for _, v := range []any{1i, true, -1000, uint64(math.MaxUint64), float32(1.5), 1, "x", []byte("x"), []int{1}, map[string]int{"a": 1}, outer{Name: "n", Ptr: &inner{1, 2}}, [2]string{"a", "b"}, 1.5, time.Unix(1, 2)} {
@@ -51,7 +51,7 @@ func FuzzDecodeBody(f *testing.F) {
 			decode := func() { err = (&body.Codec{MaxDepth: 100}).Decode(b, p.Interface()) }
 			if len(b) <= 1000 {
 				decode()
-			} else if n := rpctest.Allocated(decode); float64(n) > garbage*float64(body.MemoryFactor*len(b)+body.MemoryBase) {
+			} else if n := testkit.Allocated(decode); float64(n) > garbage*float64(body.MemoryFactor*len(b)+body.MemoryBase) {
 				t.Fatalf("%d bytes took %d of memory into %v", len(b), n, typ)
 			}
 			if err == nil && !whole {

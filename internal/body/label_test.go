@@ -12,7 +12,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/gobwire"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type (
@@ -82,8 +82,8 @@ func TestLabelIsAsDocumented(t *testing.T) {
 	b, err := (&body.Codec{GoPeer: true}).Append(nil, []any{labelInt(5)})
 	require.NoError(t, err)
 	name := "github.com/viaduct-go/viaduct.labelInt"
-	want := append(rpctest.Unhex(t, "91 81 c7 2e 47 2d 10 00 26"), name...)
-	require.Equal(t, append(want, rpctest.Unhex(t, "04 02 00 00 05")...), b)
+	want := append(testkit.Unhex(t, "91 81 c7 2e 47 2d 10 00 26"), name...)
+	require.Equal(t, append(want, testkit.Unhex(t, "04 02 00 00 05")...), b)
 }
 
 type (
@@ -139,7 +139,7 @@ func TestLabelledNil(t *testing.T) {
 
 // TestLabelMemory: what is in an interface is charged.
 func TestLabelMemory(t *testing.T) {
-	if rpctest.RaceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	label, err := gobwire.LabelOf(reflect.ValueOf(labelHuge{}))
@@ -150,7 +150,7 @@ func TestLabelMemory(t *testing.T) {
 	}
 	b := append(mpack.AppendArray(nil, 500), elem...)
 	var out []any
-	n := rpctest.Allocated(func() { err = (&body.Codec{GoPeer: true}).Decode(b, &out) })
+	n := testkit.Allocated(func() { err = (&body.Codec{GoPeer: true}).Decode(b, &out) })
 	require.ErrorContains(t, err, "message would take more than")
 	require.Less(t, float64(n), garbage*float64(body.MemoryFactor*len(b)+body.MemoryBase))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Web is a graph whose nodes are shared: as a tree it has no end to speak of.
@@ -66,7 +66,7 @@ func (b *bulkyMsg) UnmarshalMsg(p []byte) ([]byte, error) { return nil, nil }
 // TestEncodeLimit: what may not be sent is not written either.
 func TestEncodeLimit(t *testing.T) {
 	registerTypes()
-	if rpctest.RaceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	const limit = 1 << 20
@@ -95,7 +95,7 @@ func TestEncodeLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range []*body.Codec{asGo, new(body.Codec)} {
 				var err error
-				got := rpctest.Allocated(func() { _, err = c.AppendParams(nil, v, limit) })
+				got := testkit.Allocated(func() { _, err = c.AppendParams(nil, v, limit) })
 				var size *fault.SizeError
 				if strings.HasPrefix(name, "gob") && c != asGo {
 					require.Error(t, err)

@@ -20,7 +20,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/body"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type (
@@ -227,7 +227,7 @@ func TestStructKeys(t *testing.T) {
 		"df 00 00 00 02 a1 58 01 a1 59 02":          {1, 2},
 	} {
 		got := inner{9, 9}
-		require.NoError(t, new(body.Codec).Decode(rpctest.Unhex(t, s), &got), s)
+		require.NoError(t, new(body.Codec).Decode(testkit.Unhex(t, s), &got), s)
 		require.Equal(t, want, got, s)
 	}
 	for s, want := range map[string]string{
@@ -239,7 +239,7 @@ func TestStructKeys(t *testing.T) {
 		"82 a1 78 01 a1 79 02":                `no field of body_test.inner among the keys sent: "x", "y"`,
 		"81 a1 58 cf ff ff ff ff ff ff ff ff": "out of the range of int",
 	} {
-		require.ErrorContains(t, new(body.Codec).Decode(rpctest.Unhex(t, s), &inner{}), want, s)
+		require.ErrorContains(t, new(body.Codec).Decode(testkit.Unhex(t, s), &inner{}), want, s)
 	}
 }
 
@@ -341,7 +341,7 @@ func TestCyclic(t *testing.T) {
 
 // TestChanging: a value that is changed meanwhile is an error or some value.
 func TestChanging(t *testing.T) {
-	if rpctest.RaceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("it is a race")
 	}
 	type omits struct {
@@ -433,10 +433,10 @@ func TestPlansConcurrently(t *testing.T) {
 func TestPlanAllocs(t *testing.T) {
 	type pair struct{ A, B int }
 	p, buf := &pair{1, 1 << 20}, make([]byte, 0, 100)
-	rpctest.Allocs(t, 0, "encode {A,B int}", func() { _, _ = new(body.Codec).Append(buf, p) })
+	testkit.Allocs(t, 0, "encode {A,B int}", func() { _, _ = new(body.Codec).Append(buf, p) })
 	b := encodes(t, p)
 	got := &pair{}
-	rpctest.Allocs(t, 1, "decode {A,B int}", func() { _ = new(body.Codec).Decode(b, got) })
+	testkit.Allocs(t, 1, "decode {A,B int}", func() { _ = new(body.Codec).Decode(b, got) })
 	require.Equal(t, p, got)
 }
 
@@ -453,14 +453,14 @@ func TestTimestamps(t *testing.T) {
 	}
 	nano := binary.BigEndian.AppendUint64([]byte{0xd7, 0xff}, 1_000_000_000<<34)
 	require.ErrorContains(t, new(body.Codec).Decode(nano, new(time.Time)), "nanoseconds")
-	require.ErrorContains(t, new(body.Codec).Decode(rpctest.Unhex(t, "d5 ff 00 01"), new(time.Time)), "timestamp of 2 bytes")
-	require.ErrorContains(t, new(body.Codec).Decode(rpctest.Unhex(t, "d6 05 00 00 00 01"), new(time.Time)), "type mismatch")
+	require.ErrorContains(t, new(body.Codec).Decode(testkit.Unhex(t, "d5 ff 00 01"), new(time.Time)), "timestamp of 2 bytes")
+	require.ErrorContains(t, new(body.Codec).Decode(testkit.Unhex(t, "d6 05 00 00 00 01"), new(time.Time)), "type mismatch")
 }
 
 // TestFixedArrays: an array of another size is no match.
 func TestFixedArrays(t *testing.T) {
 	for s, v := range map[string]any{"92 01 02": new([3]int), "94 01 02 03 04": new([3]int), "c4 02 01 02": new([3]byte), "a4 01 02 03 04": new([3]byteType), "c0": new(struct{})} {
-		err := new(body.Codec).Decode(rpctest.Unhex(t, "91 "+s), reflect.New(reflect.SliceOf(reflect.TypeOf(v).Elem())).Interface())
+		err := new(body.Codec).Decode(testkit.Unhex(t, "91 "+s), reflect.New(reflect.SliceOf(reflect.TypeOf(v).Elem())).Interface())
 		require.ErrorContains(t, err, "type mismatch", fmt.Sprintf("%s into %T", s, v))
 	}
 }

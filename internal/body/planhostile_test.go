@@ -19,7 +19,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type (
@@ -109,7 +109,7 @@ func mapsOf(n, k int, key func(i int) []byte, elem []byte) []byte {
 	for i := range k {
 		one = append(append(one, key(i)...), elem...)
 	}
-	return rpctest.Array32(n/len(one), one)
+	return testkit.Array32(n/len(one), one)
 }
 
 // manyInInterface is an interface with n empty values of a large type in it, as between Go
@@ -140,42 +140,42 @@ func greedy(n int) map[string][]byte {
 		"nested map32":      bytes.Repeat([]byte{0xdf, 0, 0, 0x03, 0xe8}, n/5),
 		"nested array32":    bytes.Repeat([]byte{0xdd, 0, 0, 0x03, 0xe8}, n/5),
 		"deep arrays":       append(bytes.Repeat([]byte{0x91}, 999), 0xc0),
-		"empty maps":        rpctest.Array32(n, []byte{0x80}),
-		"empty arrays":      rpctest.Array32(n, []byte{0x90}),
-		"nils":              rpctest.Array32(n, []byte{0xc0}),
-		"zeros":             rpctest.Array32(n, []byte{0}),
-		"empty texts":       rpctest.Array32(n, []byte{0xa0}),
-		"empty bins":        rpctest.Array32(n/2, []byte{0xc4, 0}),
-		"empty exts":        rpctest.Array32(n/3, []byte{0xc7, 0, 5}),
-		"arrays of one":     rpctest.Array32(n/2, []byte{0x91, 0xc0}),
-		"maps of one":       rpctest.Array32(n/3, []byte{0x81, 0, 0}),
-		"maps of one map":   rpctest.Array32(n/3, []byte{0x81, 0, 0x80}),
-		"maps of one text":  rpctest.Array32(n/3, []byte{0x81, 0xa0, 0x80}),
+		"empty maps":        testkit.Array32(n, []byte{0x80}),
+		"empty arrays":      testkit.Array32(n, []byte{0x90}),
+		"nils":              testkit.Array32(n, []byte{0xc0}),
+		"zeros":             testkit.Array32(n, []byte{0}),
+		"empty texts":       testkit.Array32(n, []byte{0xa0}),
+		"empty bins":        testkit.Array32(n/2, []byte{0xc4, 0}),
+		"empty exts":        testkit.Array32(n/3, []byte{0xc7, 0, 5}),
+		"arrays of one":     testkit.Array32(n/2, []byte{0x91, 0xc0}),
+		"maps of one":       testkit.Array32(n/3, []byte{0x81, 0, 0}),
+		"maps of one map":   testkit.Array32(n/3, []byte{0x81, 0, 0x80}),
+		"maps of one text":  testkit.Array32(n/3, []byte{0x81, 0xa0, 0x80}),
 		"text keys, nils":   mapOf(n/7, textKey, []byte{0xc0}),
 		"text keys, maps":   mapOf(n/7, textKey, []byte{0x80}),
 		"number keys":       mapOf(n/6, numberKey, []byte{0}),
 		"number keys, maps": mapOf(n/6, numberKey, []byte{0x80}),
 		"one key":           mapOf(n/2, func(int) []byte { return []byte{7} }, []byte{0x80}),
-		"field A":           append([]byte{0x81}, field("A", rpctest.Array32(n, []byte{0x80}))...),
+		"field A":           append([]byte{0x81}, field("A", testkit.Array32(n, []byte{0x80}))...),
 		"field A 15 times": append([]byte{0x8f}, func() (b []byte) {
 			for i := range 15 {
-				b = append(b, field("A", rpctest.Array32(n/120*(i+1), []byte{0x80}))...)
+				b = append(b, field("A", testkit.Array32(n/120*(i+1), []byte{0x80}))...)
 			}
 			return b
 		}()...),
-		"field D":         append([]byte{0x81}, field("D", rpctest.Array32(n, []byte{0x80}))...),
-		"field E":         append([]byte{0x81}, field("E", rpctest.Array32(n, []byte{0x80}))...),
-		"field B, then C": fields(field("B", mapsOf(n, 9, func(int) []byte { return []byte{0x80} }, []byte{0x80})), field("C", rpctest.Array32(n/20, []byte{0x80}))),
-		"field B, then D": fields(field("B", mapsOf(n, 9, func(int) []byte { return []byte{0x80} }, []byte{0x80})), field("D", rpctest.Array32(n/20, []byte{0x80}))),
-		"field A, then C": fields(field("A", rpctest.Array32(n/3, []byte{0x81, 0, 0x80})), field("C", rpctest.Array32(n/20, []byte{0x80}))),
-		"field E, then C": fields(field("E", rpctest.Array32(n/14, []byte("\xad1e-2000000000"))), field("C", rpctest.Array32(n/20, []byte{0x80}))),
+		"field D":         append([]byte{0x81}, field("D", testkit.Array32(n, []byte{0x80}))...),
+		"field E":         append([]byte{0x81}, field("E", testkit.Array32(n, []byte{0x80}))...),
+		"field B, then C": fields(field("B", mapsOf(n, 9, func(int) []byte { return []byte{0x80} }, []byte{0x80})), field("C", testkit.Array32(n/20, []byte{0x80}))),
+		"field B, then D": fields(field("B", mapsOf(n, 9, func(int) []byte { return []byte{0x80} }, []byte{0x80})), field("D", testkit.Array32(n/20, []byte{0x80}))),
+		"field A, then C": fields(field("A", testkit.Array32(n/3, []byte{0x81, 0, 0x80})), field("C", testkit.Array32(n/20, []byte{0x80}))),
+		"field E, then C": fields(field("E", testkit.Array32(n/14, []byte("\xad1e-2000000000"))), field("C", testkit.Array32(n/20, []byte{0x80}))),
 		"maps of 9":       mapsOf(n, 9, smallKey, []byte{0}),
 		"maps of 9 texts": mapsOf(n, 9, func(i int) []byte { return []byte{0xa1, byte(i)} }, []byte{0x80}),
 		"maps of 9 maps":  mapsOf(n, 9, func(int) []byte { return []byte{0x80} }, []byte{0x80}),
 		"maps of 33":      mapsOf(n, 33, smallKey, []byte{0x80}),
 		"short keys":      mapOf(n/6, shortKey, []byte{0x81, 0, 0}),
 		"in an interface": manyInInterface(n),
-		"exponents":       rpctest.Array32(n/10, []byte("\xa91e1000000")),
+		"exponents":       testkit.Array32(n/10, []byte("\xa91e1000000")),
 		"long keys":       append(deepKeys, 7),
 		"array lie":       {0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0},
 		"map lie":         {0xdf, 0xff, 0xff, 0xff, 0xff, 0xc0, 0xc0},
@@ -199,7 +199,7 @@ const (
 
 // TestPlanMemory: memory for n bytes is bounded by body.MemoryFactor*n + body.MemoryBase.
 func TestPlanMemory(t *testing.T) {
-	if rpctest.RaceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	for name, b := range greedy(50_000) {
@@ -211,7 +211,7 @@ func TestPlanMemory(t *testing.T) {
 				_ = body.PlanOf(typ)
 				p := reflect.New(typ)
 				decode := func() { _ = (&body.Codec{GoPeer: true}).Decode(b, p.Interface()) }
-				n := float64(rpctest.Allocated(decode)) / bound
+				n := float64(testkit.Allocated(decode)) / bound
 				if n > most {
 					most, mostType = n, typ
 				}
@@ -295,7 +295,7 @@ func fuzzPlan(t *testing.T, b []byte, typ reflect.Type, opts *body.Codec) {
 	decode := func() { err = opts.Decode(b, p.Interface()) }
 	if len(b) <= 1000 {
 		decode()
-	} else if n := rpctest.Allocated(decode); !opts.GoPeer && float64(n) > garbage*float64(body.MemoryFactor*len(b)+body.MemoryBase) {
+	} else if n := testkit.Allocated(decode); !opts.GoPeer && float64(n) > garbage*float64(body.MemoryFactor*len(b)+body.MemoryBase) {
 		t.Fatalf("%d bytes took %d into %v", len(b), n, typ)
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // counting counts what is written to a connection.
@@ -33,7 +33,7 @@ func TestUnencodableArgument(t *testing.T) {
 	x, y := net.Pipe()
 	conn := &counting{ReadWriteCloser: x}
 	defer x.Close()
-	serve(&viaduct.Options{Server: rpctest.NewServer(nil)}, y)
+	serve(&viaduct.Options{Server: testkit.NewServer(nil)}, y)
 	client := viaduct.NewClient(conn)
 	for _, args := range []any{make(chan int), func() {}, struct{ C chan int }{}, map[string]any{"f": func() {}}} {
 		err := client.Call("Arith.Add", args, new(Reply))
@@ -48,12 +48,12 @@ func TestUnencodableArgument(t *testing.T) {
 
 // TestUnencodableReply: it becomes an error reply, and the connection lives.
 func TestUnencodableReply(t *testing.T) {
-	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
-		serve(&viaduct.Options{Server: rpctest.NewServer(nil)}, y)
+	testkit.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+		serve(&viaduct.Options{Server: testkit.NewServer(nil)}, y)
 		client := viaduct.NewClient(x)
-		err := client.Call("Bad.Reply", 1, new(rpctest.Unencodable))
+		err := client.Call("Bad.Reply", 1, new(testkit.Unencodable))
 		require.IsType(t, rpc.ServerError(""), err)
-		require.ErrorContains(t, err, "viaduct: cannot encode reply of Bad.Reply, type *rpctest.Unencodable: ")
+		require.ErrorContains(t, err, "viaduct: cannot encode reply of Bad.Reply, type *testkit.Unencodable: ")
 		require.NoError(t, client.Call("Arith.Add", Args{1, 2}, new(Reply)))
 		client.Close()
 	})
@@ -61,8 +61,8 @@ func TestUnencodableReply(t *testing.T) {
 
 // TestOverLimit: both numbers are in the error, and the connection lives.
 func TestOverLimit(t *testing.T) {
-	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
-		opts := &viaduct.Options{Server: rpctest.NewServer(nil), MaxMessage: 1 << 20}
+	testkit.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+		opts := &viaduct.Options{Server: testkit.NewServer(nil), MaxMessage: 1 << 20}
 		serve(opts, y)
 		client := opts.NewClient(x)
 		err := client.Call("Raw.Echo", make([]byte, 1<<20), nil)
@@ -77,10 +77,10 @@ func TestOverLimit(t *testing.T) {
 
 // TestUndecodableReply ends that client and its calls, and nothing hangs.
 func TestUndecodableReply(t *testing.T) {
-	rpctest.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
+	testkit.OverConns(t, func(t *testing.T, x, y io.ReadWriteCloser) {
 		gate := make(chan struct{})
 		t.Cleanup(func() { close(gate) })
-		serve(&viaduct.Options{Server: rpctest.NewServer(rpctest.Hooks{"Gate": func(string) (string, error) { <-gate; return "", nil }})}, y)
+		serve(&viaduct.Options{Server: testkit.NewServer(testkit.Hooks{"Gate": func(string) (string, error) { <-gate; return "", nil }})}, y)
 		client := viaduct.NewClient(x)
 		parked := client.Go("Gate.Do", "", nil, nil)
 		var wrong []string
@@ -194,9 +194,9 @@ func (s *script) Close() error { return nil }
 
 // TestServerNotifications run, and nothing is answered; those that fail are logged.
 func TestServerNotifications(t *testing.T) {
-	j, log := rpctest.NewJournal()
+	j, log := testkit.NewJournal()
 	ran := make(chan string, 10)
-	server := rpctest.NewServer(rpctest.Hooks{"Note": func(arg string) (string, error) {
+	server := testkit.NewServer(testkit.Hooks{"Note": func(arg string) (string, error) {
 		ran <- arg
 		if arg == "b" {
 			return "", errors.New("no luck")
@@ -221,7 +221,7 @@ func TestServerNotifications(t *testing.T) {
 func TestServerRefuses(t *testing.T) {
 	for _, h := range []string{"94 01 05 c0 07", "94 05 05 c0 07", "93 00 05 a1 6d", "c1", "07"} {
 		x, y := net.Pipe()
-		served := serve(&viaduct.Options{Server: rpctest.NewServer(nil)}, y)
+		served := serve(&viaduct.Options{Server: testkit.NewServer(nil)}, y)
 		b, err := hex.DecodeString(strings.ReplaceAll(h, " ", ""))
 		require.NoError(t, err)
 		_, err = x.Write(b)
@@ -235,14 +235,14 @@ func TestServerRefuses(t *testing.T) {
 // TestServerTinyLimit: where not even the refusal fits, the caller must not wait for ever.
 func TestServerTinyLimit(t *testing.T) {
 	x, y := net.Pipe()
-	serve(&viaduct.Options{Server: rpctest.NewServer(nil), MaxMessage: 40}, y)
+	serve(&viaduct.Options{Server: testkit.NewServer(nil), MaxMessage: 40}, y)
 	client := viaduct.NewClient(x)
 	require.Error(t, client.Call("Raw.Sized", 1000, nil))
 }
 
 // TestClientDrops: replies to nobody and notifications are logged, and the calls go on.
 func TestClientDrops(t *testing.T) {
-	j, log := rpctest.NewJournal()
+	j, log := testkit.NewJournal()
 	x, y := net.Pipe()
 	client := (&viaduct.Options{Logger: log}).NewClient(x)
 	defer client.Close()

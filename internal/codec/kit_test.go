@@ -6,7 +6,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 )
 
-// Args and Reply are those of the services of package rpctest.
+// Args and Reply are those of the services of package testkit.
 type (
 	Args  struct{ A, B int }
 	Reply struct{ C int }

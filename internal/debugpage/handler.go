@@ -16,8 +16,11 @@ type Config struct {
 	SetHosts string   // what a user has to set to allow more, for the text of a refusal
 }
 
+// formats are those of paths, by how they end.
+var formats = map[string]string{"json": formatJSON, "metrics": formatPrometheus}
+
 // Handler serves the page, or what its query or the end of its path asks for: format=json and /json,
-// format=prometheus and /metrics.
+// format=prometheus and /metrics. With peer=name it has what is called so, alone.
 func Handler(c Config) http.Handler { return &handler{c} }
 
 type handler struct{ Config }
@@ -45,54 +48,49 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "viaduct: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	switch path.Base(r.URL.Path) {
-	case "json":
-		q.format = formatJSON
-	case "metrics":
-		q.format = formatPrometheus
+	if format, ok := formats[path.Base(r.URL.Path)]; ok {
+		if q.format != "" && q.format != format {
+			http.Error(w, fmt.Sprintf("viaduct: this path has the format %s, and format is %q: the same was expected, or none", format, q.format), http.StatusBadRequest)
+			return
+		}
+		q.format = format
 	}
 	h.write(w, q)
 }
 
 func (h *handler) write(w http.ResponseWriter, q query) {
-	s := h.Snapshot()
+	all := h.Snapshot()
+	s, found := all.of(q.peer)
+	code := http.StatusOK
+	if !found {
+		code = http.StatusNotFound
+		if q.format != "" { // the page says it itself, and goes on refreshing
+			http.Error(w, fmt.Sprintf("viaduct: there is no peer, Supervisor or Pool %.80q: %s", q.peer, all.Names()), code)
+			return
+		}
+	}
 	var b bytes.Buffer
 	var err error
 	kind := "text/html; charset=utf-8"
 	switch q.format {
 	case formatJSON:
 		kind = "application/json"
-		s = s.of(q.peer)
 		e := json.NewEncoder(&b)
 		e.SetIndent("", "  ")
 		err = e.Encode(s)
 	case formatPrometheus:
 		kind = "text/plain; version=0.0.4; charset=utf-8"
-		writePrometheus(&b, s.of(q.peer))
+		writePrometheus(&b, s)
 	default:
-		err = writePage(&b, s, q)
+		err = writePage(&b, s, all, q)
 	}
 	if err != nil {
 		http.Error(w, "viaduct: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(code)
 	w.Write(b.Bytes()) // for HEAD net/http leaves it out
-}
-
-// of returns s with one peer, all if it is "".
-func (s *Snapshot) of(peer string) *Snapshot {
-	if peer == "" {
-		return s
-	}
-	one := *s
-	one.Peers = []Peer{}
-	for _, p := range s.Peers {
-		if p.Peer == peer || p.Supervisor == peer {
-			one.Peers = append(one.Peers, p)
-		}
-	}
-	return &one
 }
 
 // JSON returns s in one line.

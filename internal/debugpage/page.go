@@ -47,10 +47,10 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // view is what the template is given.
 type view struct {
-	*Snapshot
-	q     query
-	Style template.HTML
-	Shown []Peer // those of the query
+	*Snapshot // what the query asks for
+	All       *Snapshot
+	q         query
+	Style     template.HTML
 
 	Rows     []row // methods
 	RowsMore int
@@ -104,10 +104,11 @@ func (q query) isUp() bool {
 	return q.order == orderUp
 }
 
-func writePage(w io.Writer, s *Snapshot, q query) error {
-	v := &view{Snapshot: s, q: q, Style: template.HTML("<style>" + style + "</style>"), Shown: s.of(q.peer).Peers}
-	for i := range v.Shown {
-		v.add(&v.Shown[i])
+// writePage writes the page of s, which is what q asks for of all.
+func writePage(w io.Writer, s, all *Snapshot, q query) error {
+	v := &view{Snapshot: s, All: all, q: q, Style: template.HTML("<style>" + style + "</style>")}
+	for i := range v.Peers {
+		v.add(&v.Peers[i])
 	}
 	for _, e := range s.Exits {
 		if !e.Orderly {
@@ -153,10 +154,10 @@ func (v *view) add(p *Peer) {
 func (v *view) CallsMore() int { return v.CallsIn - len(v.Calls) }
 
 // MorePeers is how many peers of those shown have no row.
-func (v *view) MorePeers() int { return max(0, len(v.Shown)-mostRows) }
+func (v *view) MorePeers() int { return max(0, len(v.Peers)-mostRows) }
 
 // TopPeers are those that have one.
-func (v *view) TopPeers() []Peer { return v.Shown[:min(len(v.Shown), mostRows)] }
+func (v *view) TopPeers() []Peer { return v.Peers[:min(len(v.Peers), mostRows)] }
 
 // MoreSupervisors is how many supervisors have no row.
 func (v *view) MoreSupervisors() int { return max(0, len(v.Supervisors)-mostRows) }
@@ -168,6 +169,11 @@ func (v *view) TopSupervisors() []Supervisor {
 
 // Filter is the peer that alone is shown.
 func (v *view) Filter() string { return v.q.peer }
+
+// IsThere reports whether there is anything of what is asked for.
+func (v *view) IsThere() bool {
+	return len(v.Peers)+len(v.Supervisors)+len(v.Pools)+len(v.Exits) > 0
+}
 
 // RefreshIs is the number of seconds between refreshes, 0 if there are none.
 func (v *view) RefreshIs() int { return v.q.refresh }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +99,65 @@ func TestFormats(t *testing.T) {
 	require.Equal(t, "bare", s.Peers[0].Peer)
 }
 
+// TestOne: what is asked for by a name is shown with all that belongs to it, and nothing else is.
+func TestOne(t *testing.T) {
+	type shown struct{ peers, supervisors, pools, exits string }
+	of := func(peer string) (got shown) {
+		w := serve(t, "GET", "/json?"+url.Values{"peer": {peer}}.Encode(), "localhost")
+		require.Equal(t, http.StatusOK, w.Code, w.Body)
+		var s Snapshot
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &s))
+		for _, p := range s.Peers {
+			got.peers += p.Peer + " "
+		}
+		for _, x := range s.Supervisors {
+			got.supervisors += x.Supervisor + " "
+		}
+		for _, p := range s.Pools {
+			got.pools += p.Pool + " "
+		}
+		for _, e := range s.Exits {
+			got.exits += e.Peer + " "
+		}
+		return got
+	}
+	require.Equal(t, shown{"worker[0] bare ", "worker[0] db ", "worker ", "worker[0] db "}, of(""))
+	require.Equal(t, shown{peers: "bare "}, of("bare"))
+	require.Equal(t, shown{supervisors: "db ", exits: "db "}, of("db"))
+	require.Equal(t, shown{"worker[0] ", "worker[0] ", "", "worker[0] "}, of("worker[0]"))
+	require.Equal(t, shown{"worker[0] ", "worker[0] ", "worker ", "worker[0] "}, of("worker"))
+
+	metrics := serve(t, "GET", "/metrics?peer=bare", "localhost").Body.String()
+	require.Contains(t, metrics, `peer="bare"`)
+	require.NotContains(t, metrics, "worker")
+	require.NotContains(t, metrics, `"db"`)
+	text := serve(t, "GET", "/?peer=db", "localhost").Body.String()
+	require.Contains(t, text, "backoff")
+	require.NotContains(t, text, "worker")
+}
+
+// TestNoSuchPeer: a name of nothing is an error that says which names there are.
+func TestNoSuchPeer(t *testing.T) {
+	for _, target := range []string{"/json?peer=gone", "/metrics?peer=gone"} {
+		w := serve(t, "GET", target, "localhost")
+		require.Equal(t, http.StatusNotFound, w.Code)
+		require.Equal(t, `viaduct: there is no peer, Supervisor or Pool "gone": there are now "bare", "db", "worker", "worker[0]"`+"\n", w.Body.String())
+	}
+	w := serve(t, "GET", "/?peer=gone&refresh=5", "localhost")
+	require.Equal(t, http.StatusNotFound, w.Code)
+	require.Equal(t, "text/html; charset=utf-8", w.Header().Get("Content-Type"))
+	require.Contains(t, w.Body.String(), "which is not there, or has ended: there are now &#34;bare&#34;, &#34;db&#34;")
+	require.Contains(t, w.Body.String(), `http-equiv="refresh"`)
+
+	many := &Snapshot{}
+	for i := range 25 {
+		many.Peers = append(many.Peers, Peer{Peer: strings.Repeat(string(rune('a'+i)), 1000)})
+	}
+	require.Contains(t, many.Names(), "and 5 more")
+	require.Less(t, len(many.Names()), 20*100)
+	require.Equal(t, "there is none now", (&Snapshot{}).Names())
+}
+
 // TestPage: the page has no script, names what is stuck first, and shows no text as markup.
 func TestPage(t *testing.T) {
 	w := serve(t, "GET", "/debug/viaduct/?refresh=2", "localhost:6060")
@@ -128,8 +188,6 @@ func TestPage(t *testing.T) {
 	assert.NotContains(t, w.Body.String(), `http-equiv="refresh"`)
 	w = serve(t, "GET", "/?peer=bare", "localhost")
 	assert.NotContains(t, w.Body.String(), "Arith.Stuck")
-	w = serve(t, "GET", "/?peer=gone", "localhost")
-	assert.Contains(t, w.Body.String(), "which is not there, or has ended")
 }
 
 // TestSort: rows go by the column that is asked for, and its link turns them round.
@@ -186,6 +244,8 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"POST", "/", http.StatusMethodNotAllowed, `viaduct: "POST" is no method of this page, which is only to be read: GET or HEAD was expected.`},
 		{"GET", "/?format=xml", http.StatusBadRequest, `viaduct: there is no format "xml": json and prometheus were expected, or none for the page`},
+		{"GET", "/json?format=prometheus", http.StatusBadRequest, `viaduct: this path has the format json, and format is "prometheus": the same was expected, or none`},
+		{"GET", "/metrics?format=json", http.StatusBadRequest, `viaduct: this path has the format prometheus, and format is "json": the same was expected, or none`},
 		{"GET", "/?sort=colour", http.StatusBadRequest, `viaduct: there is no column "colour" to sort by: ended, failed, max, method, p50, p99, peer, rate, running, total were expected`},
 		{"GET", "/?order=left", http.StatusBadRequest, `viaduct: there is no order "left": up or down was expected`},
 		{"GET", "/?refresh=soon", http.StatusBadRequest, `viaduct: refresh is "soon": a number of seconds was expected, 1 to 3600, or 0 for none`},
@@ -212,7 +272,7 @@ func TestLargePage(t *testing.T) {
 	var b strings.Builder
 	q, err := parseQuery(nil)
 	require.NoError(t, err)
-	require.NoError(t, writePage(&b, s, q))
+	require.NoError(t, writePage(&b, s, s, q))
 	require.Less(t, b.Len(), 1<<20)
 	require.Contains(t, b.String(), "more rows: choose a peer, or see the JSON")
 	require.Contains(t, b.String(), "1,802 more: see the JSON")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
@@ -17,7 +17,7 @@ func TestPendingAllocs(t *testing.T) {
 		t.Skip("no call is used again")
 	}
 	e := &Endpoint{}
-	rpctest.Allocs(t, 0, "a pending call", func() { e.pending.put(e.pending.get()) })
+	testkit.Allocs(t, 0, "a pending call", func() { e.pending.put(e.pending.get()) })
 }
 
 // TestBubbles: nothing made in a bubble of testing/synctest is used outside, or

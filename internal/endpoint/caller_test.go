@@ -15,11 +15,11 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 func tellingServer(t testing.TB, more ...any) *rpc.Server {
-	s := rpctest.NewServer(nil)
+	s := testkit.NewServer(nil)
 	for _, service := range append(more, Telling{}) {
 		require.NoError(t, s.Register(service))
 	}
@@ -57,7 +57,7 @@ func (Telling) Bare(a Bare, told *Told) error {
 
 // TestMetadata: it crosses with the call that it was attached to, and no other.
 func TestMetadata(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{Server: tellingServer(t)})
 	ctx := viaduct.WithMetadata(t.Context(), map[string]string{"user": "ann", "trace": "\xff7"})
 	ctx = viaduct.WithMetadata(ctx, map[string]string{"user": "bob"})
@@ -171,7 +171,7 @@ func TestLateCall(t *testing.T) {
 
 func testLateCall(t *testing.T) {
 	g := newTurnstile()
-	server := rpctest.NewServer(nil)
+	server := testkit.NewServer(nil)
 	require.NoError(t, server.Register(g))
 	e, conn := plays(t, &endpoint.Options{Server: server, Extended: true, MaxHandlers: 1})
 	writesHex(t, conn, "94 00 01 ae 54 75 72 6e 73 74 69 6c 65 2e 50 61 73 73 91 01") // Turnstile.Pass

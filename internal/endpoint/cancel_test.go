@@ -18,7 +18,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Heeding is an argument that is told when nobody waits for its method.
@@ -58,7 +58,7 @@ func (c *Careful) Look(h *Heeding, reply *int) error {
 }
 
 func (c *Careful) server() *rpc.Server {
-	s := rpctest.NewServer(nil)
+	s := testkit.NewServer(nil)
 	if err := s.Register(c); err != nil {
 		panic(err)
 	}
@@ -89,7 +89,7 @@ func TestCancel(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCareful()
-		x, y := rpctest.Conns[0].Make(t)
+		x, y := testkit.Conns[0].Make(t)
 		e, other := endpoint.NewEndpoint(x, nil, nil), endpoint.NewEndpoint(y, nil, &endpoint.Options{Server: c.server()})
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -134,7 +134,7 @@ func TestCancelTooEarly(t *testing.T) {
 // TestCancelBytes: what the caller's side sends, and does with the answer.
 func TestCancelBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, log := rpctest.NewJournal()
+		j, log := testkit.NewJournal()
 		e, y := plays(t, &endpoint.Options{Logger: log})
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error, 1)
@@ -158,7 +158,7 @@ func TestCancelIsAnsweredAtOnce(t *testing.T) {
 		<-gate
 		return "late", nil
 	}
-	_, y := plays(t, &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Park": park})})
+	_, y := plays(t, &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Park": park})})
 	writes(t, y, "\x94\x00\x05\xa7Park.Do\x91\xa1x")
 	gate := <-gates
 	writes(t, y, "\x93\x02\xa8$/cancel\x91\x06"+"\x93\x02\xa8$/cancel\x91\xcd\x00\x05")
@@ -185,9 +185,9 @@ func TestBadCancel(t *testing.T) {
 		require.ErrorContains(t, e.Err(), "$/cancel names no msgid")
 	}
 	lane := func(t *testing.T) (*endpoint.Endpoint, *duplex.Lane) {
-		x, y := rpctest.Conns[0].Make(t)
-		dx, dy := rpctest.DuplexPair(t, x, y, nil)
-		e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
+		x, y := testkit.Conns[0].Make(t)
+		dx, dy := testkit.DuplexPair(t, x, y, nil)
+		e := endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), nil)
 		t.Cleanup(func() { e.Close() })
 		return e, dy.ClientLane()
 	}
@@ -242,7 +242,7 @@ func (o Odd) Park(h *Heeding, _ *int) error {
 
 // TestOddArguments: a panic of SetContext costs one call, and an argument may have a context alone.
 func TestOddArguments(t *testing.T) {
-	server := rpctest.NewServer(nil)
+	server := testkit.NewServer(nil)
 	require.NoError(t, server.Register(Odd{}))
 	opts := &endpoint.Options{Server: server, MaxMessage: maxMessage}
 	overLinksOpts(t, opts, opts, func(t *testing.T, a, _ *endpoint.Endpoint) {
@@ -263,10 +263,10 @@ func TestOddArguments(t *testing.T) {
 // TestContextOfServeCodec: net/rpc's own way of serving gives contexts, too, and ends them.
 func TestContextOfServeCodec(t *testing.T) {
 	odd := Odd{make(chan struct{}, 10), make(chan error, 10)}
-	server := rpctest.NewServer(nil)
+	server := testkit.NewServer(nil)
 	require.NoError(t, server.Register(odd))
 	opts := &viaduct.Options{Server: server}
-	x, y := rpctest.Conns[0].Make(t)
+	x, y := testkit.Conns[0].Make(t)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -291,7 +291,7 @@ func TestContextOfServeCodec(t *testing.T) {
 
 // TestServiceMethodPanics costs one call.
 func TestServiceMethodPanics(t *testing.T) {
-	opts := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, ServiceMethod: func(name string) string {
+	opts := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage, ServiceMethod: func(name string) string {
 		return name[len("Arith.Add")-len(name):]
 	}}
 	overLinksOpts(t, opts, opts, func(t *testing.T, a, _ *endpoint.Endpoint) {
@@ -305,18 +305,18 @@ func TestServiceMethodPanics(t *testing.T) {
 func TestCancelsAndReader(t *testing.T) {
 	const calls = 100
 	c := newCareful()
-	x, y := rpctest.Conns[0].Make(t)
-	dx, dy := rpctest.DuplexPair(t, x, y, &duplex.Options{Window: 200})
-	e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), &endpoint.Options{Server: c.server()})
+	x, y := testkit.Conns[0].Make(t)
+	dx, dy := testkit.DuplexPair(t, x, y, &duplex.Options{Window: 200})
+	e := endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), &endpoint.Options{Server: c.server()})
 	defer e.Close()
 	lane := dy.ClientLane() // nobody takes the answers: their credit does not come back
 	for i := range byte(calls) {
-		require.NoError(t, lane.Send(rpctest.Soon(t), append([]byte("\x94\x00"), i, 0xac, 'C', 'a', 'r', 'e', 'f', 'u', 'l', '.', 'W', 'a', 'i', 't', 0x91, 0x80), false))
+		require.NoError(t, lane.Send(testkit.Soon(t), append([]byte("\x94\x00"), i, 0xac, 'C', 'a', 'r', 'e', 'f', 'u', 'l', '.', 'W', 'a', 'i', 't', 0x91, 0x80), false))
 		<-c.begun
 		require.NoError(t, lane.SendUrgent(append([]byte("\x93\x02\xa8$/cancel\x91"), i)))
 		<-c.ended
 	}
-	_, err := dy.Ping(rpctest.Soon(t))
+	_, err := dy.Ping(testkit.Soon(t))
 	require.NoError(t, err)
 	for range calls {
 		msg, err := lane.ReadMessage()
@@ -330,7 +330,7 @@ func TestCancelsAndReader(t *testing.T) {
 func TestCancelAndReply(t *testing.T) {
 	var served atomic.Int64
 	echo := func(s string) (string, error) { served.Add(1); runtime.Gosched(); return s, nil }
-	overLinks(t, rpctest.Hooks{"Echo": echo}, rpctest.Hooks{"Echo": echo}, func(t *testing.T, a, _ *endpoint.Endpoint) {
+	overLinks(t, testkit.Hooks{"Echo": echo}, testkit.Hooks{"Echo": echo}, func(t *testing.T, a, _ *endpoint.Endpoint) {
 		var callers sync.WaitGroup
 		for i := range 4 {
 			callers.Go(func() {
@@ -372,7 +372,7 @@ func TestAnswerLatestFirst(t *testing.T) {
 			gates[name] = make(chan struct{})
 		}
 		pass := func(s string) (string, error) { <-gates[s]; return s, nil }
-		_, y := plays(t, &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Pass": pass}), AnswerLatestFirst: true})
+		_, y := plays(t, &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Pass": pass}), AnswerLatestFirst: true})
 		writes(t, y, "\x94\x00\x01\xa7Pass.Do\x91\xa1a"+"\x94\x00\x02\xa7Pass.Do\x91\xa1b")
 		synctest.Wait() // until both are known
 		close(gates["a"])
@@ -402,7 +402,7 @@ func TestServiceMethod(t *testing.T) {
 		}
 		return name
 	}
-	opts := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, ServiceMethod: names}
+	opts := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage, ServiceMethod: names}
 	overLinksOpts(t, opts, opts, func(t *testing.T, a, _ *endpoint.Endpoint) {
 		var sum Reply
 		require.NoError(t, a.Call("add", Args{1, 2}, &sum))
@@ -410,8 +410,8 @@ func TestServiceMethod(t *testing.T) {
 		require.Equal(t, 3, sum.C)
 		require.ErrorContains(t, a.Call("sub", Args{1, 2}, &sum), "ill-formed: sub")
 	})
-	x, y := rpctest.Conns[0].Make(t)
-	go (&viaduct.Options{Server: rpctest.NewServer(nil), ServiceMethod: names}).ServeConn(y)
+	x, y := testkit.Conns[0].Make(t)
+	go (&viaduct.Options{Server: testkit.NewServer(nil), ServiceMethod: names}).ServeConn(y)
 	client := viaduct.NewClient(x)
 	defer client.Close()
 	var sum Reply

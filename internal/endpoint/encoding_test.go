@@ -18,7 +18,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // backwards is JSON from right to left.
@@ -300,7 +300,7 @@ func (lazy) Append(b []byte, v any) ([]byte, error) {
 func TestGoexitInEncoding(t *testing.T) {
 	here := &endpoint.Options{Server: postServer(), Encoding: backwards{}, MaxMessage: maxMessage}
 	there := &endpoint.Options{Server: postServer(), Encoding: lazy{}, MaxMessage: maxMessage}
-	x, y := rpctest.Conns[0].Make(t)
+	x, y := testkit.Conns[0].Make(t)
 	a, _ := endWithTest(t, endpoint.NewEndpoint(x, nil, here), endpoint.NewEndpoint(y, nil, there))
 	require.ErrorContains(t, a.Call("Post.Peek", Parcel{Parts: map[string]*Parcel{"a": {}}}, new(int)), "runtime.Goexit")
 	require.NoError(t, a.Call("Post.Peek", Parcel{}, new(int)))

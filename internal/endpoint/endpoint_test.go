@@ -14,7 +14,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // links are the kinds of link that an Endpoint must work on.
@@ -35,22 +35,22 @@ var links = []struct {
 		return bareEndpoints(t, 1, a, b)
 	}},
 	{"two bare connections", func(t testing.TB, a, b *endpoint.Options) (x, y *endpoint.Endpoint) {
-		xc, ys := rpctest.Conns[1].Make(t)
-		yc, xs := rpctest.Conns[2].Make(t)
+		xc, ys := testkit.Conns[1].Make(t)
+		yc, xs := testkit.Conns[2].Make(t)
 		return endWithTest(t, endpoint.NewEndpoint(xc, xs, a), endpoint.NewEndpoint(yc, ys, b))
 	}},
 }
 
 func laneEndpoints(t testing.TB, conn int, a, b *endpoint.Options) (x, y *endpoint.Endpoint) {
-	cx, cy := rpctest.Conns[conn].Make(t)
-	dx, dy := rpctest.DuplexPair(t, cx, cy, &duplex.Options{MaxMessage: maxMessage})
+	cx, cy := testkit.Conns[conn].Make(t)
+	dx, dy := testkit.DuplexPair(t, cx, cy, &duplex.Options{MaxMessage: maxMessage})
 	return endWithTest(t,
-		endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), a),
-		endpoint.NewEndpoint(rpctest.LinkOf(dy.ClientLane()), rpctest.LinkOf(dy.ServerLane()), b))
+		endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), a),
+		endpoint.NewEndpoint(testkit.LinkOf(dy.ClientLane()), testkit.LinkOf(dy.ServerLane()), b))
 }
 
 func bareEndpoints(t testing.TB, conn int, a, b *endpoint.Options) (x, y *endpoint.Endpoint) {
-	cx, cy := rpctest.Conns[conn].Make(t)
+	cx, cy := testkit.Conns[conn].Make(t)
 	return endWithTest(t, endpoint.NewEndpoint(cx, nil, a), endpoint.NewEndpoint(cy, nil, b))
 }
 
@@ -58,8 +58,8 @@ func endWithTest(t testing.TB, x, y *endpoint.Endpoint) (*endpoint.Endpoint, *en
 	t.Cleanup(func() {
 		x.Close()
 		y.Close()
-		x.Wait(rpctest.Soon(t))
-		y.Wait(rpctest.Soon(t))
+		x.Wait(testkit.Soon(t))
+		y.Wait(testkit.Soon(t))
 	})
 	return x, y
 }
@@ -68,8 +68,8 @@ const maxMessage = 4 << 20
 
 // overLinks runs f over every kind of link and with roles swapped. here and
 // there are what each side serves.
-func overLinks(t *testing.T, here, there rpctest.Hooks, f func(t *testing.T, a, b *endpoint.Endpoint)) {
-	overLinksOpts(t, &endpoint.Options{Server: rpctest.NewServer(here), MaxMessage: maxMessage}, &endpoint.Options{Server: rpctest.NewServer(there), MaxMessage: maxMessage}, f)
+func overLinks(t *testing.T, here, there testkit.Hooks, f func(t *testing.T, a, b *endpoint.Endpoint)) {
+	overLinksOpts(t, &endpoint.Options{Server: testkit.NewServer(here), MaxMessage: maxMessage}, &endpoint.Options{Server: testkit.NewServer(there), MaxMessage: maxMessage}, f)
 }
 
 func overLinksOpts(t *testing.T, here, there *endpoint.Options, f func(t *testing.T, a, b *endpoint.Endpoint)) {
@@ -80,7 +80,7 @@ func overLinksOpts(t *testing.T, here, there *endpoint.Options, f func(t *testin
 				name += ", swapped"
 			}
 			t.Run(name, func(t *testing.T) {
-				rpctest.NoneLeft(t)
+				testkit.NoneLeft(t)
 				if swapped {
 					b, a := l.make(t, there, here)
 					f(t, a, b)
@@ -96,9 +96,9 @@ func overLinksOpts(t *testing.T, here, there *endpoint.Options, f func(t *testin
 func TestEndpoint(t *testing.T) {
 	overLinks(t, nil, nil, func(t *testing.T, a, b *endpoint.Endpoint) {
 		for _, e := range []*endpoint.Endpoint{a, b} {
-			rpctest.TestArith(t, e.Call, e.Go)
+			testkit.TestArith(t, e.Call, e.Go)
 			c := e.Client()
-			rpctest.TestArith(t, c.Call, c.Go)
+			testkit.TestArith(t, c.Call, c.Go)
 			require.NoError(t, c.Close())
 		}
 	})
@@ -146,8 +146,8 @@ func TestEndpointFaults(t *testing.T) {
 func TestEndpointGo(t *testing.T) {
 	gate := make(chan struct{})
 	wait := func(string) (string, error) { <-gate; return "", nil }
-	j, log := rpctest.NewJournal()
-	a, _ := bareEndpoints(t, 0, &endpoint.Options{Logger: log}, &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Wait": wait})})
+	j, log := testkit.NewJournal()
+	a, _ := bareEndpoints(t, 0, &endpoint.Options{Logger: log}, &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Wait": wait})})
 	require.PanicsWithValue(t, "viaduct: done channel is unbuffered", func() { a.Go("Wait.Do", "", nil, make(chan *rpc.Call)) })
 
 	done := make(chan *rpc.Call, 1)
@@ -173,7 +173,7 @@ func TestEndpointGo(t *testing.T) {
 func TestNestedBesideFlood(t *testing.T) {
 	for _, l := range links[:2] {
 		t.Run(l.name, func(t *testing.T) {
-			rpctest.NoneLeft(t)
+			testkit.NoneLeft(t)
 			var a, b *endpoint.Endpoint
 			gate := make(chan struct{})
 			slow := func(string) (string, error) { <-gate; return "", nil }
@@ -186,10 +186,10 @@ func TestNestedBesideFlood(t *testing.T) {
 					return reply, err
 				}
 			}
-			here := &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Slow": slow, "Nest": nest(&a)})}
-			there := &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Slow": slow, "Nest": nest(&b)})}
+			here := &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Slow": slow, "Nest": nest(&a)})}
+			there := &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Slow": slow, "Nest": nest(&b)})}
 			a, b = l.make(t, here, there)
-			ctx := rpctest.Soon(t)
+			ctx := testkit.Soon(t)
 			var floods sync.WaitGroup
 			for _, e := range []*endpoint.Endpoint{a, b} {
 				for range 4 {
@@ -281,7 +281,7 @@ func plays(t testing.TB, opts *endpoint.Options) (*endpoint.Endpoint, net.Conn) 
 	t.Cleanup(func() {
 		y.Close()
 		e.Close()
-		e.Wait(rpctest.Soon(t))
+		e.Wait(testkit.Soon(t))
 	})
 	return e, y
 }
@@ -303,7 +303,7 @@ func writes(t testing.TB, w io.Writer, text string) {
 
 // TestLateReplies are logged, and nothing else happens.
 func TestLateReplies(t *testing.T) {
-	j, log := rpctest.NewJournal()
+	j, log := testkit.NewJournal()
 	e, y := plays(t, &endpoint.Options{Logger: log})
 	var reply int
 	call := e.Go("A.B", 1, &reply, nil)
@@ -319,7 +319,7 @@ func TestLateReplies(t *testing.T) {
 // TestExample is the example of PROTOCOL.md.
 func TestExample(t *testing.T) {
 	got := make(chan string, 1)
-	e, y := plays(t, &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Log": func(s string) (string, error) { got <- s; return "", nil }})})
+	e, y := plays(t, &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Log": func(s string) (string, error) { got <- s; return "", nil }})})
 	for _, m := range exampleMessages {
 		if m.from == "A" {
 			writes(t, y, string(m.bytes()))

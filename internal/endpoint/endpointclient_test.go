@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // TestClientOfEndpoint: closing one ends its own calls only, and so does a reply
@@ -22,7 +22,7 @@ func TestClientOfEndpoint(t *testing.T) {
 		<-gate
 		return "done", nil
 	}
-	overLinks(t, nil, rpctest.Hooks{"Park": park}, func(t *testing.T, a, _ *endpoint.Endpoint) {
+	overLinks(t, nil, testkit.Hooks{"Park": park}, func(t *testing.T, a, _ *endpoint.Endpoint) {
 		var replies [4]string
 		one, two, three := a.Client(), a.Client(), a.Client()
 		calls := []*rpc.Call{

@@ -17,7 +17,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // parkAt returns a hook that parks, what tells of each, and what lets them go.
@@ -55,7 +55,7 @@ func TestClose(t *testing.T) {
 	var parked chan bool
 	var release func()
 	var park func(string) (string, error)
-	server := rpctest.NewServer(rpctest.Hooks{"Park": func(s string) (string, error) { return park(s) }})
+	server := testkit.NewServer(testkit.Hooks{"Park": func(s string) (string, error) { return park(s) }})
 	overLinksOpts(t, &endpoint.Options{Server: server}, &endpoint.Options{Server: server}, func(t *testing.T, a, b *endpoint.Endpoint) {
 		park, parked, release = parkAt()
 		ofA, ofB := pendingOf(a, parked), pendingOf(b, parked)
@@ -90,26 +90,26 @@ func TestClose(t *testing.T) {
 		cancel()
 		require.Equal(t, 3, a.Wait(ctx), "the handlers have not returned")
 		release()
-		require.Zero(t, a.Wait(rpctest.Soon(t)))
-		require.Zero(t, b.Wait(rpctest.Soon(t)))
+		require.Zero(t, a.Wait(testkit.Soon(t)))
+		require.Zero(t, b.Wait(testkit.Soon(t)))
 	})
 }
 
 // TestLoss: the connection below ends, without a word.
 func TestLoss(t *testing.T) {
 	for _, lanes := range []bool{true, false} {
-		for _, c := range rpctest.Conns {
+		for _, c := range testkit.Conns {
 			t.Run(c.Name, func(t *testing.T) {
-				rpctest.NoneLeft(t)
+				testkit.NoneLeft(t)
 				park, parked, release := parkAt()
 				defer release()
 				x, y := c.Make(t)
-				opts := &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Park": park})}
+				opts := &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Park": park})}
 				var a, b *endpoint.Endpoint
 				if lanes {
-					dx, dy := rpctest.DuplexPair(t, x, y, nil)
-					a = endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), opts)
-					b = endpoint.NewEndpoint(rpctest.LinkOf(dy.ClientLane()), rpctest.LinkOf(dy.ServerLane()), opts)
+					dx, dy := testkit.DuplexPair(t, x, y, nil)
+					a = endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), opts)
+					b = endpoint.NewEndpoint(testkit.LinkOf(dy.ClientLane()), testkit.LinkOf(dy.ServerLane()), opts)
 				} else {
 					a, b = endpoint.NewEndpoint(x, nil, opts), endpoint.NewEndpoint(y, nil, opts)
 				}
@@ -148,8 +148,8 @@ func TestGarbage(t *testing.T) {
 		t.Run("lanes "+want, func(t *testing.T) {
 			for range 2 {
 				x, y := net.Pipe()
-				dx, dy := rpctest.DuplexPair(t, x, y, nil)
-				e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
+				dx, dy := testkit.DuplexPair(t, x, y, nil)
+				e := endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), nil)
 				call := e.Go("A.B", 1, nil, nil)
 				_, err := dy.ServerLane().ReadMessage()
 				require.NoError(t, err)
@@ -174,8 +174,8 @@ func TestWrongLane(t *testing.T) {
 	play := func(t *testing.T, want string, write func(client, server io.Writer) error) {
 		t.Run("lanes", func(t *testing.T) {
 			x, y := net.Pipe()
-			dx, dy := rpctest.DuplexPair(t, x, y, nil)
-			e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
+			dx, dy := testkit.DuplexPair(t, x, y, nil)
+			e := endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), nil)
 			require.NoError(t, write(dy.ClientLane(), dy.ServerLane()))
 			<-e.Done()
 			requireProtocolError(t, e.Err(), want)
@@ -198,7 +198,7 @@ func TestWrongLane(t *testing.T) {
 func TestDeafAfterGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ran := false
-		e, y := plays(t, &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Note": func(string) (string, error) { ran = true; return "", nil }})})
+		e, y := plays(t, &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Note": func(string) (string, error) { ran = true; return "", nil }})})
 		go io.WriteString(y, "\x94\x05\x05\xc0\xc0"+"\x93\x02\xa7Note.Do\x91\xa1b"+"\x94\x00\x05\xa7Note.Do\x91\xa1c")
 		<-e.Done()
 		e.Wait(context.Background())
@@ -248,7 +248,7 @@ func TestStubbornConnection(t *testing.T) {
 // TestCloseFlushes: what was accepted for sending before Close is sent, if the other side takes it.
 func TestCloseFlushes(t *testing.T) {
 	note, got := collect(1000)
-	overLinks(t, nil, rpctest.Hooks{"Note": note}, func(t *testing.T, a, b *endpoint.Endpoint) {
+	overLinks(t, nil, testkit.Hooks{"Note": note}, func(t *testing.T, a, b *endpoint.Endpoint) {
 		if strings.Contains(t.Name(), "two_bare") {
 			t.Skip("the end of one connection may be seen before what is in the other")
 		}
@@ -257,7 +257,7 @@ func TestCloseFlushes(t *testing.T) {
 		}
 		require.NoError(t, a.Close())
 		<-b.Done()
-		require.Zero(t, b.Wait(rpctest.Soon(t)))
+		require.Zero(t, b.Wait(testkit.Soon(t)))
 		require.Len(t, got, 20)
 		for range 20 {
 			<-got
@@ -323,7 +323,7 @@ func TestRepliesInThePipe(t *testing.T) {
 // TestTinyLimit: where not even a refusal fits, the caller must not wait for ever.
 func TestTinyLimit(t *testing.T) {
 	x, y := net.Pipe()
-	a, b := endpoint.NewEndpoint(x, nil, nil), endpoint.NewEndpoint(y, nil, &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: 40})
+	a, b := endpoint.NewEndpoint(x, nil, nil), endpoint.NewEndpoint(y, nil, &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: 40})
 	endWithTest(t, a, b)
 	require.ErrorIs(t, a.Call("Raw.Sized", 1000, nil), rpc.ErrShutdown)
 	var serr *viaduct.SizeError
@@ -333,11 +333,11 @@ func TestTinyLimit(t *testing.T) {
 // TestCloseFromHandler does not wait for itself.
 func TestCloseFromHandler(t *testing.T) {
 	var b *endpoint.Endpoint
-	closeIt := rpctest.Hooks{"Close": func(string) (string, error) { return "", b.Close() }}
+	closeIt := testkit.Hooks{"Close": func(string) (string, error) { return "", b.Close() }}
 	overLinks(t, nil, closeIt, func(t *testing.T, a, other *endpoint.Endpoint) {
 		b = other
 		require.ErrorIs(t, a.Call("Close.Do", "", nil), rpc.ErrShutdown)
-		require.Zero(t, b.Wait(rpctest.Soon(t)))
+		require.Zero(t, b.Wait(testkit.Soon(t)))
 	})
 }
 
@@ -353,8 +353,8 @@ func TestWrongClass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, y := net.Pipe()
-			dx, dy := rpctest.DuplexPair(t, x, y, nil)
-			e := endpoint.NewEndpoint(rpctest.LinkOf(dx.ClientLane()), rpctest.LinkOf(dx.ServerLane()), nil)
+			dx, dy := testkit.DuplexPair(t, x, y, nil)
+			e := endpoint.NewEndpoint(testkit.LinkOf(dx.ClientLane()), testkit.LinkOf(dx.ServerLane()), nil)
 			sendFatal(t, dy.ClientLane(), tt.msg, tt.isNotification)
 			<-e.Done()
 			requireProtocolError(t, e.Err(), "class of another")

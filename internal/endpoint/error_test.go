@@ -20,7 +20,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Faulty is a service whose methods fail in one way or another.
@@ -98,7 +98,7 @@ func extendedPair(t testing.TB, a, b endpoint.Options) (x, y *endpoint.Endpoint)
 	for _, o := range []*endpoint.Options{&a, &b} {
 		o.Extended, o.GoPeer = true, true
 		if o.Server == nil {
-			o.Server = rpctest.NewServer(nil)
+			o.Server = testkit.NewServer(nil)
 			require.NoError(t, o.Server.Register(Faulty{}))
 		}
 	}
@@ -110,7 +110,7 @@ func extendedPair(t testing.TB, a, b endpoint.Options) (x, y *endpoint.Endpoint)
 
 // TestFail: what crosses of an error, and its text.
 func TestFail(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{})
 	fail := func(how string) error {
 		t.Helper()
@@ -167,7 +167,7 @@ func TestFail(t *testing.T) {
 
 // TestPlainErrors: of those who do nothing for it, a method's error is what it ever was.
 func TestPlainErrors(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{})
 	client := a.Client()
 	defer client.Close()
@@ -186,13 +186,13 @@ func TestPlainErrors(t *testing.T) {
 // TestFailElsewhere: to a peer that does not understand it the text crosses, and over a codec alone
 // as well.
 func TestFailElsewhere(t *testing.T) {
-	server := rpctest.NewServer(nil)
+	server := testkit.NewServer(nil)
 	require.NoError(t, server.Register(Faulty{}))
 	opts := &endpoint.Options{Server: server, MaxMessage: maxMessage}
 	overLinksOpts(t, opts, opts, func(t *testing.T, a, b *endpoint.Endpoint) {
 		require.Equal(t, rpc.ServerError("seat 5: sold out"), a.Call("Faulty.Fail", FailArg{How: "sold"}, nil))
 	})
-	rpctest.OverConns(t, func(t *testing.T, client, served io.ReadWriteCloser) {
+	testkit.OverConns(t, func(t *testing.T, client, served io.ReadWriteCloser) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -207,13 +207,13 @@ func TestFailElsewhere(t *testing.T) {
 
 // TestOwnErrors: what the library says of a call has a type.
 func TestOwnErrors(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{RecoverPanics: true})
 
 	err := a.Call("Arith.Add", "text", nil)
 	var body *viaduct.BodyError
 	require.ErrorAs(t, err, &body)
-	require.Equal(t, []string{"decode", "arguments", "Arith.Add", "*rpctest.Args"}, []string{body.Op, body.What, body.Method, body.Type})
+	require.Equal(t, []string{"decode", "arguments", "Arith.Add", "*testkit.Args"}, []string{body.Op, body.What, body.Method, body.Type})
 	require.Equal(t, body.Error(), err.Error())
 	require.ErrorContains(t, err, "type mismatch")
 	require.ErrorAs(t, err, new(rpc.ServerError), "the other side has said it")

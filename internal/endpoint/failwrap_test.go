@@ -12,8 +12,8 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 func (Faulty) Wrap(a FailArg, _ *int) error   { return fmt.Errorf("outer: %w", a.Fail(failures[a.How])) }
@@ -27,7 +27,7 @@ func (Faulty) Latest(a FailArg, _ *int) error {
 // TestFailWrapped: an error that wraps what Fail has returned crosses with its own text and the
 // parts of that.
 func TestFailWrapped(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{})
 	call := func(method, how, text string) error {
 		t.Helper()

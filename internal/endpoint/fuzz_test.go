@@ -13,7 +13,7 @@ import (
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
 	"github.com/viaduct-go/viaduct/internal/message"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type (
@@ -72,12 +72,12 @@ func FuzzStream(f *testing.F) {
 		"94 00 05 a1 6d 91 07", "95 00 05 a1 6d 91 07 80", "93 02 a1 6d 91 07", "94 01 05 c0 07", "94 01 05 a2 6e 6f c0",
 		"93 02 a8 24 2f 63 61 6e 63 65 6c 91 05",
 	} {
-		all = append(all, rpctest.Unhex(f, hex)...)
-		add(rpctest.Unhex(f, hex))
+		all = append(all, testkit.Unhex(f, hex)...)
+		add(testkit.Unhex(f, hex))
 	}
 	add(all)
 	for _, method := range []string{"Any.V", "Any.S", "Any.B", "Any.L", "Any.Nope"} {
-		for _, b := range rpctest.Hostile() {
+		for _, b := range testkit.Hostile() {
 			add(append(append(message.AppendRequest(nil, method), 0x91), b...))
 			add(append(append(message.AppendNotification(nil, method), 0x91), b...))
 		}
@@ -89,7 +89,7 @@ func FuzzStream(f *testing.F) {
 	log.SetOutput(io.Discard) // net/rpc says what it has been sent
 	f.Cleanup(func() { log.SetOutput(os.Stderr) })
 	for _, params := range []string{"91 00", "92 00 94 d6 ff 00 00 00 01 00 a2 68 69 81 a1 6e 05", "92 02 c0"} {
-		add(append(message.AppendNotification(nil, message.LogMethod), rpctest.Unhex(f, params)...))
+		add(append(message.AppendNotification(nil, message.LogMethod), testkit.Unhex(f, params)...))
 	}
 	alone := &viaduct.Options{Server: server, MaxMessage: 4 << 20, MaxDepth: 100}
 	opts := &endpoint.Options{Server: server, MaxMessage: 4 << 20, MaxDepth: 100, LogHandler: slog.NewJSONHandler(io.Discard, nil)}

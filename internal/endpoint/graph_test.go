@@ -9,7 +9,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Graph is a node that shares those before it: written as a tree it has no end to speak of.
@@ -41,7 +41,7 @@ func (Graphs) Add(args [2]int, sum *int) (_ error) { *sum = args[0] + args[1]; r
 // TestGraphsAreTooLarge: arguments, replies and the data of errors, on every kind of link, cost one
 // call.
 func TestGraphsAreTooLarge(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	server := rpc.NewServer()
 	require.NoError(t, server.RegisterName("G", Graphs{}))
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{Server: server})

@@ -14,11 +14,11 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
-// hookLog notes what rpctest.Hooks are told.
+// hookLog notes what testkit.Hooks are told.
 type hookLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -118,9 +118,9 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// TestHookContext: what rpctest.Hooks put into the context reaches the other side, and the method.
+// TestHookContext: what testkit.Hooks put into the context reaches the other side, and the method.
 func TestHookContext(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	type key struct{}
 	here := hookLog{more: func(ctx context.Context) context.Context {
 		return viaduct.WithMetadata(ctx, map[string]string{"trace": "5"})

@@ -1,6 +1,6 @@
 package endpoint_test
 
-// Args and Reply are those of the services of package rpctest.
+// Args and Reply are those of the services of package testkit.
 type (
 	Args  struct{ A, B int }
 	Reply struct{ C int }

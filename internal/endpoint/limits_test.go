@@ -14,8 +14,8 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // TestMaxHandlers: beyond the limit calls wait in their order, beyond the bound they are refused,
@@ -185,12 +185,12 @@ func chains(t testing.TB, opts endpoint.Options) (a, b *endpoint.Endpoint, x, y 
 // TestNestedAtLimit: calls that serve a call of the other side go ahead of its limits, to any
 // depth.
 func TestNestedAtLimit(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, _, _, _ := chains(t, endpoint.Options{MaxHandlers: 1, MaxWaiting: -1})
 	var depth int
-	require.NoError(t, a.CallContext(rpctest.Soon(t), "Chain.Down", ChainArg{Depth: 50}, &depth))
+	require.NoError(t, a.CallContext(testkit.Soon(t), "Chain.Down", ChainArg{Depth: 50}, &depth))
 	require.Equal(t, 50, depth)
-	require.NoError(t, a.CallContext(rpctest.Soon(t), "Chain.Down", ChainArg{Depth: 1, Width: 16}, &depth))
+	require.NoError(t, a.CallContext(testkit.Soon(t), "Chain.Down", ChainArg{Depth: 1, Width: 16}, &depth))
 }
 
 // TestNestedBound: no more than 16 at once serve one call, so that who says so falsely gains
@@ -273,7 +273,7 @@ func TestRefusalOutOfTurn(t *testing.T) {
 	a, _ := extendedPair(t, endpoint.Options{}, endpoint.Options{Server: tellingServer(t, g), MaxHandlers: 1, MaxWaiting: -1, AnswerLatestFirst: true})
 	first := a.Go("Turnstile.Pass", 1, nil, nil)
 	<-g.at
-	require.ErrorIs(t, a.CallContext(rpctest.Soon(t), "Turnstile.Pass", 2, nil), viaduct.ErrOverload)
+	require.ErrorIs(t, a.CallContext(testkit.Soon(t), "Turnstile.Pass", 2, nil), viaduct.ErrOverload)
 	close(g.open)
 	require.NoError(t, (<-first.Done).Error)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // lines returns a handler that sends each record as a line of text.
@@ -39,8 +39,8 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // others.
 func TestLog(t *testing.T) {
 	handler, got := lines()
-	here := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogHandler: handler, LogFallback: slog.DiscardHandler}
-	there := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogPeer: true}
+	here := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage, LogHandler: handler, LogFallback: slog.DiscardHandler}
+	there := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage, LogPeer: true}
 	overLinksOpts(t, here, there, func(t *testing.T, a, b *endpoint.Endpoint) {
 		log := slog.New(b.LogHandler(nil)).With("who", "b")
 		large := strings.Repeat("x", 32<<10-200)
@@ -64,8 +64,8 @@ func TestLog(t *testing.T) {
 
 // TestLogUnasked: who has no LogHandler treats records as any notification that it does not know.
 func TestLogUnasked(t *testing.T) {
-	here := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage}
-	there := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, LogPeer: true}
+	here := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage}
+	there := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage, LogPeer: true}
 	overLinksOpts(t, here, there, func(t *testing.T, a, b *endpoint.Endpoint) {
 		slog.New(b.LogHandler(nil)).Info("message")
 		require.NoError(t, b.Call("Raw.Echo", []byte("x"), nil), "the link is as before")

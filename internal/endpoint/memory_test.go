@@ -12,7 +12,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Roomy takes a byte on the wire and 1,600 here.
@@ -62,7 +62,7 @@ func roomPair(t *testing.T) (a, b *endpoint.Endpoint, there *Rooms) {
 // TestDecodedMemory: small requests that take much memory are refused beyond a limit, and do not
 // wait; what was taken is given back before the answer is sent.
 func TestDecodedMemory(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, b, there := roomPair(t)
 	list := make([]Roomy, 500) // 1 MB decoded
 	done := make(chan *rpc.Call, 100)
@@ -93,7 +93,7 @@ func TestDecodedMemory(t *testing.T) {
 
 // TestDecodedMemoryOfCodec: the codec alone has a limit as well.
 func TestDecodedMemoryOfCodec(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	rooms := &Rooms{gate: make(chan struct{})}
 	server := rpc.NewServer()
 	require.NoError(t, server.RegisterName("R", rooms))
@@ -111,7 +111,7 @@ func TestDecodedMemoryOfCodec(t *testing.T) {
 
 // TestLongMethodNames: they do not keep the message that they came in, nor come back whole.
 func TestLongMethodNames(t *testing.T) {
-	if rpctest.RaceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	a, _, _ := roomPair(t)

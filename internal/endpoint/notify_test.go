@@ -12,7 +12,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // collect returns a hook that sends its argument, cut off, to a channel.
@@ -36,7 +36,7 @@ func TestNotifyOrder(t *testing.T) {
 		defer mu.Unlock()
 		return note(s)
 	}
-	overLinks(t, rpctest.Hooks{"Note": one}, rpctest.Hooks{"Note": one}, func(t *testing.T, a, _ *endpoint.Endpoint) {
+	overLinks(t, testkit.Hooks{"Note": one}, testkit.Hooks{"Note": one}, func(t *testing.T, a, _ *endpoint.Endpoint) {
 		name := func(i int) string {
 			return string([]byte{'0' + byte(i/100), '0' + byte(i/10%10), '0' + byte(i%10), '.'})
 		}
@@ -57,12 +57,12 @@ func TestNotifyOrder(t *testing.T) {
 func TestNotifyFaults(t *testing.T) {
 	note, got := collect(100)
 	fail := func(string) (string, error) { return "", errNoLuck }
-	j, log := rpctest.NewJournal()
-	here := &endpoint.Options{Server: rpctest.NewServer(nil), MaxMessage: maxMessage, Logger: log}
-	there := &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Note": note, "Fail": fail}), MaxMessage: maxMessage, Logger: log}
+	j, log := testkit.NewJournal()
+	here := &endpoint.Options{Server: testkit.NewServer(nil), MaxMessage: maxMessage, Logger: log}
+	there := &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Note": note, "Fail": fail}), MaxMessage: maxMessage, Logger: log}
 	for _, l := range links {
 		t.Run(l.name, func(t *testing.T) {
-			rpctest.NoneLeft(t)
+			testkit.NoneLeft(t)
 			a, _ := l.make(t, here, there)
 			ctx := t.Context()
 			require.NoError(t, a.Notify(ctx, "Nobody.Note", 1))
@@ -89,7 +89,7 @@ func TestNotifyFaults(t *testing.T) {
 // TestNotifyNeedsNoReply: nothing comes back.
 func TestNotifyNeedsNoReply(t *testing.T) {
 	note, got := collect(2)
-	e, y := plays(t, &endpoint.Options{Server: rpctest.NewServer(rpctest.Hooks{"Note": note})})
+	e, y := plays(t, &endpoint.Options{Server: testkit.NewServer(testkit.Hooks{"Note": note})})
 	writes(t, y, "\x93\x02\xa7Note.Do\x91\xa1a"+"\x93\x02\xa7Nobo.Do\x91\xa1b"+"\x94\x00\x05\xa7Note.Do\x91\xa1c")
 	require.Equal(t, "\x94\x01\xce\x00\x00\x00\x05\xc0\xa0", string(reads(t, y, 9)))
 	require.ElementsMatch(t, []string{"a", "c"}, []string{<-got, <-got})
@@ -102,10 +102,10 @@ func TestNotifyWaitsWithContext(t *testing.T) {
 		t.Run(links[i].name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gate := make(chan struct{})
-				slow := rpctest.Hooks{"Slow": func(string) (string, error) { <-gate; return "", nil }}
+				slow := testkit.Hooks{"Slow": func(string) (string, error) { <-gate; return "", nil }}
 				var a *endpoint.Endpoint
 				if i == 0 {
-					a, _ = links[i].make(t, nil, &endpoint.Options{Server: rpctest.NewServer(slow)})
+					a, _ = links[i].make(t, nil, &endpoint.Options{Server: testkit.NewServer(slow)})
 				} else {
 					a, _ = plays(t, nil) // nobody reads
 				}
@@ -146,10 +146,10 @@ func (b *blocking) Handle(context.Context, slog.Record) error { <-b.gate; return
 func TestBlockingLogger(t *testing.T) {
 	for _, l := range links {
 		t.Run(l.name, func(t *testing.T) {
-			rpctest.NoneLeft(t)
+			testkit.NoneLeft(t)
 			b := &blocking{slog.DiscardHandler, make(chan struct{})}
 			defer close(b.gate)
-			opts := &endpoint.Options{Server: rpctest.NewServer(nil), Logger: slog.New(b)}
+			opts := &endpoint.Options{Server: testkit.NewServer(nil), Logger: slog.New(b)}
 			a, _ := l.make(t, opts, opts)
 			for i := range 300 {
 				require.NoError(t, a.Notify(t.Context(), "Nobody.Do", i))

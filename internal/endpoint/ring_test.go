@@ -10,8 +10,8 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
 	"github.com/viaduct-go/viaduct/internal/serve"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Blind is a service of both sides whose methods call back without the contexts of their calls.
@@ -40,9 +40,9 @@ func blindPair(t testing.TB, link int, opts endpoint.Options) (a, b *endpoint.En
 func TestBlindNesting(t *testing.T) {
 	for i, link := range links[:3] {
 		t.Run(link.name, func(t *testing.T) {
-			rpctest.NoneLeft(t)
+			testkit.NoneLeft(t)
 			a, b := blindPair(t, i, endpoint.Options{MaxHandlers: 3, MaxMessage: maxMessage})
-			ctx := rpctest.Soon(t)
+			ctx := testkit.Soon(t)
 			var depth int
 			require.NoError(t, a.CallContext(ctx, "Blind.Down", 5, &depth))
 			require.Equal(t, 5, depth)
@@ -56,9 +56,9 @@ func TestBlindNesting(t *testing.T) {
 
 // TestBlindRings: nor do many of them, from both sides at once, wait for each other for ever.
 func TestBlindRings(t *testing.T) {
-	rpctest.NoneLeft(t)
+	testkit.NoneLeft(t)
 	a, b := blindPair(t, 0, endpoint.Options{MaxHandlers: 3, MaxMessage: maxMessage})
-	ctx := rpctest.Soon(t)
+	ctx := testkit.Soon(t)
 	var wg sync.WaitGroup
 	for i := range 40 {
 		wg.Go(func() {

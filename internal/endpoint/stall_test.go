@@ -15,7 +15,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // Slow is a service whose methods wait.
@@ -30,12 +30,12 @@ func (s *Slow) Rest(d time.Duration, _ *int) error { time.Sleep(d); return nil }
 
 // witness is a Logger of which tests see the records, without their times.
 type witness struct {
-	journal *rpctest.Journal
+	journal *testkit.Journal
 	log     *slog.Logger
 }
 
 func newWitness() witness {
-	j, log := rpctest.NewJournal()
+	j, log := testkit.NewJournal()
 	return witness{j, log}
 }
 
@@ -187,7 +187,7 @@ func TestStalledSends(t *testing.T) {
 	t.Run("replies on a bare link", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWitness()
-			e, conn := plays(t, &endpoint.Options{Logger: w.log, Server: rpctest.NewServer(nil)})
+			e, conn := plays(t, &endpoint.Options{Logger: w.log, Server: testkit.NewServer(nil)})
 			for range 3 {
 				writes(t, conn, "\x94\x00\x01\xa9Raw.Sized\x91\xce\x00\x10\x00\x00")
 				synctest.Wait()
@@ -204,7 +204,7 @@ func TestStalledSends(t *testing.T) {
 			w := newWitness()
 			x, y := net.Pipe() // at which nobody answers
 			d := duplex.New(x, nil)
-			e := endpoint.NewEndpoint(rpctest.LinkOf(d.ClientLane()), rpctest.LinkOf(d.ServerLane()), &endpoint.Options{Logger: w.log})
+			e := endpoint.NewEndpoint(testkit.LinkOf(d.ClientLane()), testkit.LinkOf(d.ServerLane()), &endpoint.Options{Logger: w.log})
 			go e.Call("Some.Call", 1, nil)
 			go e.Notify(t.Context(), "Some.Notification", 1)
 			wants(t, w, unsent("call", "Some.Call", "credit"), unsent("notification", "Some.Notification", "credit"))

@@ -14,7 +14,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // half is a connection of which one half is of interest.
@@ -135,7 +135,7 @@ func TestStreamRefuses(t *testing.T) {
 		{"a lie", "91 01 dd ff ff ff ff", &mpack.TooLongError{Limit: 256}, "limit of 256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			msgs, err := readAll(bytes.NewReader(rpctest.Unhex(t, tt.hex)), 256)
+			msgs, err := readAll(bytes.NewReader(testkit.Unhex(t, tt.hex)), 256)
 			require.Len(t, msgs, 1)
 			var perr *fault.ProtocolError
 			require.ErrorAs(t, err, &perr)
@@ -143,7 +143,7 @@ func TestStreamRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tt.text)
 		})
 	}
-	msgs, err := readAll(bytes.NewReader(append(rpctest.Unhex(t, "c5 00 fd"), make([]byte, 253)...)), 256)
+	msgs, err := readAll(bytes.NewReader(append(testkit.Unhex(t, "c5 00 fd"), make([]byte, 253)...)), 256)
 	require.Equal(t, io.EOF, err)
 	require.Len(t, msgs, 1, "a message of just the limit passes")
 }
@@ -190,7 +190,7 @@ func TestStreamMemory(t *testing.T) {
 			t.Run(fmt.Sprint(tt.name, " in ", chunk), func(t *testing.T) {
 				r := &chunks{tt.input, chunk}
 				s := NewStream(&half{Reader: r}, 1<<30)
-				taken := rpctest.Allocated(func() {
+				taken := testkit.Allocated(func() {
 					for {
 						if _, err := s.ReadMessage(); err != nil {
 							return

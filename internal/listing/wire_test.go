@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // example is the listing that PROTOCOL.md shows, and its bytes.
@@ -27,7 +27,7 @@ var exampleLines = []string{
 }
 
 func TestExample(t *testing.T) {
-	golden := rpctest.Unhex(t, strings.Join(exampleLines, ""))
+	golden := testkit.Unhex(t, strings.Join(exampleLines, ""))
 	b, err := Append([]byte("before"), example)
 	require.NoError(t, err)
 	require.Equal(t, append([]byte("before"), golden...), b)
@@ -71,7 +71,7 @@ var listingTests = []struct {
 
 func TestParse(t *testing.T) {
 	for _, tt := range listingTests {
-		l, err := Parse(rpctest.Unhex(t, tt.hex))
+		l, err := Parse(testkit.Unhex(t, tt.hex))
 		if tt.err != "" {
 			require.ErrorContains(t, err, tt.err, tt.hex)
 			require.Nil(t, l)
@@ -97,7 +97,7 @@ func TestBounds(t *testing.T) {
 	require.ErrorIs(t, err, errNotListed)
 	require.ErrorContains(t, err, "65537 methods")
 	require.Empty(t, b)
-	b = append(mpack.AppendString(append(b, 0x81), "methods"), rpctest.Array32(maxEntries+1, []byte{0xc0})...)
+	b = append(mpack.AppendString(append(b, 0x81), "methods"), testkit.Array32(maxEntries+1, []byte{0xc0})...)
 	_, err = Parse(b)
 	require.ErrorContains(t, err, "more than 65536")
 
@@ -122,11 +122,11 @@ func TestBounds(t *testing.T) {
 
 // FuzzParse: what is taken says the same when it is sent again.
 func FuzzParse(f *testing.F) {
-	f.Add(rpctest.Unhex(f, strings.Join(exampleLines, "")))
+	f.Add(testkit.Unhex(f, strings.Join(exampleLines, "")))
 	for _, tt := range listingTests {
-		f.Add(rpctest.Unhex(f, tt.hex))
+		f.Add(testkit.Unhex(f, tt.hex))
 	}
-	for _, b := range rpctest.Hostile() {
+	for _, b := range testkit.Hostile() {
 		f.Add(b)
 		f.Add(append([]byte{0x81, 0xa5, 't', 'y', 'p', 'e', 's', 0x91}, b...))
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/message"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // encodeLog returns the message that a record becomes.
@@ -113,19 +113,19 @@ var logParams = []struct {
 
 func TestLogParams(t *testing.T) {
 	for _, test := range logParams {
-		records, lost := logOf(rpctest.Unhex(t, test.hex))
+		records, lost := logOf(testkit.Unhex(t, test.hex))
 		require.Len(t, records, test.good, test.hex)
 		require.Equal(t, test.lost, lost, test.hex)
 	}
-	deep := append(rpctest.Unhex(t, "93 00 94 c0 00 a0"), bytes.Repeat([]byte{0x81, 0xa1, 'g'}, maxDepth)...)
-	records, lost := logOf(append(append(deep, 5), rpctest.Unhex(t, "94 c0 00 a0 80")...))
+	deep := append(testkit.Unhex(t, "93 00 94 c0 00 a0"), bytes.Repeat([]byte{0x81, 0xa1, 'g'}, maxDepth)...)
+	records, lost := logOf(append(append(deep, 5), testkit.Unhex(t, "94 c0 00 a0 80")...))
 	require.Len(t, records, 2)
 	require.Zero(t, lost)
-	deep = append(rpctest.Unhex(t, "93 00 94 c0 00 a0"), bytes.Repeat([]byte{0x81, 0xa1, 'g'}, maxDepth+1)...)
-	_, lost = logOf(append(append(deep, 5), rpctest.Unhex(t, "94 c0 00 a0 80")...))
+	deep = append(testkit.Unhex(t, "93 00 94 c0 00 a0"), bytes.Repeat([]byte{0x81, 0xa1, 'g'}, maxDepth+1)...)
+	_, lost = logOf(append(append(deep, 5), testkit.Unhex(t, "94 c0 00 a0 80")...))
 	require.Equal(t, 2, lost)
-	large := append(rpctest.Unhex(t, "93 00 94 c0 00 c6 00 01 00 00"), make([]byte, maxRecord)...)
-	records, lost = logOf(append(append(large, 0x80), rpctest.Unhex(t, "94 c0 00 a0 80")...))
+	large := append(testkit.Unhex(t, "93 00 94 c0 00 c6 00 01 00 00"), make([]byte, maxRecord)...)
+	records, lost = logOf(append(append(large, 0x80), testkit.Unhex(t, "94 c0 00 a0 80")...))
 	require.Len(t, records, 1, "a large one costs itself alone")
 	require.Equal(t, 1, lost)
 }
@@ -137,7 +137,7 @@ func TestLogExample(t *testing.T) {
 	const long = "93 02 a5 24 2f 6c 6f 67 dc 00 02 cf 00 00 00 00 00 00 00 00 94 d6 ff 00 00 00 01 00 a2 68 69 de 00 01 a1 6e 05"
 	const short = "93 02 a5 24 2f 6c 6f 67 92 00 94 d6 ff 00 00 00 01 00 a2 68 69 81 a1 6e 05"
 	require.True(t, strings.Contains(string(text), short))
-	m, err := message.Parse(rpctest.Unhex(t, short), 100)
+	m, err := message.Parse(testkit.Unhex(t, short), 100)
 	require.NoError(t, err)
 	require.True(t, m.IsLog())
 	records, lost := logOf(m.Body)
@@ -146,15 +146,15 @@ func TestLogExample(t *testing.T) {
 	r.Add("n", 5)
 	require.Equal(t, []slog.Record{r}, records)
 	require.True(t, strings.Contains(string(text), long))
-	require.Equal(t, rpctest.Unhex(t, long), encodeLog(newHandler(nullSender(), nil), r))
+	require.Equal(t, testkit.Unhex(t, long), encodeLog(newHandler(nullSender(), nil), r))
 }
 
 // FuzzLog: no panic, memory in proportion to the bytes, and records that any handler can show.
 func FuzzLog(f *testing.F) {
 	for _, test := range logParams {
-		f.Add(rpctest.Unhex(f, test.hex))
+		f.Add(testkit.Unhex(f, test.hex))
 	}
-	for _, b := range rpctest.Hostile() {
+	for _, b := range testkit.Hostile() {
 		f.Add(append([]byte{0x92, 0}, b...))
 		f.Add(append([]byte{0x92, 0, 0x94, 0xc0, 0, 0xa0, 0x81, 0xa1, 'k'}, b...))
 		f.Add(append([]byte{0x92, 0, 0x95, 0xc0, 0, 0xa0, 0x80}, b...))
@@ -164,7 +164,7 @@ func FuzzLog(f *testing.F) {
 		decode := func() { records, _ = logOf(b) }
 		if len(b) <= 1000 {
 			decode()
-		} else if n := rpctest.Allocated(decode); n > uint64(320*len(b)+1<<20) {
+		} else if n := testkit.Allocated(decode); n > uint64(320*len(b)+1<<20) {
 			t.Fatalf("%d bytes took %d of memory", len(b), n)
 		}
 		for _, r := range records {
@@ -191,12 +191,12 @@ func TestLogAllocs(t *testing.T) {
 	r.Add("i", 5, "s", "text", "d", time.Second)
 	e := new(encoder)
 	e.limit = headSize + maxRecord
-	rpctest.Allocs(t, 0, "encoding a record", func() {
+	testkit.Allocs(t, 0, "encoding a record", func() {
 		e.b = appendHead(e.b[:0])
 		e.record(&r, h)
 	})
 	record := encodeLog(h, r)[headSize:]
-	rpctest.Allocs(t, 6, "decoding: message, list, two keys more than a byte long, two texts", func() {
+	testkit.Allocs(t, 6, "decoding: message, list, two keys more than a byte long, two texts", func() {
 		if _, err := decodeRecord(record); err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/buffer"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 var (
@@ -18,7 +18,7 @@ var (
 func TestAllocs(t *testing.T) {
 	small := goldenArgs{1, 2}
 	p := &small
-	rpctest.Allocs(t, 2, "encodeRequest: those of msgpack", func() {
+	testkit.Allocs(t, 2, "encodeRequest: those of msgpack", func() {
 		msg, err := plain.EncodeRequest("Arith.Add", p, body.NoLimit)
 		if err != nil {
 			t.Fatal(err)
@@ -26,22 +26,22 @@ func TestAllocs(t *testing.T) {
 		buffer.Put(msg)
 	})
 	data := make([]byte, 100)
-	rpctest.Allocs(t, 1, "encodeRequest of bytes: the interface", func() {
+	testkit.Allocs(t, 1, "encodeRequest of bytes: the interface", func() {
 		msg, _ := plain.EncodeRequest("Arith.Add", data, body.NoLimit)
 		buffer.Put(msg)
 	})
-	request := rpctest.Unhex(t, "94 00 05 a9 41 72 69 74 68 2e 41 64 64 91 82 a1 41 01 a1 42 02")
-	rpctest.Allocs(t, 0, "Parse", func() { _, _ = Parse(request, 100) })
-	reply := rpctest.Unhex(t, "94 01 05 c0 07")
-	rpctest.Allocs(t, 0, "Parse of a reply", func() { _, _ = Parse(reply, 100) })
+	request := testkit.Unhex(t, "94 00 05 a9 41 72 69 74 68 2e 41 64 64 91 82 a1 41 01 a1 42 02")
+	testkit.Allocs(t, 0, "Parse", func() { _, _ = Parse(request, 100) })
+	reply := testkit.Unhex(t, "94 01 05 c0 07")
+	testkit.Allocs(t, 0, "Parse of a reply", func() { _, _ = Parse(reply, 100) })
 	m, err := Parse(request, 100)
 	require.NoError(t, err)
-	rpctest.Allocs(t, 3, "decodeArgument", func() {
+	testkit.Allocs(t, 3, "decodeArgument", func() {
 		if err := shallow.DecodeArgument(&m, p, nil); err != nil {
 			t.Fatal(err)
 		}
 	})
 	var b []byte
-	bytesBody := rpctest.Unhex(t, "c4 02 61 62")
-	rpctest.Allocs(t, 0, "decodeBody of bytes", func() { _ = shallow.Body.Decode(bytesBody, &b) })
+	bytesBody := testkit.Unhex(t, "c4 02 61 62")
+	testkit.Allocs(t, 0, "decodeBody of bytes", func() { _ = shallow.Body.Decode(bytesBody, &b) })
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/buffer"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/internal/tuning"
 )
 
@@ -34,7 +34,7 @@ func largeFile() (sent *file, request []byte) {
 
 // TestBulk: a large []byte is copied once on its way out and not at all on its way in.
 func TestBulk(t *testing.T) {
-	if rpctest.RaceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("pools drop things at random under the race detector")
 	}
 	if !tuning.LargeBuffers {

@@ -10,7 +10,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/buffer"
 	"github.com/viaduct-go/viaduct/internal/fault"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // TestBufferReuse: what has been in a buffer of the pool does not come back.
@@ -21,7 +21,7 @@ func TestBufferReuse(t *testing.T) {
 		buffer.Put(msg)
 		msg, err = plain.EncodeRequest("M", 1, body.NoLimit)
 		require.NoError(t, err)
-		require.Equal(t, rpctest.Unhex(t, "94 00 ce 00 00 00 00 a1 4d 91 01"), *msg)
+		require.Equal(t, testkit.Unhex(t, "94 00 ce 00 00 00 00 a1 4d 91 01"), *msg)
 		buffer.Put(msg)
 		b := buffer.Get()
 		require.Empty(t, *b)

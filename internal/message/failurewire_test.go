@@ -14,7 +14,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 var extended = &Codec{Body: new(body.Codec), Extended: true}
@@ -35,7 +35,7 @@ func TestFailureGolden(t *testing.T) {
 			" a5 65 72 72 6f 72  93 f9 a3 62 61 64 05  c0"}, // "error": [-7, "bad", 5]
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, hex.EncodeToString(rpctest.Unhex(t, tt.hex)), hex.EncodeToString(extended.AppendFailure(nil, 5, tt.f, body.NoLimit)))
+			require.Equal(t, hex.EncodeToString(testkit.Unhex(t, tt.hex)), hex.EncodeToString(extended.AppendFailure(nil, 5, tt.f, body.NoLimit)))
 			require.Equal(t, AppendErrorText(nil, 5, tt.f.Text), plain.AppendFailure(nil, 5, tt.f, body.NoLimit), "to others")
 		})
 	}
@@ -73,13 +73,13 @@ func TestFailureKeys(t *testing.T) {
 		"82 a4 74 65 78 74 a1 78 a4 73 69 7a 65 92 01 a1 61":                            &RemoteError{text: "x"},
 		"82 a4 74 65 78 74 a1 78 a4 62 6f 64 79 91 a1 61":                               &RemoteError{text: "x"},
 	} {
-		b := rpctest.Unhex(t, text)
+		b := testkit.Unhex(t, text)
 		require.Equal(t, want, extended.Error(&Message{Err: b}), text)
 		require.NotEmpty(t, extended.ErrorText(&Message{Err: b}))
 		require.IsType(t, rpc.ServerError(""), plain.Error(&Message{Err: b}), "to who does not understand it, a text")
 	}
 	var e *fault.Error
-	require.ErrorAs(t, extended.Error(&Message{Err: rpctest.Unhex(t, "82 a4 74 65 78 74 a1 78 a5 65 72 72 6f 72 93 01 a0 81 90 01")}), &e, "its data is nothing for Go")
+	require.ErrorAs(t, extended.Error(&Message{Err: testkit.Unhex(t, "82 a4 74 65 78 74 a1 78 a5 65 72 72 6f 72 93 01 a0 81 90 01")}), &e, "its data is nothing for Go")
 	require.ErrorContains(t, e.Data.(error), "cannot decode the data of an error")
 }
 
@@ -91,7 +91,7 @@ func FuzzFailure(f *testing.F) {
 		"82 a4 74 65 78 74 a1 78 a4 73 69 7a 65 92 01 02",
 		"82 a4 74 65 78 74 a1 78 a4 62 6f 64 79 95 a1 61 a1 62 a1 63 a1 64 a1 65",
 	} {
-		f.Add(rpctest.Unhex(f, b))
+		f.Add(testkit.Unhex(f, b))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(append([]byte{0x94, 1, 5}, append(b, 0xc0)...), 100)
@@ -122,14 +122,14 @@ func TestInfoGolden(t *testing.T) {
 		{Info{Timeout: 1}, "94", "95 81 a7 74 69 6d 65 6f 75 74 01"},
 		{Info{Nested: true}, "94", "95 81 a6 77 69 74 68 69 6e 00"},
 	} {
-		got := tt.info.Append(rpctest.Unhex(t, tt.msg))
-		require.Equal(t, hex.EncodeToString(rpctest.Unhex(t, tt.want)), hex.EncodeToString(got))
+		got := tt.info.Append(testkit.Unhex(t, tt.msg))
+		require.Equal(t, hex.EncodeToString(testkit.Unhex(t, tt.want)), hex.EncodeToString(got))
 	}
 }
 
 func FuzzInfo(f *testing.F) {
-	f.Add(rpctest.Unhex(f, "83 a7 74 69 6d 65 6f 75 74 01 a6 77 69 74 68 69 6e cd 01 2c a4 6d 65 74 61 81 a1 6b a1 76"))
-	f.Add(rpctest.Unhex(f, "81 a1 78 92 01 02"))
+	f.Add(testkit.Unhex(f, "83 a7 74 69 6d 65 6f 75 74 01 a6 77 69 74 68 69 6e cd 01 2c a4 6d 65 74 61 81 a1 6b a1 76"))
+	f.Add(testkit.Unhex(f, "81 a1 78 92 01 02"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		info, now := new(CallInfo), time.Now()
 		if info.parse(b) != nil {

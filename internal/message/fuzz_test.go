@@ -8,24 +8,24 @@ import (
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // FuzzParseMessage: what is taken is within the bytes, and says what they say.
 func FuzzParseMessage(f *testing.F) {
 	for _, tt := range messageTests {
-		f.Add(rpctest.Unhex(f, tt.hex))
+		f.Add(testkit.Unhex(f, tt.hex))
 	}
 	for _, tt := range illegalTests {
-		f.Add(rpctest.Unhex(f, tt.hex))
+		f.Add(testkit.Unhex(f, tt.hex))
 	}
-	for _, b := range rpctest.Hostile() {
+	for _, b := range testkit.Hostile() {
 		f.Add(append([]byte{0x94, 0, 5, 0xa1, 'm', 0x91}, b...))
 		f.Add(append([]byte{0x94, 1, 5}, b...))
 		f.Add(append([]byte{0x95, 0, 5, 0xa1, 'm'}, b...))
 	}
 	for _, s := range []string{"c4 02 7b 7d", "c4 03 7b 7d", "c6 ff ff ff ff 7b", "c4 05 5b 31 2c 32 5d", "a2 7b 7d", "c0", ""} { // JSON in a bin, and not quite
-		f.Add(append([]byte{0x94, 0, 5, 0xa1, 'm', 0x91}, rpctest.Unhex(f, s)...))
+		f.Add(append([]byte{0x94, 0, 5, 0xa1, 'm', 0x91}, testkit.Unhex(f, s)...))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(b, 100)

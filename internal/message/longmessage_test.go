@@ -13,7 +13,7 @@ import (
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // longRequest is a request of more than 64 KiB with params that are nothing, and end behind them.
@@ -54,11 +54,11 @@ func TestLongRequestWithoutSize(t *testing.T) {
 		"too large": "81 a4 73 69 7a 65 ce ff ff ff ff",
 		"nothing":   "81 a4 73 69 7a 65 ce 00 00 00 00",
 	} {
-		m, err := Parse(longRequest(rpctest.Unhex(t, end)), 10)
+		m, err := Parse(longRequest(testkit.Unhex(t, end)), 10)
 		require.NoError(t, err)
 		require.Equal(t, errNoSize, InfoOf(&m).Malformed, name)
 	}
-	m, err := Parse(longRequest(rpctest.Unhex(t, "81 a4 73 69 7a 65 ce 00 00 00 08")), 10)
+	m, err := Parse(longRequest(testkit.Unhex(t, "81 a4 73 69 7a 65 ce 00 00 00 08")), 10)
 	require.NoError(t, err)
 	require.Error(t, InfoOf(&m).Malformed, "a size that is not the element's")
 
@@ -87,13 +87,13 @@ func TestLongError(t *testing.T) {
 	require.ErrorAs(t, extended.Error(&m), &got)
 	require.Equal(t, f.Err, got)
 
-	b := append(rpctest.Unhex(t, "94 01 05 92"), bytes.Repeat([]byte{0xc1}, maxLook)...)
+	b := append(testkit.Unhex(t, "94 01 05 92"), bytes.Repeat([]byte{0xc1}, maxLook)...)
 	m, err = Parse(b, 10)
 	require.NoError(t, err)
 	require.EqualError(t, extended.Error(&m), "viaduct: cannot decode the error that came, 65537 bytes: msgpack: byte 0xc1 starts no value")
 	_, err = Parse(append(b[:4:4], 0xc1), 10)
 	require.ErrorContains(t, err, "error of response 5", "the reader looks at short ones")
-	_, err = Parse(append(rpctest.Unhex(t, "94 01 05 c1"), b...), 10)
+	_, err = Parse(append(testkit.Unhex(t, "94 01 05 c1"), b...), 10)
 	require.ErrorContains(t, err, "error of response 5")
 }
 
@@ -119,7 +119,7 @@ func TestDeepError(t *testing.T) {
 		require.ErrorContains(t, got.Data.(error), "nested deeper than the limit of 10")
 	}
 	// One that is of no viaduct is a text.
-	m, err := Parse(append(append(rpctest.Unhex(t, "94 01 05"), bytes.Repeat([]byte{0x91}, 20)...), 0xc0, 0xc0), 10)
+	m, err := Parse(append(append(testkit.Unhex(t, "94 01 05"), bytes.Repeat([]byte{0x91}, 20)...), 0xc0, 0xc0), 10)
 	require.NoError(t, err)
 	require.EqualError(t, extended.Error(&m), strings.Repeat("[", 20)+"null"+strings.Repeat("]", 20))
 }

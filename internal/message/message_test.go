@@ -9,7 +9,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/fault"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 type goldenArgs struct{ A, B int }
@@ -59,7 +59,7 @@ func TestGoldenSent(t *testing.T) {
 		{"error reply", reply(6, "no luck", struct{}{}), "94 01 ce 00 00 00 06 a7 6e 6f 20 6c 75 63 6b c0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, hex.EncodeToString(rpctest.Unhex(t, tt.hex)), hex.EncodeToString(tt.got))
+			require.Equal(t, hex.EncodeToString(testkit.Unhex(t, tt.hex)), hex.EncodeToString(tt.got))
 		})
 	}
 }
@@ -90,7 +90,7 @@ var messageTests = []struct {
 func TestParseMessage(t *testing.T) {
 	for _, tt := range messageTests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := rpctest.Unhex(t, tt.hex)
+			b := testkit.Unhex(t, tt.hex)
 			m, err := Parse(b, 10)
 			require.NoError(t, err)
 			tt.want.Size = len(b)
@@ -135,7 +135,7 @@ var illegalTests = []struct{ name, hex, err string }{
 func TestIllegalMessages(t *testing.T) {
 	for _, tt := range illegalTests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse(rpctest.Unhex(t, tt.hex), 3)
+			_, err := Parse(testkit.Unhex(t, tt.hex), 3)
 			var perr *fault.ProtocolError
 			require.ErrorAs(t, err, &perr)
 			require.ErrorContains(t, err, tt.err)
@@ -166,7 +166,7 @@ func TestParams(t *testing.T) {
 		{"one too deep", "95 00 05 a1 6d 91 91 91 91 91 91 91 91 91 91 91 91 c0 c0", 9, "nested deeper"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := Parse(rpctest.Unhex(t, tt.hex), 10)
+			m, err := Parse(testkit.Unhex(t, tt.hex), 10)
 			require.NoError(t, err)
 			arg := 9
 			codec := Codec{Body: &body.Codec{MaxDepth: 10}}
@@ -196,7 +196,7 @@ func TestErrorText(t *testing.T) {
 		"94 01 05 c2 c0":                   "false",
 		"94 01 05 d5 01 ff ff c0":          "ext(1, ffff)",
 	} {
-		m, err := Parse(rpctest.Unhex(t, s), 10)
+		m, err := Parse(testkit.Unhex(t, s), 10)
 		require.NoError(t, err)
 		require.Equal(t, want, plain.ErrorText(&m), s)
 	}

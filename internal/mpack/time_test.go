@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // TestZonedTime: the bytes, and what comes back as package time has it in its own.
@@ -22,7 +22,7 @@ func TestZonedTime(t *testing.T) {
 		{time.Unix(-1, 0).In(time.FixedZone("", 60)), "d8 ff 00 00 00 00 ff ff ff ff ff ff ff ff 00 00 00 3c"},
 	} {
 		b := mpack.AppendZonedTime(nil, tt.t)
-		require.Equal(t, rpctest.Unhex(t, tt.bytes), b)
+		require.Equal(t, testkit.Unhex(t, tt.bytes), b)
 		got, err := mpack.ParseTime(b[2:])
 		require.NoError(t, err)
 		if _, offset := got.Zone(); offset == -1 {
@@ -40,11 +40,11 @@ func TestZonedTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, now, got, "the machine's own zone")
 	for _, bad := range []string{"00 00 00 02 00 00 00 00 00 00 00 01 00 00 1c", "7f ff ff ff 00 00 00 00 00 00 00 01 00 00 1c 20"} {
-		_, err := mpack.ParseTime(rpctest.Unhex(t, bad))
+		_, err := mpack.ParseTime(testkit.Unhex(t, bad))
 		require.Error(t, err)
 	}
 	// However far away it is said to be.
-	got, err = mpack.ParseTime(rpctest.Unhex(t, "00 00 00 02 80 00 00 00 00 00 00 00 80 00 00 00"))
+	got, err = mpack.ParseTime(testkit.Unhex(t, "00 00 00 02 80 00 00 00 00 00 00 00 80 00 00 00"))
 	require.NoError(t, err)
 	require.NotEmpty(t, got.String())
 }

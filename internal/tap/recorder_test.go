@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/viaduct-go/viaduct/internal/rpctest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 
 	"github.com/viaduct-go/viaduct/internal/mpack"
 )
@@ -162,7 +162,7 @@ func readAll(b []byte) (r *Reader, list []Record, err error) {
 func TestRecord(t *testing.T) {
 	for _, contents := range []bool{false, true} {
 		for _, bit := range []int{1, 7, 1000, 1 << 20} {
-			name := filepath.Join(rpctest.TempDir(t), "a.tap")
+			name := filepath.Join(testkit.TempDir(t), "a.tap")
 			play(t, quiet(Config{File: name, Contents: contents}), bit)
 			b, err := os.ReadFile(name)
 			require.NoError(t, err)
@@ -236,7 +236,7 @@ func (f *failing) Write([]byte) (int, error) { return f.took, io.ErrClosedPipe }
 // TestCut: of a file that is cut anywhere the whole records before are read, and then an error that
 // says where.
 func TestCut(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	play(t, quiet(Config{File: name}), 1<<20)
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)
@@ -322,7 +322,7 @@ func TestRing(t *testing.T) {
 	assert.Equal(t, uint32(4999), list[len(list)-2].Frame.Name.ID)
 	assert.Equal(t, KindEnd, list[len(list)-1].Kind)
 
-	name := filepath.Join(rpctest.TempDir(t), "saved.tap")
+	name := filepath.Join(testkit.TempDir(t), "saved.tap")
 	require.NoError(t, r.Save(name))
 	saved, err := os.ReadFile(name)
 	require.NoError(t, err)
@@ -332,7 +332,7 @@ func TestRing(t *testing.T) {
 
 // TestFull: a file ends where it may.
 func TestFull(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	told := make(chan string, 2)
 	r := quiet(Config{File: name, MaxBytes: LeastBytes})
 	u, err := r.Use(func(text string, _ ...any) { told <- text })
@@ -357,7 +357,7 @@ func TestFull(t *testing.T) {
 
 // TestWriteFails: the link goes on, and Logger is told once.
 func TestWriteFails(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	told := make(chan string, 2)
 	r := quiet(Config{File: name})
 	u, err := r.Use(func(text string, _ ...any) { told <- text })
@@ -397,7 +397,7 @@ func TestNoRoom(t *testing.T) {
 
 // TestFileAgain: links that come later write on, unless the file is another one.
 func TestFileAgain(t *testing.T) {
-	name := filepath.Join(rpctest.TempDir(t), "a.tap")
+	name := filepath.Join(testkit.TempDir(t), "a.tap")
 	r := quiet(Config{File: name})
 	for range 3 {
 		play(t, r, 1<<20)
@@ -413,7 +413,7 @@ func TestFileAgain(t *testing.T) {
 		"for this and earlier links":          func(name string) error { return os.Rename(name, name+".old") },
 		"a.tap is not the file any more that": func(name string) error { return os.WriteFile(name, []byte("somebody's"), 0o600) },
 	} {
-		name := filepath.Join(rpctest.TempDir(t), "a.tap")
+		name := filepath.Join(testkit.TempDir(t), "a.tap")
 		r := quiet(Config{File: name})
 		play(t, r, 1<<20)
 		require.NoError(t, change(name))

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
 
@@ -33,7 +34,7 @@ type Child struct {
 }
 
 // childWord is the first argument of a Child. The second is its order.
-const childWord = "viaduct-rpctest-child"
+const childWord = handles.TestChild
 
 // order is what a Child is told.
 type order struct {

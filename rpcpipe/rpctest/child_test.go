@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"os/exec"
@@ -148,6 +149,37 @@ func TestMisdeedsOnCall(t *testing.T) {
 	}
 }
 
+// TestLieTwice: both replies are what Replies says.
+func TestLieTwice(t *testing.T) {
+	rpctest.NoneLeft(t)
+	told := make(chan string, 10)
+	opts := quick
+	opts.Logger = slog.New(tells(told))
+	p := start(t, rpctest.Child{
+		Replies:  map[string]any{"Plugin.Do": 42},
+		Failures: map[string]string{"Plugin.Fail": "out of paper"},
+		Misdeeds: []rpctest.Misdeed{{Do: rpctest.LieTwice}},
+	}, &opts)
+	var n int
+	require.NoError(t, p.Call("Plugin.Do", 1, &n))
+	require.Equal(t, 42, n)
+	require.Contains(t, <-told, "reply")
+	require.EqualError(t, p.Call("Plugin.Fail", 1, &n), "out of paper")
+	p.Close()
+	p.Wait()
+}
+
+// tells is a slog.Handler that gives each message to a channel.
+type tells chan<- string
+
+func (c tells) Enabled(context.Context, slog.Level) bool { return true }
+func (c tells) WithAttrs([]slog.Attr) slog.Handler       { return c }
+func (c tells) WithGroup(string) slog.Handler            { return c }
+func (c tells) Handle(_ context.Context, r slog.Record) error {
+	c <- r.Message
+	return nil
+}
+
 // TestFloods: they come, and the link ends in time.
 func TestFloods(t *testing.T) {
 	rpctest.NoneLeft(t)
@@ -224,6 +256,7 @@ func TestMisdeedsAtStart(t *testing.T) {
 			_, err := rpcpipe.Start(t.Context(), rpctest.Child{Misdeeds: []rpctest.Misdeed{m}}.Command(), &opts)
 			var start *procspawn.StartError
 			require.ErrorAs(t, err, &start)
+			require.NotContains(t, err.Error(), "needs a branch", "a Child needs none")
 			if do == rpctest.Panic {
 				require.Contains(t, string(start.Exit.Stderr)+string(start.Exit.Crash), want)
 				return

@@ -61,7 +61,7 @@ const (
 	LieLength  Act = "lie length"  // a frame that says more bytes than it may have; AtStart: a hello that does
 	LieReply   Act = "lie reply"   // a reply to a call that nobody has made
 	LieBody    Act = "lie body"    // OnCall: a reply that cannot be decoded, to the call
-	LieTwice   Act = "lie twice"   // OnCall: two replies to the call
+	LieTwice   Act = "lie twice"   // OnCall: the reply to the call, twice
 )
 
 var (

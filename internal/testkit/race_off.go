@@ -1,7 +1,7 @@
-//go:build race
+//go:build !race
 
-package rpctest
+package testkit
 
 // RaceEnabled says that the race detector looks on: it slows down what it looks into, and pools
 // drop things at random.
-const RaceEnabled = true
+const RaceEnabled = false

@@ -1,7 +1,7 @@
-// Package rpctest has what the tests of several packages share: services, kinds of connection,
+// Package testkit has what the tests of several packages share: services, kinds of connection,
 // bytes that have brought decoders down, and watches for what is left running. Only tests import
 // it.
-package rpctest
+package testkit
 
 import (
 	"errors"

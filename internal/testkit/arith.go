@@ -1,4 +1,4 @@
-package rpctest
+package testkit
 
 import (
 	"net/rpc"
