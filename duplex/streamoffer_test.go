@@ -2,9 +2,11 @@ package duplex
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -150,14 +152,23 @@ func TestOffersAcceptedFirst(t *testing.T) {
 						if err != nil {
 							require.ErrorIs(t, err, ErrRefused)
 						} else {
-							require.NoError(t, x.Close())
+							requireEnding(t, x.Close())
 						}
 						prepared.Wait()
-						require.NoError(t, y.Close())
+						requireEnding(t, y.Close())
 					}
 				})
 			})
 		}
+	}
+}
+
+// requireEnding: Close has said that all is well, or, on a machine as busy as that, that the end of
+// the stream was not yet written after 50 ms: it goes out by itself.
+func requireEnding(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		require.NoError(t, err)
 	}
 }
 
