@@ -33,7 +33,7 @@ func (w *writer) next(last []byte) []byte {
 		// send, and gets the reason when the link ends.
 		w.end.bye = true
 		w.progress.take()
-		return appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0)
+		return w.withSums(appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0))
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
 	batch = w.appendIdle(w.appendPieces(batch))
@@ -44,7 +44,16 @@ func (w *writer) next(last []byte) []byte {
 		return nil
 	}
 	w.progress.take()
-	return batch
+	return w.withSums(batch)
+}
+
+// withSums puts checksums into the frames of a batch, if they have any. Here alone it is known in what
+// order the frames go.
+func (w *writer) withSums(batch []byte) []byte {
+	if w.sums == nil {
+		return batch
+	}
+	return w.sums.Put(w.buffers.room(batch, w.sums.Room(batch)))
 }
 
 // takeQueue begins a batch: control frames, and what is queued.
@@ -123,7 +132,7 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 type piecer interface {
 	// piece appends the next frame to b, for a batch of this number, and reports whether there may be
 	// another.
-	piece(b []byte, batch uint64) (_ []byte, again bool)
+	piece(b []byte, batch uint64, z sizing) (_ []byte, again bool)
 }
 
 // appendPieces appends a piece, and further ones as long as a write has room for a full one.
@@ -137,7 +146,7 @@ func (w *writer) appendPieces(batch []byte) []byte {
 		p := q.turns[0]
 		q.turns = slices.Delete(q.turns, 0, 1)
 		var again bool
-		if batch, again = p.piece(w.buffers.room(batch, headerSize+maxPayload), w.progress.next()); again {
+		if batch, again = p.piece(w.buffers.room(batch, headerSize+maxPayload), w.progress.next(), q.sizing); again {
 			q.turns = append(q.turns, p)
 		}
 	}

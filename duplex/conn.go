@@ -74,7 +74,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 		conn:       conn,
 		maxMessage: opts.maxMessage(),
 		noStreams:  opts.peerFrames().NoStreams,
-		sizing:     sizing{eager: opts.peerFrames().Eager},
+		sizing:     sizing{eager: opts.peerFrames().Eager, sums: opts.checksum()},
 		quiet:      make(chan struct{}),
 		ready:      make(chan struct{}),
 		done:       make(chan struct{}),
@@ -91,6 +91,7 @@ func New(conn io.ReadWriteCloser, opts *Options) *Conn {
 	c.running.Go(c.writer.run)
 	c.running.Go(func() {
 		r := newReader(c, &counted{conn, &c.reads, &c.bytesIn})
+		r.sums = opts.sums(opts.peerFrames().SumsIn)
 		c.end(c.reason(r.run()))
 	})
 	if d := opts.keepalive(); d > 0 {
@@ -109,6 +110,7 @@ func (c *Conn) initWriter(conn io.Writer, opts *Options) {
 		work:     &c.work,
 		wake:     make(chan struct{}, 1),
 		queues:   queues{sizing: c.sizing},
+		sums:     opts.sums(opts.peerFrames().SumsOut),
 		owed: owed{
 			takeCredit: c.credits.takeOwed,
 			credit:     true, // the first windows
@@ -149,8 +151,8 @@ func (c *Conn) streamsErr() error {
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns nil while the link is up, and then why it ended: [ErrClosed], [ErrPeerClosed],
-// [ErrUnresponsive], a [*ProtocolError], or what the connection below returned, all in the sense of
-// errors.Is and errors.As.
+// [ErrUnresponsive], a [*ProtocolError], a [*ChecksumError], or what the connection below returned,
+// all in the sense of errors.Is and errors.As.
 func (c *Conn) Err() error {
 	if isClosed(c.done) {
 		return c.err

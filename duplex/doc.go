@@ -25,6 +25,8 @@
 //   - The reader waits for nothing but the connection, and never writes. So two sides that flood
 //     each other both go on reading.
 //   - What can block ends with its context, its deadline, or the link.
+//   - With Options.Checksum, which both sides must set, what was damaged, lost, doubled or put in on
+//     the way ends the link with a [*ChecksumError], and has no effect.
 //   - The link ends in order where both sides want it: see [Conn.Shutdown]. An end that was not
 //     orderly never reads as an orderly one.
 //

@@ -32,6 +32,22 @@ func protocolErrorf(format string, args ...any) error {
 	return &ProtocolError{Reason: fmt.Sprintf(format, args...)}
 }
 
+// A ChecksumError reports that what has come is not what the other side has sent, or not in its order:
+// see Options.Checksum. The Conn ends with it. It wraps a [*ProtocolError].
+type ChecksumError struct {
+	Frame           uint64 // of those that the other side has sent, counted from 0
+	Offset          uint64 // bytes that have come ahead of it, those of a hello not counted
+	Found, Expected uint32 // the checksum that it has, and that of what has come and its number
+}
+
+func (e *ChecksumError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns a [*ProtocolError].
+func (e *ChecksumError) Unwrap() error {
+	return protocolErrorf("frame %d from the other side, at byte %d, has the checksum %08x, %08x was expected: bytes were changed, lost, doubled or put in on the way",
+		e.Frame, e.Offset, e.Found, e.Expected)
+}
+
 // A SizeError reports a message over the limit of the side it was meant for. No byte of it has been
 // sent.
 type SizeError struct {

@@ -3,6 +3,8 @@ package duplex
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/viaduct-go/viaduct/internal/framesum"
 )
 
 // A frame is a header of 8 bytes and a payload of up to maxPayload bytes:
@@ -188,6 +190,19 @@ const maxEager = 128 << 10
 // sizing says what follows from the length of a message.
 type sizing struct {
 	eager bool // both sides know of messages that need no grant
+	sums  bool // frames have checksums
+}
+
+// piece is how much of n bytes goes into the next frame. Two full ones make up a write of 64 KiB,
+// headers and checksums included.
+func (z sizing) piece(n int) int {
+	switch {
+	case n <= maxPayload:
+		return n
+	case z.sums:
+		return maxPayload - framesum.Most
+	}
+	return maxPayload - headerSize
 }
 
 // needsGrant reports whether a message of n bytes waits for a grant before it sends its rest.

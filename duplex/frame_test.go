@@ -141,7 +141,7 @@ func TestCost(t *testing.T) {
 		{100 << 20, 32800, 100<<20 - 32760, 32800, 100<<20 - 32760},
 	} {
 		for _, eager := range []bool{false, true} {
-			z, cost, rest := sizing{eager}, tt.cost, tt.rest
+			z, cost, rest := sizing{eager: eager}, tt.cost, tt.rest
 			if eager {
 				cost, rest = tt.eager, tt.eagerRest
 			}

@@ -3,6 +3,7 @@ package duplex
 import (
 	"time"
 
+	"github.com/viaduct-go/viaduct/internal/framesum"
 	"github.com/viaduct-go/viaduct/internal/handles"
 )
 
@@ -41,6 +42,14 @@ type Options struct {
 	// so long. If nothing comes for as long again, the link ends with ErrUnresponsive: two to three
 	// times Keepalive after the last that came. Default: 0, nobody asks.
 	Keepalive time.Duration
+
+	// Checksum has each frame, both ways, carry CRC-32C of itself and of its number, which makes it 4
+	// or 8 bytes longer. A byte that was changed, lost or put in on the way, and a frame that was lost,
+	// doubled or moved, ends the link with a *ChecksumError, before anything of that frame has an
+	// effect. What is lost is noticed when more comes: set Keepalive as well, so that it does. It is no
+	// protection from somebody who means to deceive: who can write to the connection can make sums.
+	// Both sides must set it, or the link ends with an error. Default: false.
+	Checksum bool
 
 	// frames says what the other side does not know: see handles.SetFrames. Without streams, Open
 	// fails with ErrNoStreams. Without shutdown, Shutdown waits for this side only.
@@ -103,6 +112,16 @@ func (o *Options) keepalive() time.Duration {
 		return 0
 	}
 	return max(o.Keepalive, 0)
+}
+
+func (o *Options) checksum() bool { return o != nil && o.Checksum }
+
+// sums returns those of a direction, nil if frames have none.
+func (o *Options) sums(seed uint32) *framesum.Sums {
+	if !o.checksum() {
+		return nil
+	}
+	return framesum.New(seed)
 }
 
 func (o *Options) peerFrames() handles.Frames {

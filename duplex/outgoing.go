@@ -165,8 +165,8 @@ func (q *queues) start(b []byte, m *outMsg, batch uint64) []byte {
 }
 
 // piece appends the next piece of m to b, for a batch of this number.
-func (m *outMsg) piece(b []byte, batch uint64) (_ []byte, again bool) {
-	n := pieceSize(len(m.data) - m.off)
+func (m *outMsg) piece(b []byte, batch uint64, z sizing) (_ []byte, again bool) {
+	n := z.piece(len(m.data) - m.off)
 	b = appendHeader(b, kindPiece+kind(m.class), n, m.id)
 	b = append(b, m.data[m.off:m.off+n]...)
 	m.off += n
@@ -176,15 +176,6 @@ func (m *outMsg) piece(b []byte, batch uint64) (_ []byte, again bool) {
 	delete(m.of.unfinished, m.id)
 	m.finish(batch)
 	return b, false
-}
-
-// pieceSize is how much of n bytes goes into the next frame. Two full ones make up a write of 64
-// KiB, headers included.
-func pieceSize(n int) int {
-	if n <= maxPayload {
-		return n
-	}
-	return maxPayload - headerSize
 }
 
 // finish notes that the last byte of m is in a batch, 0 that it is in none nor will be.

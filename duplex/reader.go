@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"sync"
+
+	"github.com/viaduct-go/viaduct/internal/framesum"
 )
 
 // What is asked of the connection at once: smallRead, and readSize from when it has brought so much
@@ -31,8 +33,9 @@ const (
 type reader struct {
 	c    *Conn
 	src  io.Reader
-	buf  []byte // small, or one of readPool
-	r, w int    // buf[r:w] has been read and not used
+	buf  []byte         // small, or one of readPool
+	r, w int            // buf[r:w] has been read and not used
+	sums *framesum.Sums // nil: frames have none
 
 	small  []byte // of smallRead
 	little int    // how often the connection has brought no more than smallRead in a row; -1: more came
@@ -59,6 +62,11 @@ func (r *reader) run() error {
 		if err := r.fill(headerSize); err != nil {
 			return err
 		}
+		if r.sums != nil {
+			if err := r.check(); err != nil {
+				return err
+			}
+		}
 		h, err := parseHeader(r.buf[r.r:])
 		if err != nil {
 			return err
@@ -74,6 +82,35 @@ func (r *reader) run() error {
 	}
 }
 
+// check waits for all of the next frame, checks its sums, and takes them out. So nothing of a frame
+// that was damaged has an effect.
+func (r *reader) check() error {
+	if err := r.fill(framesum.Head); err != nil {
+		return err
+	}
+	size, found, expected := r.sums.CheckHead(r.buf[r.r:])
+	if found != expected {
+		return r.damaged(found, expected)
+	}
+	if size > maxPayload+framesum.Most {
+		return protocolErrorf("frame of %d bytes with checksums, limit is %d", size, maxPayload+framesum.Most)
+	}
+	if err := r.fill(size); err != nil {
+		return err
+	}
+	begin, found, expected := r.sums.Take(r.buf[r.r : r.r+size])
+	if found != expected {
+		return r.damaged(found, expected)
+	}
+	r.r += begin
+	return nil
+}
+
+func (r *reader) damaged(found, expected uint32) error {
+	frame, at := r.sums.Next()
+	return &ChecksumError{Frame: frame, Offset: at, Found: found, Expected: expected}
+}
+
 // readToEnd drops what still comes, and returns what the connection says at its end, which is due.
 func (r *reader) readToEnd() error {
 	for {
@@ -83,10 +120,13 @@ func (r *reader) readToEnd() error {
 	}
 }
 
-// fill reads until buf holds n bytes at least, n being headerSize at most.
+// fill reads until buf holds n bytes at least, n being readSize at most.
 func (r *reader) fill(n int) error {
 	if r.w-r.r >= n {
 		return nil
+	}
+	if n > smallRead { // what is there may not fit a small one either
+		r.little = -1
 	}
 	r.move()
 	for r.w < n {

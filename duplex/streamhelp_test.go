@@ -164,3 +164,12 @@ func bothEnds(t *testing.T, opts *Options, f func(t *testing.T, a, b *Conn, x, y
 		})
 	}
 }
+
+// requireClosed closes s, of a link with a busy writer: Close may give up waiting for that, and its
+// end is written later.
+func requireClosed(t *testing.T, s io.Closer) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+}

@@ -220,8 +220,8 @@ func (o *outStream) takeTurns() {
 }
 
 // piece sends what may be sent in one frame. The owner of the writer calls it.
-func (o *outStream) piece(b []byte, batch uint64) (_ []byte, again bool) {
-	if n := min(int64(pieceSize(len(o.data))), o.credit); n > 0 {
+func (o *outStream) piece(b []byte, batch uint64, z sizing) (_ []byte, again bool) {
+	if n := min(int64(z.piece(len(o.data))), o.credit); n > 0 {
 		b = o.appendData(b, o.data[:n])
 		if o.data = o.data[n:]; len(o.data) == 0 {
 			o.data, o.batch = nil, batch

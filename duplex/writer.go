@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/viaduct-go/viaduct/internal/framesum"
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/tuning"
 )
@@ -47,6 +48,7 @@ type writer struct {
 	gather  bool // senders have left the writing to the writer goroutine, and more are about to
 	buffers buffers
 	queues  queues
+	sums    *framesum.Sums // nil: frames have none
 	owed    owed
 	end     ending
 }

@@ -24,37 +24,47 @@ type program struct {
 
 var programs = []program{
 	{"hello", "hello.txt", 0},
-	{"remote", "remote.txt", 0},
+	{"quickstart/parent", "quickstart.txt", 0},
 	{"callback", "callback.txt", 0},
 	{"calls", "calls.txt", 0},
 	{"parallel", "parallel.txt", 0},
 	{"lifetime", "lifetime.txt", 1}, // it kills a parent
-	{"encoding", "encoding.txt", 0},
 	{"supervised", "supervised.txt", 0},
 	{"pool", "pool.txt", 0},
 	{"plugins", "plugins.txt", 0},
+	{"ui", "ui.txt", 0},
+	{"privilege", "privilege.txt", 0},
+	{"remote", "remote.txt", 0},
+	{"encoding", "encoding.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
 	{"polyglot", "polyglot.txt", 0},
 	{"neovim", "neovim.txt", 0},
 }
 
+// children are programs that are started by one of those.
+var children = []string{"quickstart/child"}
+
 // programArgs returns the arguments of a program that needs some here. It skips
 // the test if something is missing that the program needs besides Go.
 var programArgs = map[string]func(t *testing.T) []string{
-	"polyglot": func(t *testing.T) []string { return polyglotArgs(t, languages...) },
-	"neovim":   func(t *testing.T) []string { needNeovim(t); return nil },
-	"pool":     poolArgs,
+	"polyglot":  func(t *testing.T) []string { return polyglotArgs(t, languages...) },
+	"neovim":    func(t *testing.T) []string { needNeovim(t); return nil },
+	"pool":      poolArgs,
+	"ui":        func(*testing.T) []string { return []string{"-once"} },
+	"privilege": func(t *testing.T) []string { needLinux(t); return nil },
 }
 
 // alike makes what a program prints, which differs from run to run, what stands in its file.
 var alike = map[string]func(output string) string{
-	"pool": poolAlike,
+	"pool":      poolAlike,
+	"privilege": privilegeAlike,
 }
 
 func TestPrograms(t *testing.T) {
 	lookAtSources(t)
-	bin := t.TempDir() + string(filepath.Separator)
+	temp := t.TempDir()
+	bin := filepath.Join(temp, "bin") + string(filepath.Separator)
 	args := []string{"build", "-o", bin}
 	if raceEnabled {
 		args = append(args, "-race")
@@ -65,6 +75,9 @@ func TestPrograms(t *testing.T) {
 			cannotRun(t)
 			want := readFile(t, filepath.Join("testdata", p.output))
 			cmd := exec.Command(bin + filepath.Base(p.dir))
+			if p.dir == "quickstart/parent" { // it starts bin/child
+				cmd.Dir = temp
+			}
 			if args := programArgs[p.dir]; args != nil {
 				cmd.Args = append(cmd.Args, args(t)...)
 			}
@@ -95,6 +108,9 @@ func TestEveryProgramIsRun(t *testing.T) {
 	}
 	for _, p := range programs {
 		dirs = append(dirs, filepath.FromSlash(p.dir+"/main.go"))
+	}
+	for _, dir := range children {
+		dirs = append(dirs, filepath.FromSlash(dir+"/main.go"))
 	}
 	require.ElementsMatch(t, dirs, mains)
 	for _, p := range programs {
@@ -150,7 +166,7 @@ func goTool(t *testing.T, args ...string) string {
 // run runs cmd, which must succeed and print nothing to stderr, and returns
 // what it has printed. It returns when nobody holds stdout and stderr any more.
 func run(t *testing.T, cmd *exec.Cmd) string {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // what hangs, fails, and a machine may be busy
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -32,20 +32,52 @@ func TestReadmeShowsCompiledCode(t *testing.T) {
 	}
 }
 
+// README is read from top to bottom in five minutes. What is looked up belongs into docs.
+func TestReadmeIsShort(t *testing.T) {
+	require.LessOrEqual(t, strings.Count(readFile(t, "../README.md"), "\n"), 260)
+}
+
 func TestReadmeShowsOutput(t *testing.T) {
 	blocks := codeBlocks(readFile(t, "../README.md"), "text")
 	require.Len(t, blocks, 1)
 	require.Equal(t, readFile(t, "testdata/hello.txt"), strings.Join(blocks[0], "\n")+"\n")
 }
 
+// Links, and the pictures of README, lead to files that are there, and to headings of theirs.
 func TestLinksLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:\s]+)\)`)
+	link := regexp.MustCompile(`(?:\]\(|srcset="|src=")([^)#:\s"]*)(?:#([^)\s"]+))?[)"]`)
 	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "../.github/SECURITY.md") {
 		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
-			_, err := os.Stat(filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1])))
-			assert.NoError(t, err, "%s links to %s", name, m[1])
+			target := name
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1]))
+			}
+			if _, err := os.Stat(target); assert.NoError(t, err, "%s links to %s", name, m[1]) && m[2] != "" {
+				assert.Contains(t, anchors(readFile(t, target)), m[2], "%s links to %s", name, m[0])
+			}
 		}
 	}
+}
+
+// anchors returns the names that a page's headings have in links: in lower case, with hyphens for
+// spaces and without punctuation.
+func anchors(markdown string) (names []string) {
+	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
+	punctuation := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	for _, m := range heading.FindAllStringSubmatch(markdown, -1) {
+		name := punctuation.ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
+// The picture for dark pages differs from the other one in its colours alone.
+func TestPicturesAreAlike(t *testing.T) {
+	style := regexp.MustCompile(`(?s)<style>.*</style>`)
+	light, dark := readFile(t, "../docs/picture/light.svg"), readFile(t, "../docs/picture/dark.svg")
+	require.Regexp(t, style, light)
+	require.NotEqual(t, light, dark)
+	require.Equal(t, style.ReplaceAllString(light, ""), style.ReplaceAllString(dark, ""))
 }
 
 // goFiles returns the lines of each Go file of the module.

@@ -93,10 +93,15 @@ func starve() {
 // ended.
 func startOrphan(t *testing.T, what ParentDeath, args ...string) (p *Process, pid int, out *bufio.Reader) {
 	t.Helper()
+	return startOrphanOf(t, selfCmd("middle", append([]string{strconv.Itoa(int(what)), "orphan"}, args...)...))
+}
+
+// startOrphanOf is startOrphan with a Cmd for the parent.
+func startOrphanOf(t *testing.T, cmd *exec.Cmd) (p *Process, pid int, out *bufio.Reader) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	t.Cleanup(func() { r.Close() })
-	cmd := selfCmd("middle", append([]string{strconv.Itoa(int(what)), "orphan"}, args...)...)
 	cmd.ExtraFiles = []*os.File{w}
 	p = startChild(t, cmd, nil)
 	w.Close()

@@ -1,12 +1,14 @@
 package procspawn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/viaduct-go/viaduct/internal/framesum"
 	"github.com/viaduct-go/viaduct/procspawn/internal/capture"
 )
 
@@ -75,17 +77,23 @@ func exchangeHellos(ctx context.Context, l *Link, opts *Options, at side) error 
 		return err
 	}
 	x := &exchange{link: l, wrote: make(chan struct{}), read: make(chan struct{})}
-	go x.write(mine.append(nil))
+	sent := mine.append(nil)
+	go x.write(sent)
 	go x.readHello()
 
 	err := x.wait(ctx)
 	if err == nil {
 		err = l.accept(&mine, &x.hello, at)
 	}
+	if err == nil && opts != nil && opts.hello.Accept != nil {
+		err = opts.hello.Accept(x.hello.Features)
+	}
 	if err != nil {
 		x.abort()
+		return err
 	}
-	return err
+	l.sumsOut, l.sumsIn = framesum.Seed(sent, x.came.hello()), framesum.Seed(x.came.hello(), sent)
+	return nil
 }
 
 // accept notes what the other side is, or returns why the two cannot work together.
@@ -112,7 +120,23 @@ type exchange struct {
 	read     chan struct{} // closed by readHello, after it has written the next two
 	hello    Hello
 	readErr  error
+	came     recorded
 }
+
+// recorded keeps what is read: a hello, and what comes before it.
+type recorded struct {
+	io.Reader
+	bytes []byte
+}
+
+func (r *recorded) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.bytes = append(r.bytes, p[:n]...)
+	return n, err
+}
+
+// hello returns the bytes of the hello.
+func (r *recorded) hello() []byte { return r.bytes[bytes.Index(r.bytes, []byte(helloMagic)):] }
 
 func (x *exchange) write(b []byte) {
 	defer close(x.wrote)
@@ -121,7 +145,8 @@ func (x *exchange) write(b []byte) {
 
 func (x *exchange) readHello() {
 	defer close(x.read)
-	x.hello, x.readErr = readHello(x.link, x.link.beforeHello)
+	x.came.Reader = x.link
+	x.hello, x.readErr = readHello(&x.came, x.link.beforeHello)
 }
 
 // wait returns when both hellos are through or the exchange has failed.

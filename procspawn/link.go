@@ -31,6 +31,8 @@ type Link struct {
 	// Written before the Link is handed out.
 	remote  Hello
 	version int
+	// The checksums of both hellos, with which those of what is said and heard begin.
+	sumsOut, sumsIn uint32
 
 	closing atomic.Bool   // Close has been called
 	closed  chan struct{} // closed when conn has been

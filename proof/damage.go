@@ -39,6 +39,14 @@ func linkOptions(toB bool, faults ...rpctest.Fault) *rpctest.LinkOptions {
 	return &rpctest.LinkOptions{BToA: faults}
 }
 
+// withSums is a campaign whose sessions have checksums.
+func withSums(run func(*trials)) func(*trials) {
+	return func(t *trials) {
+		t.sums = true
+		run(t)
+	}
+}
+
 func happened(s *session) bool { return len(s.link.Happened()) > 0 }
 
 var directions = map[bool]string{true: "from caller to callee", false: "from callee to caller"}
@@ -52,8 +60,13 @@ func try(t *trials, opts *rpctest.LinkOptions, what string) {
 	if s.unsaid > 0 {
 		t.figures["calls that their deadline ended"] += s.unsaid
 	}
-	if s.wrong > 0 {
+	if s.wrong > 0 && t.sums {
+		t.found("wrong answer", "%s: %d answers are not what was asked for", what, s.wrong)
+	} else if s.wrong > 0 {
 		t.figures["answers that were damaged"] += s.wrong
+	}
+	if n := s.checksums.Load(); n > 0 {
+		t.figures["links that a checksum has ended"] += int(n)
 	}
 	if happened(s) {
 		t.figures["faults that happened"]++

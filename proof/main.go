@@ -44,6 +44,8 @@ var campaigns = []campaign{
 	{"cut", "a recorded session cut at each byte, each direction", 0, cutAll},
 	{"flip", "one bit of it turned over", 4000, flipAll},
 	{"frames", "each frame of it lost, doubled, or damaged", 0, framesAll},
+	{"flip-sums", "one bit of it turned over, with Options.Checksum", 4000, withSums(flipAll)},
+	{"frames-sums", "each frame of it lost, doubled, or damaged, with Options.Checksum", 0, withSums(framesAll)},
 	{"lies", "a child that says what no peer says, at each moment it can, beside one that is honest", 0, liesAll},
 	{"soak", "calls both ways, each answer checked, beside growth of memory, goroutines and descriptors: a trial is a second", 20, soak},
 }
@@ -70,7 +72,7 @@ func run() error {
 			if c.trials > 0 {
 				trials = fmt.Sprint(c.trials)
 			}
-			fmt.Fprintf(flag.CommandLine.Output(), "  %-7s %s (%s)\n", c.name, c.what, trials)
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-11s %s (%s)\n", c.name, c.what, trials)
 		}
 		fmt.Fprintln(flag.CommandLine.Output(), "\nflags:")
 		flag.PrintDefaults()
@@ -137,6 +139,7 @@ func choose(args []string) (chosen []campaign, err error) {
 type trials struct {
 	campaign
 	seed     uint64
+	sums     bool // sessions have checksums
 	done     int
 	bar      *progressbar.ProgressBar
 	findings map[string][]string // by their kinds: the first few
@@ -162,7 +165,7 @@ func newTrials(c campaign, seed uint64) *trials {
 // expect says how many trials there will be.
 func (t *trials) expect(n int) {
 	t.trials = n
-	t.bar = progressbar.NewOptions(n, progressbar.OptionSetDescription(fmt.Sprintf("%-7s", t.name)),
+	t.bar = progressbar.NewOptions(n, progressbar.OptionSetDescription(fmt.Sprintf("%-11s", t.name)),
 		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(200*time.Millisecond))
 }
 

@@ -59,7 +59,7 @@ func TestChoose(t *testing.T) {
 	require.Equal(t, "cut", two[1].name)
 	require.Zero(t, two[1].trials)
 	for arg, want := range map[string]string{
-		"fire":   `there is no campaign "fire": one of kill, cut, flip, frames, lies, soak was expected`,
+		"fire":   `there is no campaign "fire": one of kill, cut, flip, frames, flip-sums, frames-sums, lies, soak was expected`,
 		"kill:":  `"kill:": a number of trials, from 1, was expected`,
 		"kill:x": `"kill:x": a number of trials`,
 		"cut:0":  `"cut:0": a number of trials, from 1,`,

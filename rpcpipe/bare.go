@@ -27,9 +27,9 @@ import (
 // are refused, and a peer that sends notifications faster than they are handled ends the link once
 // 4 MiB of them wait, each counted with 128 bytes on top.
 //
-// Options that have no meaning, and those that cannot be had here, Keepalive, Tap and what the
-// other side must announce, make a Peer that has ended, with an error that names the option: see
-// [Peer.Err].
+// Options that have no meaning, and those that cannot be had here, Keepalive, Checksum, Tap and what
+// the other side must announce, make a Peer that has ended, with an error that names the option:
+// see [Peer.Err].
 func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
 	isGo := c.opts.Dialect == viaduct.GoDialect
@@ -54,6 +54,7 @@ func (o *Options) checkBare() error {
 	}{
 		{o.Tap != nil, "Tap", "what goes over a bare connection is not recorded"},
 		{o.Keepalive > 0, "Keepalive", "a bare connection has no pings"},
+		{o.Checksum, "Checksum", "a bare connection has no frames"},
 		{o.NeedName != "", "NeedName", "the other side of a bare connection says no hello"},
 		{o.MinVersion != "", "MinVersion", "the other side of a bare connection says no hello"},
 		{o.MaxVersion != "", "MaxVersion", "the other side of a bare connection says no hello"},

@@ -91,6 +91,7 @@ func TestBareHasNoStreams(t *testing.T) {
 func TestBareOptions(t *testing.T) {
 	for field, opts := range map[string]*rpcpipe.Options{
 		"Keepalive":  {Keepalive: time.Second},
+		"Checksum":   {Checksum: true},
 		"NeedName":   {NeedName: "app"},
 		"MinVersion": {MinVersion: "1"},
 		"MaxVersion": {MaxVersion: "1"},

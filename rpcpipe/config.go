@@ -11,6 +11,7 @@ import (
 	"github.com/viaduct-go/viaduct/duplex"
 	"github.com/viaduct-go/viaduct/internal/body"
 	"github.com/viaduct-go/viaduct/internal/endpoint"
+	"github.com/viaduct-go/viaduct/internal/framesum"
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/serve"
@@ -119,6 +120,7 @@ func newConfig(opts *Options) *config {
 		Bodies:     o.bodies(),
 		Features:   o.features(),
 		Plain:      o.Dialect == viaduct.PlainDialect,
+		Accept:     o.accept,
 	})
 	return c
 }
@@ -145,7 +147,7 @@ func (o *Options) features() []string {
 	if !o.NoListing {
 		features = append(features, featureMethods)
 	}
-	return features
+	return append(features, framesum.Features(o.Checksum)...)
 }
 
 // encodingName is what the hello calls e, which may be nil. Both sides must have the same.
@@ -159,8 +161,22 @@ func encodingName(e viaduct.Encoding) string {
 	return fmt.Sprintf("%T", e)
 }
 
+// accept returns why this side cannot work with one that lists these features.
+func (o *Options) accept(features []string) error {
+	if o.Checksum && !slices.Contains(features, framesum.Known) {
+		return ErrNoChecksum
+	}
+	return nil
+}
+
+// agreeOver is agree with what is at the other end of link.
+func (c *config) agreeOver(link *procspawn.Link) {
+	out, in := handles.Sums(link)
+	c.agree(link.Remote(), handles.Frames{SumsOut: out, SumsIn: in})
+}
+
 // agree takes over what the other side has said of itself.
-func (c *config) agree(remote procspawn.Hello) {
+func (c *config) agree(remote procspawn.Hello, frames handles.Frames) {
 	c.remote, c.remoteHello = remoteOf(remote), remote
 	if remote.MaxMessage > 0 {
 		c.link.MaxSend = int(min(remote.MaxMessage, math.MaxInt))
@@ -173,11 +189,11 @@ func (c *config) agree(remote procspawn.Hello) {
 	c.endpoint.SettlePeer = slices.Contains(remote.Features, featureSettle)
 	c.endpoint.ListPeer = slices.Contains(remote.Features, featureMethods)
 	c.endpoint.LogPeer = slices.Contains(remote.Features, featureLog)
-	handles.SetFrames(&c.link, handles.Frames{
-		NoStreams:  !slices.Contains(remote.Features, featureStreams),
-		NoShutdown: !slices.Contains(remote.Features, featureShutdown),
-		Eager:      slices.Contains(remote.Features, featureEager) && tuning.Eager,
-	})
+	c.link.Checksum = framesum.Agreed(c.opts.features(), remote.Features)
+	frames.NoStreams = !slices.Contains(remote.Features, featureStreams)
+	frames.NoShutdown = !slices.Contains(remote.Features, featureShutdown)
+	frames.Eager = slices.Contains(remote.Features, featureEager) && tuning.Eager
+	handles.SetFrames(&c.link, frames)
 }
 
 // withPeer has the contexts of methods know the Peer.

@@ -115,7 +115,7 @@
 //   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
 //   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what
 //     ended it: [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed],
-//     [*duplex.ProtocolError].
+//     [*duplex.ProtocolError], of which [*duplex.ChecksumError] is one.
 //   - As [*NoChildError]: a [Supervisor] or a [Pool] has no child to call.
 //   - As [*JobError], around one of the others: a job of a Pool was not done.
 //   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not
@@ -177,8 +177,8 @@
 // notifications behind a handler that still runs, with their methods. See Options.StallReport.
 //
 // The order of the end: the link ends; senders that wait for room are released, then pending calls
-// fail; the child is stopped and waited for; OnExit is called; handlers that still run are waited
-// for, 250 ms at most; what waits for them is dropped; Wait returns.
+// fail; the child is stopped and waited for; OnExit is called; handlers that still run, and what
+// has come and waits for its turn, are waited for, as [Peer.Wait] says; Wait returns.
 //
 // # A child that is kept running
 //

@@ -14,9 +14,12 @@ import (
 )
 
 const (
-	// handlerTime is how long Wait waits for handlers once the link has ended. In a child it must
-	// leave main time to return by itself: see Options.ExitTimeout.
+	// handlerTime is how long Wait waits for handlers once the link has ended, and for each
+	// notification and log record that had come by then.
 	handlerTime = 250 * time.Millisecond
+
+	// drainTime bounds how long it waits for all of those.
+	drainTime = 5 * time.Second
 
 	// linkTime is how long Wait waits for the connection below to let go of its reader.
 	linkTime = time.Second
@@ -37,14 +40,48 @@ func (p *Peer) supervise() {
 	if p.exit != nil && p.opts.OnExit != nil {
 		p.opts.OnExit(p.exit)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), handlerTime)
-	defer cancel()
-	if n := p.endpoint.Wait(ctx); n > 0 {
-		p.warn("viaduct: gave up waiting for handlers after the link's end", "running", n)
-	}
+	p.awaitHandlers()
 	p.endpoint.GiveUp()
 	p.awaitConn()
 	p.taps.release()
+}
+
+// awaitHandlers waits until all handlers have returned, those of what has come before the link's
+// end included, or gives them up: what the other side has said last is handled although there is
+// much of it, but nobody waits for a handler that does not return.
+func (p *Peer) awaitHandlers() {
+	for end, left := time.Now().Add(p.drainTime()), p.endpoint.Backlog(); ; {
+		ctx, cancel := context.WithTimeout(context.Background(), min(handlerTime, time.Until(end)))
+		running := p.endpoint.Wait(ctx)
+		cancel()
+		if running == 0 {
+			return
+		}
+		before := left
+		if left = p.endpoint.Backlog(); left >= before || !time.Now().Before(end) {
+			p.warn("viaduct: gave up waiting for handlers after the link's end", "running", running, "dropped", left)
+			return
+		}
+	}
+}
+
+// drainTime is how long awaitHandlers may take. In a child whose parent is gone it must leave main
+// time to return by itself. Who has called Close does not ask for what has come.
+func (p *Peer) drainTime() time.Duration {
+	if p.Err() == rpc.ErrShutdown {
+		return handlerTime
+	}
+	if _, linked := p.link.(*procspawn.Link); !linked || p.process != nil {
+		return drainTime
+	}
+	switch exit := p.opts.ExitTimeout; {
+	case exit < 0:
+		return drainTime
+	case exit == 0:
+		return time.Second / 2
+	default:
+		return min(drainTime, exit/2)
+	}
 }
 
 // reap learns how the process on the other side has ended. In the parent it stops it.
@@ -112,9 +149,12 @@ func (p *Peer) Close() error {
 }
 
 // Wait waits until the link is down and all that the library runs for it has ended: the child has
-// been waited for, OnExit and the handlers have returned. Handlers are given up after 250 ms, which
-// Options.Logger is told: they go on, but notifications and log records that still wait for them are
-// dropped, and counted in [Peer.Stats] and [Peer.LogDrops]. It does not end anything itself.
+// been waited for, OnExit and the handlers have returned. What had come before the link's end is
+// handled: notifications and log records that wait for their turn are not lost with it. Handlers
+// are given up when none of them has returned for 250 ms, or after 5 s, in a child half of its
+// ExitTimeout, on a side that has called Close 250 ms. They go on then, Options.Logger is told, and
+// what still waits for its turn is dropped, and counted in [Peer.Stats] and [Peer.LogDrops]. Wait
+// does not end anything itself.
 //
 // It returns nil after an orderly end: one side has called Close, or the child has exited by
 // itself, and a child has exited with status 0, not by a signal. Otherwise it returns a

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -40,4 +41,18 @@ func ExampleStart_signals() {
 	if err := peer.Shutdown(context.Background()); err != nil {
 		log.Print(err)
 	}
+}
+
+// A service that has 10 s to end: it ends a child that hangs before it is killed itself.
+func ExampleOptions_service() {
+	opts := &rpcpipe.Options{
+		ShutdownTimeout: 5 * time.Second, // for what is going on
+		CloseTimeout:    time.Second,     // then for the child to exit
+		TermTimeout:     time.Second,     // then upon SIGTERM; then it is killed
+	}
+	peer, err := rpcpipe.Start(context.Background(), exec.Command("./child"), opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer peer.Shutdown(context.Background())
 }

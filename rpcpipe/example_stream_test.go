@@ -1,11 +1,13 @@
 package rpcpipe_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/rpc"
 	"strings"
+	"time"
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
@@ -60,4 +62,69 @@ func ExamplePeer_Offer() {
 	// Output:
 	// 11 <nil>
 	// a long text
+}
+
+// Get is the argument of Library.Get.
+type Get struct {
+	viaduct.Caller
+	Name string
+	To   rpcpipe.StreamName
+}
+
+// Library has what callers may get.
+type Library map[string]string
+
+// Get writes to the stream that the argument names.
+func (s Library) Get(get Get, _ *struct{}) error {
+	text, ok := s[get.Name]
+	if !ok {
+		return fmt.Errorf("there is no %s", get.Name)
+	}
+	conn, err := get.To.Open(get.Context())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second)) // a caller who does not read keeps nothing here for longer
+	if _, err := io.Copy(conn, strings.NewReader(text)); err != nil {
+		conn.(*duplex.Stream).Reset()
+		return err
+	}
+	return nil
+}
+
+// A method writes to a stream that its caller has offered, for as long as it runs and no longer.
+func ExampleStreamName_Open() {
+	server := rpc.NewServer()
+	if err := server.Register(Library{"a book": "a long text"}); err != nil {
+		log.Fatal(err)
+	}
+	peer, other := rpcpipe.Pair(nil, &rpcpipe.Options{Server: server})
+	defer other.Close()
+	defer peer.Close()
+
+	get := func(name string) (string, error) {
+		to, conn := peer.Offer()
+		defer conn.Close()
+		ended := make(chan error, 1)
+		go func() {
+			err := peer.Call("Library.Get", Get{Name: name, To: to}, nil)
+			if err != nil {
+				conn.(*duplex.Stream).Reset() // nothing comes, or no more: the reader below is not to wait
+			}
+			ended <- err
+		}()
+		text, err := io.ReadAll(conn)
+		if failed := <-ended; failed != nil {
+			err = failed
+		}
+		return string(text), err
+	}
+	text, err := get("a book")
+	fmt.Println(text, err)
+	_, err = get("another")
+	fmt.Println(err, errors.As(err, new(rpc.ServerError)))
+	// Output:
+	// a long text <nil>
+	// there is no another true
 }

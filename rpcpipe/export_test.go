@@ -18,3 +18,6 @@ func LetsGoOfSIGTERM(p *Peer) (letsGo bool) {
 	t.begin(p)
 	return letsGo
 }
+
+// Break closes the connection of p from below, as if the process had died.
+func Break(p *Peer) error { return p.link.Close() }

@@ -2,6 +2,7 @@ package rpcpipe_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/rpc"
 	"sync/atomic"
@@ -14,83 +15,131 @@ import (
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
-// Lagging is a service whose method takes a millisecond.
-type Lagging struct{ handled atomic.Int64 }
+// Lagging is a service whose method takes its time.
+type Lagging struct {
+	takes   time.Duration
+	handled atomic.Int64
+}
 
 func (s *Lagging) Note(int, *int) error { s.work(); return nil }
 
 func (s *Lagging) work() {
-	<-time.After(time.Millisecond)
+	<-time.After(s.takes)
 	s.handled.Add(1)
 }
 
-// requireEnds ends the link, waits for a, whose handlers are s, and checks that hardly anything is
-// handled from then on.
-func (s *Lagging) requireEnds(t *testing.T, a, b *rpcpipe.Peer) {
+// server returns one that has s.
+func (s *Lagging) server(t *testing.T) *rpc.Server {
+	server := rpc.NewServer()
+	require.NoError(t, server.Register(s))
+	return server
+}
+
+// log returns a handler that has s do the work.
+func (s *Lagging) log() slog.Handler {
+	return handlerFunc(func(context.Context, slog.Record) { s.work() })
+}
+
+// lagging are ways for a link to end with work left at a, and how long Wait then waits for it.
+var lagging = map[string]struct {
+	takes time.Duration
+	end   func(a, b *rpcpipe.Peer) error
+	limit time.Duration
+}{
+	"all in all it takes too long":    {10 * time.Millisecond, func(_, b *rpcpipe.Peer) error { return b.Close() }, 5 * time.Second},
+	"a handler does not return":       {time.Second, func(_, b *rpcpipe.Peer) error { return b.Close() }, 250 * time.Millisecond},
+	"this side has called Close":      {time.Millisecond, func(a, _ *rpcpipe.Peer) error { return a.Close() }, 250 * time.Millisecond},
+	"the connection has broken":       {10 * time.Millisecond, breakLink, 5 * time.Second},
+	"this side has called Close late": {100 * time.Millisecond, func(a, _ *rpcpipe.Peer) error { return a.Close() }, 250 * time.Millisecond},
+}
+
+// breakLink has the link of a end without an orderly end.
+func breakLink(_, b *rpcpipe.Peer) error { return rpcpipe.Break(b) }
+
+// requireGivesUp ends the link, waits for a, whose handlers are s, and checks that they were given
+// the time they are to have, and that hardly anything is handled from then on.
+func (s *Lagging) requireGivesUp(t *testing.T, a, b *rpcpipe.Peer, end func(a, b *rpcpipe.Peer) error, limit time.Duration) {
 	t.Helper()
 	synctest.Wait() // until all has arrived
+	before := s.handled.Load()
 	begin := time.Now()
-	require.NoError(t, b.Close())
-	require.NoError(t, a.Wait())
-	require.Equal(t, 250*time.Millisecond, time.Since(begin))
-	require.NoError(t, b.Wait())
+	require.NoError(t, end(a, b))
+	a.Wait()
+	require.Equal(t, limit, time.Since(begin))
+	b.Wait()
 	most := s.handled.Load() + 1
-	require.InDelta(t, 250, most, 10)
+	require.InDelta(t, int64(limit/s.takes), most-before, 10)
 	<-time.After(time.Minute)
 	require.LessOrEqual(t, s.handled.Load(), most)
 }
 
-// TestGiveUpLog: log records that a handler has not got when Wait gives up are dropped, and counted.
+// TestGiveUpLog: log records that a handler has not got when Wait gives up are dropped, and
+// counted.
 func TestGiveUpLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := new(Lagging)
-		a, b := rpcpipe.Pair(&rpcpipe.Options{LogHandler: handlerFunc(func(context.Context, slog.Record) { s.work() })}, nil)
-		const n = 5000
-		logMany(slog.New(b.LogHandler(nil)), n)
-		s.requireEnds(t, a, b)
-		_, in := a.LogDrops()
-		require.EqualValues(t, n, int64(in)+s.handled.Load())
-	})
-}
-
-// TestGiveUpNotes: and so are notifications that wait for their turn.
-func TestGiveUpNotes(t *testing.T) {
-	for _, concurrent := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			s, server := new(Lagging), rpc.NewServer()
-			require.NoError(t, server.Register(s))
-			a, b := rpcpipe.Pair(&rpcpipe.Options{Server: server, ConcurrentNotify: concurrent, MaxHandlers: 1}, nil)
-			const n = 1000
-			for i := range n {
-				require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
-			}
-			s.requireEnds(t, a, b)
-			stats := a.Stats().Served
-			require.EqualValues(t, n, stats.Notifications)
-			require.EqualValues(t, n, int64(stats.DroppedNotifications)+s.handled.Load())
-			require.Zero(t, stats.WaitingNotifications)
-			require.Zero(t, stats.Running)
+	for name, how := range lagging {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &Lagging{takes: how.takes}
+				a, b := rpcpipe.Pair(&rpcpipe.Options{LogHandler: s.log()}, nil)
+				const n = 1000
+				logMany(slog.New(b.LogHandler(nil)), n)
+				s.requireGivesUp(t, a, b, how.end, how.limit)
+				_, in := a.LogDrops()
+				require.EqualValues(t, n, int64(in)+s.handled.Load())
+			})
 		})
 	}
 }
 
-// TestGiveUpNothing: what is handled in time is not dropped.
-func TestGiveUpNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, server := new(Lagging), rpc.NewServer()
-		require.NoError(t, server.Register(s))
-		a, b := rpcpipe.Pair(&rpcpipe.Options{Server: server, LogHandler: handlerFunc(func(context.Context, slog.Record) { s.work() })}, nil)
-		const n = 200
-		logMany(slog.New(b.LogHandler(nil)), n)
-		for i := range n {
-			require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
+// TestGiveUpNotes: and so are notifications that wait for their turn.
+func TestGiveUpNotes(t *testing.T) {
+	for name, how := range lagging {
+		for _, concurrent := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, concurrent: %v", name, concurrent), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &Lagging{takes: how.takes}
+					a, b := rpcpipe.Pair(&rpcpipe.Options{Server: s.server(t), ConcurrentNotify: concurrent, MaxHandlers: 1}, nil)
+					const n = 1000
+					for i := range n {
+						require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
+					}
+					s.requireGivesUp(t, a, b, how.end, how.limit)
+					stats := a.Stats().Served
+					require.EqualValues(t, n, stats.Notifications)
+					require.EqualValues(t, n, int64(stats.DroppedNotifications)+s.handled.Load())
+					require.Zero(t, stats.WaitingNotifications)
+					require.Zero(t, stats.Running)
+				})
+			})
 		}
-		require.NoError(t, b.Close())
-		require.NoError(t, a.Wait())
-		require.EqualValues(t, 2*n, s.handled.Load())
-		_, in := a.LogDrops()
-		require.Zero(t, in)
-		require.Zero(t, a.Stats().Served.DroppedNotifications)
-		require.NoError(t, b.Wait())
-	})
+	}
+}
+
+// TestGiveUpNothing: what had come before the other side's end is handled, although that takes a
+// while.
+func TestGiveUpNothing(t *testing.T) {
+	for name, end := range map[string]func(a, b *rpcpipe.Peer) error{
+		"Close":  func(_, b *rpcpipe.Peer) error { return b.Close() },
+		"broken": breakLink,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &Lagging{takes: time.Millisecond}
+				a, b := rpcpipe.Pair(&rpcpipe.Options{Server: s.server(t), LogHandler: s.log()}, nil)
+				const n = 2000
+				logMany(slog.New(b.LogHandler(nil)), n)
+				for i := range n {
+					require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
+				}
+				synctest.Wait()
+				require.NoError(t, end(a, b))
+				a.Wait()
+				require.EqualValues(t, 2*n, s.handled.Load())
+				_, in := a.LogDrops()
+				require.Zero(t, in)
+				require.Zero(t, a.Stats().Served.DroppedNotifications)
+				b.Wait()
+			})
+		})
+	}
 }

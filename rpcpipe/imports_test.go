@@ -28,22 +28,22 @@ const inner = modulePath + "/internal/"
 // run down only. For modules, any package of theirs. The order is that of the floors, top first.
 var mayImport = map[string][]string{
 	modulePath + "/rpcpipe/rpctest": { // for tests of users
-		modulePath + "/rpcpipe", modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "message", inner + "handles", inner + "mpack",
+		modulePath + "/rpcpipe", modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "message", inner + "handles", inner + "mpack", inner + "framesum",
 	},
 	modulePath + "/rpcpipe": {inner + "tuning",
 		modulePath, modulePath + "/duplex", modulePath + "/procspawn", inner + "endpoint",
 		inner + "serve", inner + "message", inner + "listing", inner + "fault", inner + "body", inner + "handles", inner + "histogram",
 		inner + "tap",
-		inner + "tally", inner + "debugpage",
+		inner + "tally", inner + "debugpage", inner + "framesum",
 	},
 
 	modulePath: {
 		inner + "codec", inner + "endpoint", inner + "serve", inner + "message", inner + "body", inner + "fault",
 		inner + "gobwire", inner + "handles",
 	},
-	modulePath + "/duplex": {inner + "handles", inner + "tuning"},
+	modulePath + "/duplex": {inner + "framesum", inner + "handles", inner + "tuning"},
 	modulePath + "/procspawn": {
-		inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
+		inner + "framesum", inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
 		modulePath + "/procspawn/internal/limits", modulePath + "/procspawn/internal/memory", modulePath + "/procspawn/internal/pipes",
 		modulePath + "/procspawn/internal/sentinel",
 	},
@@ -65,7 +65,8 @@ var mayImport = map[string][]string{
 	inner + "tally":     {inner + "histogram"},
 	inner + "debugpage": {},
 	inner + "histogram": {},
-	inner + "tap":       {inner + "mpack", sysModule},
+	inner + "tap":       {inner + "framesum", inner + "mpack", sysModule},
+	inner + "framesum":  {},
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
 	modulePath + "/procspawn/internal/family":   {sysModule},
@@ -77,7 +78,7 @@ var mayImport = map[string][]string{
 }
 
 // forTests are packages that only tests import.
-var forTests = []string{inner + "rpctest"}
+var forTests = []string{inner + "rpctest", inner + "chromium"}
 
 // listed is what `go list -json` says of a package.
 type listed struct {

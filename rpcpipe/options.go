@@ -2,6 +2,7 @@ package rpcpipe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -134,6 +135,15 @@ type Options struct {
 	// is not checked.
 	Keepalive time.Duration
 
+	// Checksum has each frame, both ways, carry CRC-32C of itself and of its number: see
+	// [duplex.Options]. Bytes that were changed, lost, doubled or put in on the way, the hellos
+	// included, end the link with a [*duplex.ChecksumError], and nothing is made of them. Use it
+	// where the connection, or the memory of a machine, is not trusted to keep bytes as they are, and
+	// set Keepalive as well. It is enough that one side sets it; one that cannot do it, an older
+	// viaduct or another implementation, is refused with [ErrNoChecksum]. A bare connection has none.
+	// Default: false.
+	Checksum bool
+
 	// Logs.
 
 	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
@@ -252,6 +262,10 @@ type Options struct {
 
 	supervisor string // whose child it is, as DebugHandler calls it
 }
+
+// ErrNoChecksum is why Start, Connect and New fail, in the sense of errors.Is, if Options.Checksum is
+// set and the other side cannot check frames.
+var ErrNoChecksum = errors.New("rpcpipe: Options.Checksum is set, and the other side cannot check frames: it is an older viaduct, which has to be updated, or another implementation, for which leave the option out")
 
 // check reports options that have no meaning. Package procspawn checks those that are its own.
 func (o *Options) check() error {

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/tap"
 	"github.com/viaduct-go/viaduct/procspawn"
 )
@@ -29,8 +30,8 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 			panic(err)
 		}
 	}
-	x.agree(y.hello())
-	y.agree(x.hello())
+	x.agree(y.hello(), handles.Frames{})
+	y.agree(x.hello(), handles.Frames{})
 	return newPeer("pair", one, nil, x), newPeer("pair", other, nil, y)
 }
 

@@ -34,9 +34,9 @@ func init() {
 // library returns r with what this library says of itself, if nothing else was asked of it.
 func library(r rpcpipe.Remote) rpcpipe.Remote {
 	r.MaxMessage = cmp.Or(r.MaxMessage, 128<<20)
-	r.Encoding, r.Features = "msgpack", "streams shutdown calls sync settle zones eager methods"
+	r.Encoding, r.Features = "msgpack", "streams shutdown calls sync settle zones eager methods crc32c"
 	if !tuning.Eager {
-		r.Features = "streams shutdown calls sync settle zones methods"
+		r.Features = "streams shutdown calls sync settle zones methods crc32c"
 	}
 	return r
 }

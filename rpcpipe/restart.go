@@ -125,5 +125,5 @@ func isFinal(err error) bool {
 	}
 	return errors.As(start.Err, new(*procspawn.AppError)) || errors.As(start.Err, new(*procspawn.VersionError)) ||
 		errors.As(start.Err, new(*procspawn.EncodingError)) || errors.As(start.Err, new(*procspawn.MagicError)) ||
-		errors.As(start.Err, new(*procspawn.EchoError))
+		errors.As(start.Err, new(*procspawn.EchoError)) || errors.Is(start.Err, ErrNoChecksum)
 }

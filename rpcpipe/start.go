@@ -52,7 +52,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 		c.taps.release()
 		return nil, err
 	}
-	c.agree(process.Link().Remote())
+	c.agreeOver(process.Link())
 	if c.taps != nil {
 		c.taps.info.Program = filepath.Base(cmd.Path)
 	}
@@ -84,7 +84,7 @@ func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 		c.taps.release()
 		return nil, err
 	}
-	c.agree(link.Remote())
+	c.agreeOver(link)
 	p := newPeer("parent", link, nil, c)
 	term.begin(p)
 	p.awaitReady(ctx)
@@ -125,7 +125,7 @@ func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, er
 		c.taps.release()
 		return nil, err
 	}
-	c.agree(link.Remote())
+	c.agreeOver(link)
 	return newPeer("connection", link, nil, c), nil
 }
 

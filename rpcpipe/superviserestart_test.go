@@ -170,6 +170,7 @@ func TestNeverRetried(t *testing.T) {
 		&procspawn.StartError{Err: new(procspawn.VersionError), Exit: new(procspawn.Exit)},
 		&procspawn.StartError{Err: new(procspawn.EncodingError), Exit: new(procspawn.Exit)},
 		&procspawn.StartError{Err: new(procspawn.MagicError), Exit: new(procspawn.Exit)},
+		&procspawn.StartError{Err: rpcpipe.ErrNoChecksum, Exit: new(procspawn.Exit)},
 		procspawn.ErrUnconnected, errors.ErrUnsupported,
 	} {
 		synctest.Test(t, func(t *testing.T) {

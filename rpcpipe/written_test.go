@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -116,7 +117,9 @@ func init() {
 	}
 	children["sink"] = func([]string) {
 		s := new(Sink)
-		n, err := s.drain(connect(s.options()))
+		opts := s.options()
+		opts.ExitTimeout = time.Minute // to handle what has come, on a busy machine
+		n, err := s.drain(connect(opts))
 		fmt.Fprintln(inherited(), n, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/viaduct-go/viaduct/cmd/viaduct/internal/story"
 	"github.com/viaduct-go/viaduct/cmd/viaduct/internal/value"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/internal/framesum"
 	"github.com/viaduct-go/viaduct/internal/handles"
 	"github.com/viaduct-go/viaduct/internal/message"
 	"github.com/viaduct-go/viaduct/internal/mpack"
@@ -162,7 +163,10 @@ func (l *line) connectAs(ctx context.Context, s *streams, as *tap.Side) (*duplex
 		MaxMessage: int(min(as.MaxMessage, math.MaxInt32)),
 		MaxSend:    int(min(remote.MaxMessage, math.MaxInt32)),
 	}
+	sumsOut, sumsIn := handles.Sums(link)
+	duplexOpts.Checksum = framesum.Agreed(as.Features, remote.Features)
 	handles.SetFrames(duplexOpts, handles.Frames{
+		SumsOut: sumsOut, SumsIn: sumsIn,
 		NoStreams:  !slices.Contains(remote.Features, "streams"),
 		NoShutdown: !slices.Contains(remote.Features, "shutdown"),
 		Eager:      slices.Contains(remote.Features, "eager") && slices.Contains(as.Features, "eager"),

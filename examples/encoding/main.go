@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 
@@ -44,7 +45,7 @@ func (fixed) Decode(data []byte, v any) error {
 }
 
 // Both sides use it.
-var options = &rpcpipe.Options{Encoding: fixed{}}
+var options = &rpcpipe.Options{Encoding: fixed{}, Logger: slog.Default()}
 
 // Point and Triangle have a fixed size: there are no strings, slices or maps in them.
 type Point struct{ X, Y float64 }

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 
@@ -60,6 +61,14 @@ func (c *Child) Farewell(_ struct{}, reply *string) error {
 	return nil
 }
 
+// options are those of both sides.
+func options(server *rpc.Server) *rpcpipe.Options {
+	return &rpcpipe.Options{
+		Server: server,         // what the other side may call
+		Logger: slog.Default(), // is told of what would otherwise vanish
+	}
+}
+
 func parent() error {
 	service := &Parent{heard: make(chan string, 3)}
 	server := rpc.NewServer()
@@ -69,7 +78,7 @@ func parent() error {
 	ctx := context.Background()
 	cmd := procspawn.Self("-name", *name)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	peer, err := rpcpipe.Start(ctx, cmd, &rpcpipe.Options{Server: server})
+	peer, err := rpcpipe.Start(ctx, cmd, options(server))
 	if err != nil {
 		return err
 	}
@@ -98,7 +107,7 @@ func child() error {
 		return err
 	}
 	ctx := context.Background()
-	peer, err := rpcpipe.Connect(ctx, &rpcpipe.Options{Server: server})
+	peer, err := rpcpipe.Connect(ctx, options(server))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 
@@ -50,6 +51,7 @@ func child() error {
 		return err
 	}
 	peer, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{
+		Logger: slog.Default(),
 		OnExit: func(exit *procspawn.Exit) {
 			fmt.Println("  child's OnExit: parent is gone:", exit.Parent)
 		},
@@ -72,6 +74,7 @@ func killChild() error {
 	cmd := procspawn.Self()
 	cmd.Stderr = os.Stderr
 	peer, err := rpcpipe.Start(context.Background(), cmd, &rpcpipe.Options{
+		Logger: slog.Default(),
 		OnExit: func(exit *procspawn.Exit) {
 			fmt.Println("  parent's OnExit: child ended by signal:", exit.Signal)
 		},
@@ -130,7 +133,7 @@ func killParent() error {
 func parent() error {
 	cmd := procspawn.Self()
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	peer, err := rpcpipe.Start(context.Background(), cmd, nil)
+	peer, err := rpcpipe.Start(context.Background(), cmd, &rpcpipe.Options{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 	"os/exec"
@@ -95,6 +96,7 @@ func start(plugin *Plugin) (*rpcpipe.Peer, func() error, error) {
 		Server:            server,
 		ServiceMethod:     func(name string) string { return "Plugin." + name },
 		AnswerLatestFirst: true, // Neovim needs it
+		Logger:            slog.Default(),
 	})
 	plugin.nvim = nvim
 	close(plugin.started)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 	"os/signal"
@@ -89,7 +90,7 @@ func child() (err error) {
 	if err := rpc.Register(Shop{}); err != nil {
 		return err
 	}
-	var opts rpcpipe.Options
+	opts := rpcpipe.Options{Logger: slog.Default()}
 	opts.CallHook, opts.ServeHook = Hooks(provider.Tracer("viaduct"))
 	peer, err := rpcpipe.Connect(context.Background(), &opts)
 	if err != nil {
@@ -110,7 +111,7 @@ func parent() (err error) {
 		return err
 	}
 	tracer := provider.Tracer("viaduct")
-	var opts rpcpipe.Options
+	opts := rpcpipe.Options{Logger: slog.Default()}
 	opts.CallHook, opts.ServeHook = Hooks(tracer)
 	cmd := procspawn.Self()
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // for the child's spans, and what goes wrong there

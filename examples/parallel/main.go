@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 	"sync"
@@ -83,7 +84,7 @@ func parent() error {
 	}
 	cmd := procspawn.Self()
 	cmd.Stderr = os.Stderr
-	peer, err := rpcpipe.Start(context.Background(), cmd, nil)
+	peer, err := rpcpipe.Start(context.Background(), cmd, &rpcpipe.Options{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func child() error {
 	if err := rpc.Register(squares); err != nil {
 		return err
 	}
-	peer, err := rpcpipe.Connect(context.Background(), nil)
+	peer, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 	"os/exec"
@@ -134,7 +135,7 @@ func talk(name string, cmd *exec.Cmd) error {
 		return err
 	}
 	ctx := context.Background()
-	peer, err := rpcpipe.Start(ctx, cmd, &rpcpipe.Options{Server: server})
+	peer, err := rpcpipe.Start(ctx, cmd, &rpcpipe.Options{Server: server, Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

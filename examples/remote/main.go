@@ -12,9 +12,11 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
@@ -53,12 +55,18 @@ func parent() error {
 	return remote.Close()
 }
 
+// keepalive is how long a side hears nothing before it asks whether the other one is there. A machine
+// that is gone does not say so.
+const keepalive = 10 * time.Second
+
 // start starts the child, of which words are the command.
 func start(words []string) (*rpcpipe.Peer, error) {
 	cmd := exec.Command(words[0], append(words[1:], procspawn.Here)...)
 	cmd.Stderr = os.Stderr
 	return rpcpipe.Start(context.Background(), cmd, &rpcpipe.Options{
-		Stdio: true,
+		Stdio:     true,
+		Keepalive: keepalive,
+		Logger:    slog.Default(),
 	})
 }
 
@@ -75,7 +83,7 @@ func child() error {
 	if err := rpc.Register(Child{}); err != nil {
 		return err
 	}
-	peer, err := rpcpipe.Connect(context.Background(), nil)
+	peer, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{Keepalive: keepalive, Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

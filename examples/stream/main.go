@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/rpc"
@@ -111,7 +112,7 @@ func child() error {
 	if err := rpc.Register(Copier{}); err != nil {
 		return err
 	}
-	peer, err := rpcpipe.Connect(context.Background(), nil)
+	peer, err := rpcpipe.Connect(context.Background(), &rpcpipe.Options{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func parent() error {
 
 	cmd := procspawn.Self()
 	cmd.Stderr = os.Stderr
-	peer, err := rpcpipe.Start(ctx, cmd, nil)
+	peer, err := rpcpipe.Start(ctx, cmd, &rpcpipe.Options{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

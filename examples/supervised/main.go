@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/rpc"
 	"os"
 	"os/exec"
@@ -85,7 +86,7 @@ func (b *Books) twice() (orders int) {
 
 const workers, orders, crashes = 4, 1000, 10
 
-var verbose = flag.Bool("v", false, "show the counts that differ from run to run")
+var verbose = flag.Bool("v", false, "show what differs from run to run")
 
 func parent() error {
 	flag.Parse()
@@ -93,9 +94,14 @@ func parent() error {
 	if err := rpc.Register(books); err != nil {
 		return err
 	}
+	peer := new(rpcpipe.Options)
+	if *verbose {
+		peer.Logger = slog.Default() // is told of each crash and restart
+	}
 	command := func(rpcpipe.Incarnation) (*exec.Cmd, error) { return procspawn.Self(), nil }
 	shop, err := rpcpipe.Supervise(context.Background(), command, &rpcpipe.SuperviseOptions{
 		Name:       "shop",
+		Peer:       peer,
 		Restart:    rpcpipe.Restart{Min: 5 * time.Millisecond, Max: 5 * time.Millisecond, Limit: 2 * crashes},
 		Idempotent: func(method string) bool { return method == "Shop.Price" },
 	})

@@ -59,6 +59,15 @@ func (e *Endpoint) Wait(ctx context.Context) int {
 	}
 }
 
+// Backlog returns how much has come and waits to be handled: notifications and log records.
+func (e *Endpoint) Backlog() int {
+	n := e.served.Backlog()
+	if e.logTaker != nil {
+		n += e.logTaker.Backlog()
+	}
+	return n
+}
+
 // GiveUp drops what has come and waits to be handled, notifications and log records, and counts it.
 // It is for when Wait has not waited to the end: what a slow handler has not got by then would keep
 // it going for as long as it takes.

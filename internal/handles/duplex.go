@@ -72,6 +72,8 @@ func (s Sending) Begin(why func() string) Waiting {
 type Frames struct {
 	NoStreams, NoShutdown bool
 	Eager                 bool // messages of some frames need no grant
+
+	SumsOut, SumsIn uint32 // what checksums begin with, if there are any
 }
 
 // Set by package duplex.

@@ -12,6 +12,9 @@ type Hello struct {
 	Bodies     []string // formats of bodies that this side can read
 	Features   []string // what else this side understands
 	Plain      bool     // it does not say that it is a Go program
+
+	// Accept, if it is not nil, returns why this side cannot work with one that lists these features.
+	Accept func(features []string) error
 }
 
 // PendingCall is a call that was waiting for a child when it ended.
@@ -24,6 +27,7 @@ type PendingCall struct {
 var (
 	SetHello   func(opts any, h Hello)                      // in a *procspawn.Options, before Start, Inherited or Handshake
 	SetPending func(opts any, pending func() []PendingCall) // in a *procspawn.Options: asked when a child has ended
+	Sums       func(link any) (out, in uint32)              // of a *procspawn.Link: what the checksums of frames begin with
 	Lost       func(link any)                               // closes a *procspawn.Link that is of no more use although neither side has closed it
 	LinkState  func(link any) (stopped, outlived bool)      // of a child's *procspawn.Link: it has ended and nothing but a signal ends the process; the process goes on without it
 	RawLink    func() (io.ReadWriteCloser, error)           // of a child, instead of procspawn.Inherited: no hello has been said or read

@@ -79,6 +79,17 @@ func (t *Taker) Take(m message.Message) {
 	}
 }
 
+// Backlog returns how many records wait for the handler.
+func (t *Taker) Backlog() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.left
+	for _, a := range t.queue {
+		n += a.n
+	}
+	return n
+}
+
 // GiveUp drops the records that wait, and those that still come, and counts them. It is for when
 // nobody waits for the worker any more: the handler might go on for hours.
 func (t *Taker) GiveUp() {

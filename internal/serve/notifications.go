@@ -140,6 +140,13 @@ func (d *Dispatcher) lookBehind() Stall {
 	return s
 }
 
+// Backlog returns how many notifications wait for their turn.
+func (d *Dispatcher) Backlog() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.notifications.queue)
+}
+
 // GiveUp drops the notifications that wait, and those that still come, and counts them. It is for
 // when nobody waits for the workers any more: their handlers might go on for hours.
 func (d *Dispatcher) GiveUp() {

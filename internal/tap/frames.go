@@ -1,6 +1,10 @@
 package tap
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/viaduct-go/viaduct/internal/framesum"
+)
 
 // What is known of frames here: see section Frames of docs/PROTOCOL.md.
 const (
@@ -22,6 +26,7 @@ const keepName = 512
 // Guarded by the Recorder's mu.
 type splitter struct {
 	contents bool
+	sums     bool // frames have checksums, which are not recorded
 	emit     func(header, kept []byte)
 
 	head   [frameHead]byte
@@ -29,6 +34,7 @@ type splitter struct {
 	kept   []byte // of the payload
 	keep   int    // how many more bytes are kept
 	skip   int    // how many bytes come behind those
+	lead   int    // how many bytes of checksums come ahead of both
 	closed bool   // behind a bye there is nothing
 }
 
@@ -43,14 +49,17 @@ func (s *splitter) feed(p []byte) {
 			}
 			s.begin()
 		}
-		n := min(s.keep, len(p))
+		n := min(s.lead, len(p))
+		s.lead -= n
+		p = p[n:]
+		n = min(s.keep, len(p))
 		s.kept = append(s.kept, p[:n]...)
 		s.keep -= n
 		p = p[n:]
 		n = min(s.skip, len(p))
 		s.skip -= n
 		p = p[n:]
-		if s.keep+s.skip == 0 {
+		if s.lead+s.keep+s.skip == 0 {
 			s.emit(s.head[:], s.kept)
 			s.have, s.kept = 0, s.kept[:0]
 			s.closed = s.head[0] == frameBye
@@ -66,6 +75,9 @@ func (s *splitter) begin() {
 		s.keep = min(length, keptOf(s.head[0]))
 	}
 	s.skip = length - s.keep
+	if s.sums {
+		s.lead = framesum.Of(length)
+	}
 }
 
 // open is how many bytes have come of a frame that is not complete.
@@ -76,7 +88,12 @@ func (s *splitter) open() int {
 	if s.have < frameHead {
 		return s.have
 	}
-	return frameHead + int(binary.LittleEndian.Uint16(s.head[2:])) - s.keep - s.skip
+	length := int(binary.LittleEndian.Uint16(s.head[2:]))
+	n := frameHead + length - s.keep - s.skip
+	if s.sums {
+		n += framesum.Of(length) - s.lead
+	}
+	return n
 }
 
 // keptOf is how much of a frame's payload is looked at without contents: numbers that are about

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/viaduct-go/viaduct/internal/framesum"
 )
 
 // blockedTime is how long a write has to take to be recorded as one that did.
@@ -31,8 +33,9 @@ func (u *Use) Link(conn io.ReadWriteCloser, info *Info) io.ReadWriteCloser {
 	r.mu.Lock()
 	r.links++
 	u.link = r.links
-	u.out = splitter{contents: r.config.Contents, emit: func(head, kept []byte) { u.frame(true, head, kept) }}
-	u.in = splitter{contents: r.config.Contents, emit: func(head, kept []byte) { u.frame(false, head, kept) }}
+	sums := framesum.Agreed(info.Here.Features, info.There.Features)
+	u.out = splitter{contents: r.config.Contents, sums: sums, emit: func(head, kept []byte) { u.frame(true, head, kept) }}
+	u.in = splitter{contents: r.config.Contents, sums: sums, emit: func(head, kept []byte) { u.frame(false, head, kept) }}
 	r.record(record{kind: KindBegin, link: u.link, at: r.now()}, info.append(nil))
 	r.mu.Unlock()
 	c := &tapped{ReadWriteCloser: conn, use: u}

@@ -23,6 +23,7 @@ type direction struct {
 	faults  []Fault                     // those at a point that are still to come
 	slow    slowness
 	units   *units // finds frames, if any fault wants them
+	hello   *units // finds the hello otherwise; nil when it has
 	written int64  // bytes that came out of the faults at frames
 	queue   []piece
 	size    int       // of what is in queue
@@ -47,8 +48,8 @@ type piece struct {
 	at   time.Time
 }
 
-func newDirection(link *Link, faults []Fault, seed, stream uint64, happens func(Fault)) *direction {
-	d := &direction{link: link, happens: happens}
+func newDirection(link *Link, faults []Fault, seed, stream uint64, happens func(Fault), both *hellos) *direction {
+	d := &direction{link: link, happens: happens, hello: newUnits(both)}
 	d.changed.L = &d.mu
 	for kind := range d.random {
 		d.random[kind] = rand.New(rand.NewPCG(seed, stream<<8|uint64(kind)))
@@ -65,7 +66,7 @@ func newDirection(link *Link, faults []Fault, seed, stream uint64, happens func(
 		default:
 			d.faults = append(d.faults, f)
 			if f.at.frame && d.units == nil {
-				d.units = new(units)
+				d.units = newUnits(both)
 			}
 		}
 	}
@@ -95,6 +96,7 @@ func (d *direction) writeLocked(p []byte) (int, error) {
 		part := p[n:min(len(p), n+capacity-d.size)]
 		n += len(part)
 		if d.units == nil {
+			d.listenLocked(part)
 			d.takeLocked(part)
 			continue
 		}
@@ -104,6 +106,17 @@ func (d *direction) writeLocked(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// listenLocked is told of what no fault wants in frames: those of the other direction may depend on
+// the hello in it.
+func (d *direction) listenLocked(p []byte) {
+	if d.hello == nil {
+		return
+	}
+	if d.hello.add(p); d.hello.next() != nil {
+		d.hello = nil
+	}
 }
 
 // takeUnitLocked takes the frame with number n.

@@ -75,8 +75,8 @@ func (p Point) String() string {
 func Byte(n int64) Point { return Point{n: n} }
 
 // Frame is the frame with number n, from 1. Frame 0 is the hello that both sides begin with, all of
-// it. Each frame is a header of 8 bytes and what it carries: see docs/PROTOCOL.md. Bytes of a frame
-// wait until it is whole where a direction has a Fault at a Frame.
+// it. Each frame is a header of 8 bytes, checksums where there are any, and what it carries: see
+// docs/PROTOCOL.md. Bytes of a frame wait until it is whole where a direction has a Fault at a Frame.
 func Frame(n int64) Point { return Point{n, true} }
 
 // Delay has each piece written arrive so much later, at least and at most; which, the seed says.

@@ -36,8 +36,9 @@ func NewLink(opts *LinkOptions) *Link {
 		opts = new(LinkOptions)
 	}
 	l := new(Link)
-	l.toB = newDirection(l, opts.AToB, opts.Seed, 0, l.note("A to B"))
-	l.toA = newDirection(l, opts.BToA, opts.Seed, 1, l.note("B to A"))
+	both := new(hellos)
+	l.toB = newDirection(l, opts.AToB, opts.Seed, 0, l.note("A to B"), both)
+	l.toA = newDirection(l, opts.BToA, opts.Seed, 1, l.note("B to A"), both)
 	l.A, l.B = &end{in: l.toA, out: l.toB}, &end{in: l.toB, out: l.toA}
 	return l
 }

@@ -1,6 +1,12 @@
 package rpctest
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"sync"
+
+	"github.com/viaduct-go/viaduct/internal/framesum"
+)
 
 // Sizes of docs/PROTOCOL.md, sections Hello and Frames.
 const (
@@ -13,7 +19,10 @@ const (
 type units struct {
 	buf   []byte
 	count int64 // that next has returned
+	both  *hellos
 }
+
+func newUnits(both *hellos) *units { return &units{both: both} }
 
 func (u *units) add(p []byte) { u.buf = append(u.buf, p...) }
 
@@ -24,13 +33,20 @@ func (u *units) next() []byte {
 	case u.count == 0 && len(u.buf) >= helloHead:
 		size = helloHead + int(min(binary.LittleEndian.Uint32(u.buf[12:]), capacity))
 	case u.count > 0 && len(u.buf) >= frameHead:
-		size = frameHead + int(binary.LittleEndian.Uint16(u.buf[2:]))
+		length := int(binary.LittleEndian.Uint16(u.buf[2:]))
+		size = frameHead + length
+		if u.both.sums() {
+			size += framesum.Of(length)
+		}
 	}
 	if size == 0 || len(u.buf) < size {
 		return nil
 	}
 	unit := append([]byte(nil), u.buf[:size]...)
 	u.buf = append(u.buf[:0], u.buf[size:]...)
+	if u.count == 0 {
+		u.both.hear(unit)
+	}
 	u.count++
 	return unit
 }
@@ -40,4 +56,32 @@ func (u *units) rest() []byte {
 	b := u.buf
 	u.buf = nil
 	return b
+}
+
+// hellos is what both sides say of checksums. Neither sends a frame before it has the other's hello.
+type hellos struct {
+	mu           sync.Mutex
+	known, asked int
+}
+
+// hear is told of each hello.
+func (h *hellos) hear(hello []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lists := func(feature string) bool {
+		return bytes.Contains(hello, append([]byte{0xa0 | byte(len(feature))}, feature...)) // a short str
+	}
+	if lists(framesum.Known) {
+		h.known++
+	}
+	if lists(framesum.Asked) {
+		h.asked++
+	}
+}
+
+// sums reports whether frames have checksums.
+func (h *hellos) sums() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.known == 2 && h.asked > 0
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +15,10 @@ const (
 	// writerGrace is how long at least the end of a process waits for a caller's writer that is at
 	// work when everything else is done.
 	writerGrace = time.Second
+
+	// turnGrace is how long it waits for what lies in a pipe to be read, which takes no time but on a
+	// machine that has none.
+	turnGrace = 10 * time.Second
 
 	// readerGrace is how long it waits for a caller's reader, which may be blocked for ever.
 	readerGrace = 50 * time.Millisecond
@@ -201,7 +206,8 @@ func (s *Streams) Run() {
 }
 
 // Finish is called when the process has exited. It returns when the streams have been read to their
-// end and written to the caller's writers, or at the deadline and a second later at the latest.
+// end and written to the caller's writers, or at the deadline and, if something still lies in a pipe
+// then, turnGrace later at the latest, writerGrace if a caller's writer may be what holds it up.
 func (s *Streams) Finish(deadline time.Time) {
 	if s.feed != nil {
 		// It releases a blocked Write. Nobody can release a blocked Read of the caller's reader.
@@ -216,13 +222,18 @@ func (s *Streams) Finish(deadline time.Time) {
 	s.wait(time.Until(deadline))
 	// A drain that has not ended waits for its turn, on a busy machine, or for a caller's writer
 	// that has fallen far behind.
-	t := time.NewTimer(writerGrace)
-	defer t.Stop()
+	turns, cancel := context.WithTimeout(context.Background(), turnGrace)
+	defer cancel()
+	writers, cancel := context.WithTimeout(turns, writerGrace)
+	defer cancel()
 	for _, d := range s.drains {
+		late := turns.Done()
+		if d.out != nil {
+			late = writers.Done()
+		}
 		select {
 		case <-d.done:
-		case <-t.C:
-			return
+		case <-late:
 		}
 	}
 }
