@@ -7,8 +7,10 @@ import (
 	"go/parser"
 	"go/printer"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -36,10 +38,24 @@ func TestAPI(t *testing.T) {
 		}
 		want, err := os.ReadFile(golden)
 		require.NoError(t, err)
-		assert.Equal(t, string(want), got, "the exported names of %s have changed. If they are to: "+
+		lines := strings.Split(string(want), "\n")
+		for line := range strings.SplitSeq(got, "\n") {
+			if !slices.Contains(lines, line) {
+				t.Logf("new in %s: %s", dir, line)
+			}
+		}
+		for _, line := range lines {
+			if !slices.Contains(strings.Split(got, "\n"), line) {
+				t.Logf("gone from %s: %s", dir, line)
+			}
+		}
+		assert.True(t, string(want) == got, "the exported names of %s have changed. If they are to: "+
 			"go test . -run TestAPI -update, and a line in docs/CHANGELOG.md", dir)
 	}
 }
+
+// receiver is that of a method users can call.
+var receiver = regexp.MustCompile(`^\*?[A-Z]`)
 
 // exported lists the exported declarations of a package, without comments, each once, in order.
 func exported(t *testing.T, dir string) string {
@@ -59,6 +75,9 @@ func exported(t *testing.T, dir string) string {
 				continue
 			}
 			if fn, ok := d.(*ast.FuncDecl); ok {
+				if fn.Recv != nil && !receiver.MatchString(types.ExprString(fn.Recv.List[0].Type)) {
+					continue
+				}
 				fn.Body = nil
 			}
 			var text bytes.Buffer

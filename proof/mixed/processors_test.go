@@ -13,14 +13,13 @@ import (
 
 // TestMixedProcessors has parents and children of different word sizes and byte orders: those that are
 // not of this processor run under qemu-user, started by a script, as their files cannot be executed.
-// It is the same load, on few kinds of end, as under an emulator it takes its time.
 func TestMixedProcessors(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("the emulators are those of linux/amd64")
 	}
 	here := buildToday(t)
 	for _, processor := range []struct{ goarch, emulator string }{
-		{"386", ""}, {"arm", "qemu-arm-static"}, {"arm64", "qemu-aarch64-static"}, {"s390x", "qemu-s390x-static"},
+		{"386", ""}, {"s390x", "qemu-s390x-static"},
 	} {
 		t.Run(processor.goarch, func(t *testing.T) {
 			if _, err := exec.LookPath(processor.emulator); processor.emulator != "" && err != nil {
@@ -37,6 +36,9 @@ func TestMixedProcessors(t *testing.T) {
 				other = script
 			}
 			t.Run("child", func(t *testing.T) { runPeers(t, here, other, "shutdown", "2") })
+			if processor.emulator != "" {
+				return // as a parent it could start no emulator for its children
+			}
 			t.Run("parent", func(t *testing.T) { runPeers(t, other, here, "close", "2") })
 		})
 	}
