@@ -37,7 +37,7 @@ func TestMixedProcessors(t *testing.T) {
 			}
 			t.Run("child", func(t *testing.T) { runPeers(t, here, other, "shutdown", "2") })
 			if processor.emulator != "" {
-				return // as a parent it could start no emulator for its children
+				return // the emulated one is the child only
 			}
 			t.Run("parent", func(t *testing.T) { runPeers(t, other, here, "close", "2") })
 		})
