@@ -109,8 +109,9 @@ type Exit struct {
 	Pending []PendingCall
 
 	// Cause is what went wrong besides: an error of Cmd.Wait that says more than the status, of
-	// Cmd.Cancel, or of a writer given as Cmd.Stdout or Cmd.Stderr. Exit does not unwrap to it: a
-	// call that failed with the process would seem to have been cancelled itself.
+	// Cmd.Cancel, or of a writer given as Cmd.Stdout or Cmd.Stderr; or why this side has stopped it
+	// of its own accord, as it did not answer (Keepalive), say. Exit does not unwrap to it: a call
+	// that failed with the process would seem to have been cancelled itself.
 	Cause error
 
 	alive bool // it has not ended: see Stop
@@ -176,6 +177,9 @@ func (e *Exit) details() string {
 	}
 	if e.Cause != nil {
 		s += fmt.Sprintf(" (%v)", e.Cause)
+	}
+	if e.By == ByItself && e.Step == StepNone && e.Code == 0 && e.Signal == nil && !e.Parent && len(e.Pending) > 0 {
+		s += " (does its main wait, by Peer.Wait, before it returns?)"
 	}
 	switch n := len(e.Pending); n {
 	case 0:

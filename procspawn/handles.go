@@ -6,6 +6,7 @@ import "github.com/viaduct-go/viaduct/internal/handles"
 func init() {
 	handles.SetHello = func(opts any, h handles.Hello) { opts.(*Options).hello = h }
 	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
+	handles.SetWhy = func(opts any, why func() error) { opts.(*Options).why = why }
 	handles.Sums = func(link any) (out, in uint32) { l := link.(*Link); return l.sumsOut, l.sumsIn }
 	handles.Lost = func(link any) { link.(*Link).lose() }
 	handles.LinkState = func(link any) (stopped, outlived bool) { return child.linkState(link) }

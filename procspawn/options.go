@@ -99,6 +99,7 @@ type Options struct {
 
 	hello   handles.Hello                // what the layers above say in the hello
 	pending func() []handles.PendingCall // asked when the child has ended; may be nil
+	why     func() error                 // asked when this side has stopped the child; may be nil
 }
 
 // Switch is on, off, or what the option's default says.

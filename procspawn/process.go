@@ -123,6 +123,9 @@ func (p *Process) reap() {
 	}
 	exit.keep(p.streams.Report(exit.Code, exit.Signal))
 	exit.By = endedBy(exit, cancelled)
+	if exit.By == ByStop && exit.Cause == nil && p.opts.why != nil {
+		exit.Cause = p.opts.why()
+	}
 	exit.Limit = p.limitReached(exit)
 	if exit.Limit.Certain {
 		exit.By = ByLimit

@@ -31,6 +31,9 @@ func (p *Peer) supervise() {
 	defer live.leavePeer(p)
 	defer p.shutdowns.wait()
 	<-p.endpoint.Done() // pending calls have failed
+	if err := p.fault(); err != nil {
+		p.warn("viaduct: this side has ended the link", "error", err)
+	}
 	if p.conn != nil {
 		<-p.conn.Done() // and what was accepted for sending has been sent: Stop closes the pipes
 	}
@@ -164,6 +167,17 @@ func (p *Peer) Close() error {
 func (p *Peer) Wait() error {
 	<-p.ended
 	return p.reason()
+}
+
+// fault returns what this side has ended the link for, nil unless the other one was at fault.
+func (p *Peer) fault() error {
+	err := p.Err()
+	var frames *duplex.ProtocolError
+	var messages *viaduct.ProtocolError
+	if errors.Is(err, duplex.ErrUnresponsive) || errors.As(err, &frames) || errors.As(err, &messages) {
+		return err
+	}
+	return nil
 }
 
 // reason is what Wait returns.

@@ -3,6 +3,7 @@ package rpcpipe_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
@@ -30,10 +31,11 @@ func (s *Service) Spin(d time.Duration, _ *int) error {
 }
 
 // startWatched starts the child "service" with a keepalive.
-func startWatched(t *testing.T, interval time.Duration) *rpcpipe.Peer {
+func startWatched(t *testing.T, interval time.Duration, logger *slog.Logger) *rpcpipe.Peer {
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), &rpcpipe.Options{
 		Keepalive:    interval,
 		CloseTimeout: -1, // it is no use to wait for what is stopped
+		Logger:       logger,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.Close() })
@@ -42,7 +44,7 @@ func startWatched(t *testing.T, interval time.Duration) *rpcpipe.Peer {
 
 // TestKeepaliveBusy: a child that computes answers.
 func TestKeepaliveBusy(t *testing.T) {
-	p := startWatched(t, time.Second)
+	p := startWatched(t, time.Second, nil)
 	require.NoError(t, p.Call("Service.Spin", 2500*time.Millisecond, nil)) // longer than two intervals
 	require.NoError(t, p.Err())
 }
@@ -50,7 +52,8 @@ func TestKeepaliveBusy(t *testing.T) {
 // TestKeepaliveStopped: one that is stopped does not.
 func TestKeepaliveStopped(t *testing.T) {
 	before := snapshot()
-	p := startWatched(t, 100*time.Millisecond)
+	var log syncLog
+	p := startWatched(t, 100*time.Millisecond, log.logger())
 	ended := block(p)
 	call := p.Go("Service.Park", 0, nil, nil)
 	require.NoError(t, p.Call("Service.Add", Args{}, nil))
@@ -66,6 +69,10 @@ func TestKeepaliveStopped(t *testing.T) {
 	var exit *procspawn.Exit
 	require.ErrorAs(t, p.Wait(), &exit) // it had to be woken
 	require.Equal(t, terminationSignal(), exit.Signal)
+	require.ErrorIs(t, exit.Cause, duplex.ErrUnresponsive)
+	require.ErrorContains(t, exit, "(stopped by: ")
+	require.ErrorContains(t, exit, "does not answer")
+	require.Contains(t, log.String(), "this side has ended the link")
 	before.requireSame(t)
 }
 

@@ -159,13 +159,8 @@ func TestOnExitOrder(t *testing.T) {
 
 // TestLogger: what nobody would hear of is reported.
 func TestLogger(t *testing.T) {
-	var mu sync.Mutex
-	var buf bytes.Buffer
-	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return buf.Write(p)
-	}), nil))
+	var buf syncLog
+	log := buf.logger()
 	here, there := newService(), newService()
 	opts := here.options()
 	opts.Logger = log
@@ -184,6 +179,26 @@ func TestLogger(t *testing.T) {
 	for _, text := range []string{"Service.Missing", "type mismatch", "handler's own"} {
 		require.Contains(t, buf.String(), text)
 	}
+}
+
+// syncLog keeps what is logged by several goroutines, as text.
+type syncLog struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (l *syncLog) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.buf.Write(p)
+	}), nil))
+}
+
+func (l *syncLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 type writerFunc func([]byte) (int, error)

@@ -147,7 +147,8 @@ type Options struct {
 	// Logs.
 
 	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
-	// for any more, handlers that never return; and of what waits for long, see StallReport.
+	// for any more, handlers that never return, a link that was ended because the other side does
+	// not answer or breaks the protocol; and of what waits for long, see StallReport.
 	// Default: nobody is told.
 	Logger *slog.Logger
 

@@ -44,6 +44,12 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 		}
 		return pending
 	})
+	handles.SetWhy(&c.process, func() error {
+		if p := peer.Load(); p != nil {
+			return p.fault()
+		}
+		return nil
+	})
 	restore := c.hideTapEnv(cmd)
 	process, err := procspawn.Start(ctx, cmd, &c.process)
 	restore()
