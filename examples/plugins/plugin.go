@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/rpc"
@@ -67,10 +66,7 @@ func plugin() error {
 	if err != nil {
 		return err
 	}
-	if err := peer.Wait(); !errors.Is(err, rpc.ErrShutdown) {
-		return err
-	}
-	return nil
+	return peer.Wait() // nil when the host has closed the link
 }
 
 // patience is how long the host waits for a plugin.
