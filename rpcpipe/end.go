@@ -74,7 +74,7 @@ func (p *Peer) drainTime() time.Duration {
 	if p.Err() == rpc.ErrShutdown {
 		return handlerTime
 	}
-	if _, linked := p.link.(*procspawn.Link); !linked || p.process != nil {
+	if p.kind != kindParent { // one of New has a procspawn.Link as well, and no exit timer
 		return drainTime
 	}
 	switch exit := p.opts.ExitTimeout; {

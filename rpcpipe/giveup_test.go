@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/rpc"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct/rpcpipe"
@@ -113,6 +115,33 @@ func TestGiveUpNotes(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestGiveUpNew: a Peer of New is no child: it takes the time that it needs, whatever its ExitTimeout.
+func TestGiveUpNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Lagging{takes: time.Millisecond}
+		x, y := net.Pipe()
+		up := make(chan *rpcpipe.Peer)
+		go func() {
+			b, err := rpcpipe.New(t.Context(), y, nil)
+			assert.NoError(t, err)
+			up <- b
+		}()
+		a, err := rpcpipe.New(t.Context(), x, &rpcpipe.Options{Server: s.server(t), ExitTimeout: 100 * time.Millisecond})
+		require.NoError(t, err)
+		b := <-up
+		const n = 2000
+		for i := range n {
+			require.NoError(t, b.Notify(t.Context(), "Lagging.Note", i))
+		}
+		synctest.Wait()
+		require.NoError(t, b.Close())
+		a.Wait()
+		b.Wait()
+		require.EqualValues(t, n, s.handled.Load())
+		require.Zero(t, a.Stats().Served.DroppedNotifications)
+	})
 }
 
 // TestGiveUpNothing: what had come before the other side's end is handled, although that takes a

@@ -91,7 +91,7 @@ func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 		return nil, err
 	}
 	c.agreeOver(link)
-	p := newPeer("parent", link, nil, c)
+	p := newPeer(kindParent, link, nil, c)
 	term.begin(p)
 	p.awaitReady(ctx)
 	return p, nil
@@ -134,6 +134,9 @@ func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, er
 	c.agreeOver(link)
 	return newPeer("connection", link, nil, c), nil
 }
+
+// kindParent is the kind of the Peer that a child has of its parent.
+const kindParent = "parent"
 
 // IsChild reports whether this process was started by Start, before Connect as well as after.
 func IsChild() bool { return procspawn.IsChild() }
