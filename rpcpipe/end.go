@@ -43,6 +43,7 @@ func (p *Peer) supervise() {
 	if p.exit != nil && p.opts.OnExit != nil {
 		p.opts.OnExit(p.exit)
 	}
+	close(p.told)
 	p.awaitHandlers()
 	p.endpoint.GiveUp()
 	p.awaitConn()

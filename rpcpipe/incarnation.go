@@ -197,8 +197,13 @@ func (s *Supervisor) install(ctx context.Context, c *child, why origin) error {
 func (s *Supervisor) watch(c *child) {
 	<-c.peer.Done()
 	recovery := s.lose(c)
-	end := c.peer.Wait()
-	s.exited(c)
+	<-c.peer.told
+	c.stderr.end() // ahead of what the next child prints
+	end := c.peer.reason()
+	s.running.Go(func() { // what c has said last may take its time, and the next child need not wait for it
+		c.peer.Wait()
+		s.exited(c)
+	})
 	if end != nil {
 		s.counts.lost.Add(c.notes.lost())
 	}

@@ -31,6 +31,7 @@ type Peer struct {
 
 	reaped chan struct{} // closed when exit is set
 	exit   *procspawn.Exit
+	told   chan struct{} // closed when OnExit has returned
 	ended  chan struct{} // closed when nothing of the Peer runs any more
 
 	shutdowns shutdowns

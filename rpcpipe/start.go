@@ -162,6 +162,7 @@ func preparePeer(kind string, link io.ReadWriteCloser, c *config) *Peer {
 		link:   link,
 		up:     make(chan struct{}),
 		reaped: make(chan struct{}),
+		told:   make(chan struct{}),
 		ended:  make(chan struct{}),
 	}
 }

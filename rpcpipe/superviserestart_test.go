@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"math"
 	"net/rpc"
 	"os/exec"
@@ -228,4 +229,25 @@ func TestSuperviseShutdownStarting(t *testing.T) {
 			require.NoError(t, s.Wait())
 		})
 	}
+}
+
+// TestRestartBesideBacklog: the next child does not wait until what the last one has logged is handled.
+func TestRestartBesideBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, slow := new(nursery), &Lagging{takes: 10 * time.Millisecond}
+		s := n.supervise(t, &rpcpipe.SuperviseOptions{Peer: &rpcpipe.Options{LogHandler: slow.log()}})
+		const records = 400
+		logMany(slog.New(n.latest().peer.LogHandler(nil)), records)
+		synctest.Wait()
+		begin := time.Now()
+		n.latest().crash()
+		var child int
+		require.NoError(t, s.Call("Task.Run", 1, &child))
+		require.Equal(t, 1, child)
+		require.LessOrEqual(t, time.Since(begin), 100*time.Millisecond)
+		<-time.After(5 * time.Second)
+		require.EqualValues(t, records, slow.handled.Load())
+		require.NoError(t, s.Close())
+		require.NoError(t, s.Wait())
+	})
 }
