@@ -155,7 +155,8 @@ func (p *Peer) Close() error {
 // Wait waits until the link is down and all that the library runs for it has ended: the child has
 // been waited for, OnExit and the handlers have returned. What had come before the link's end is
 // handled: notifications and log records that wait for their turn are not lost with it. Handlers
-// are given up when none of them has returned for 250 ms, or after 5 s, in a child half of its
+// are given up after 250 ms in which none of those has had its turn, whatever returns meanwhile: the
+// method of a call has no longer. They are given up after 5 s in all, in a child half of its
 // ExitTimeout, on a side that has called Close 250 ms. They go on then, Options.Logger is told, and
 // what still waits for its turn is dropped, and counted in [Peer.Stats] and [Peer.LogDrops]. Wait
 // does not end anything itself.

@@ -60,9 +60,9 @@ type Options struct {
 	ServeHook, CallHook Hook
 
 	// MethodStats has calls counted by their methods, both those of this side and those of the other
-	// one: see [Peer.MethodStats]. That takes two looks at the clock a call, and up to 4 KiB for each
-	// method. Default: they are from when [DebugHandler] or [Vars] is first called, for all Peers of
-	// the process.
+	// one: see [Peer.MethodStats]. That takes one more look at the clock where a call is made, two
+	// where it is served, and up to 5 KiB for each method. Default: they are from when [DebugHandler]
+	// or [Vars] is first called, for all Peers of the process.
 	MethodStats bool
 
 	// NoListing has this side not tell the other one what methods it has: see [Peer.Methods].
