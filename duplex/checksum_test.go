@@ -95,8 +95,8 @@ func TestChecksumIllegal(t *testing.T) {
 func TestChecksumLongFrame(t *testing.T) {
 	for n, why := range map[int]string{
 		32768: "",
-		32769: "frame of 32785 bytes with checksums, limit is 32784",
-		65535: "frame of 65551 bytes with checksums, limit is 32784",
+		32769: "kind 0x80 frame with checksums: payload of 32769 bytes, limit is 32768",
+		65535: "kind 0x80 frame with checksums: payload of 65535 bytes, limit is 32768",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newRawPeer(t, &Options{Checksum: true})

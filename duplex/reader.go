@@ -93,7 +93,7 @@ func (r *reader) check() error {
 		return r.damaged(found, expected)
 	}
 	if size > maxPayload+framesum.Most {
-		return protocolErrorf("frame of %d bytes with checksums, limit is %d", size, maxPayload+framesum.Most)
+		return protocolErrorf("%v frame with checksums: payload of %d bytes, limit is %d", kind(r.buf[r.r]), size-framesum.Most, maxPayload)
 	}
 	if err := r.fill(size); err != nil {
 		return err
