@@ -78,14 +78,13 @@ func (p *Peer) drainTime() time.Duration {
 	if p.kind != kindParent { // one of New has a procspawn.Link as well, and no exit timer
 		return drainTime
 	}
-	switch exit := p.opts.ExitTimeout; {
-	case exit < 0:
+	if _, outlived := handles.LinkState(p.link); outlived { // nothing ends it: ExitTimeout, or Detach
 		return drainTime
-	case exit == 0:
-		return time.Second / 2
-	default:
+	}
+	if exit := p.opts.ExitTimeout; exit > 0 {
 		return min(drainTime, exit/2)
 	}
+	return time.Second / 2
 }
 
 // reap learns how the process on the other side has ended. In the parent it stops it.

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"net/rpc"
+	"os"
+	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,8 +17,34 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
+
+func init() {
+	children["lags"] = func(args []string) {
+		s, server := &Lagging{takes: time.Millisecond}, rpc.NewServer()
+		server.Register(s)
+		connect(&rpcpipe.Options{Server: server}).Wait()
+		os.WriteFile(args[0], []byte(strconv.FormatInt(s.handled.Load(), 10)), 0o600)
+	}
+}
+
+// TestGiveUpDetached: a child that nothing ends handles what has come.
+func TestGiveUpDetached(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "handled")
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self("lags", file), &rpcpipe.Options{
+		ParentDeath: procspawn.Detach, CloseTimeout: 20 * time.Second,
+	})
+	require.NoError(t, err)
+	for i := range 1000 {
+		require.NoError(t, p.Notify(t.Context(), "Lagging.Note", i))
+	}
+	require.NoError(t, p.Close())
+	handled, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "1000", string(handled))
+}
 
 // Lagging is a service whose method takes its time.
 type Lagging struct {
