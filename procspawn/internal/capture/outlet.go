@@ -64,6 +64,13 @@ func (o *outlet) put(p []byte) {
 	}
 }
 
+// isFull reports whether put waits for room although the process has exited.
+func (o *outlet) isFull() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) > outletLast
+}
+
 // end says that nothing more comes.
 func (o *outlet) end() {
 	o.mu.Lock()

@@ -207,7 +207,7 @@ func (s *Streams) Run() {
 
 // Finish is called when the process has exited. It returns when the streams have been read to their
 // end and written to the caller's writers, or at the deadline and, if something still lies in a pipe
-// then, turnGrace later at the latest, writerGrace if a caller's writer may be what holds it up.
+// then, turnGrace later at the latest, writerGrace if a caller's writer is what holds it up.
 func (s *Streams) Finish(deadline time.Time) {
 	if s.feed != nil {
 		// It releases a blocked Write. Nobody can release a blocked Read of the caller's reader.
@@ -227,13 +227,17 @@ func (s *Streams) Finish(deadline time.Time) {
 	writers, cancel := context.WithTimeout(turns, writerGrace)
 	defer cancel()
 	for _, d := range s.drains {
-		late := turns.Done()
-		if d.out != nil {
-			late = writers.Done()
+		select {
+		case <-d.done:
+			continue
+		case <-writers.Done():
+		}
+		if d.out != nil && d.out.isFull() { // and who knows when its writer returns
+			continue
 		}
 		select {
 		case <-d.done:
-		case <-late:
+		case <-turns.Done():
 		}
 	}
 }

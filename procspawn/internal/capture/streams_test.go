@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -20,18 +21,29 @@ func (s *starved) Add(p []byte) {
 }
 
 // TestFinishReadsAll: on a machine that has no time for it for more than writerGrace, what an exited
-// process has left in a pipe is read all the same, before Finish returns.
+// process has left in a pipe is read all the same, before Finish returns, also where it goes to a
+// caller's writer besides, and whether or not that writes.
 func TestFinishReadsAll(t *testing.T) {
-	var s Streams
-	late := &starved{wait: writerGrace + writerGrace/4}
-	w, err := s.drainTo(nil, late)
-	require.NoError(t, err)
-	_, err = w.WriteString("last words")
-	require.NoError(t, err)
-	s.Run() // closes w
-	s.Finish(time.Now())
-	got, ok := late.Bytes()
-	assert.True(t, ok)
-	assert.Equal(t, "last words", string(got))
-	s.Release(0)
+	for name, to := range map[string]io.Writer{"no writer": nil, "a writer": io.Discard, "a writer that blocks": new(stuck)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s Streams
+			late := &starved{wait: writerGrace + writerGrace/4}
+			w, err := s.drainTo(to, late)
+			require.NoError(t, err)
+			_, err = w.WriteString("last words")
+			require.NoError(t, err)
+			s.Run() // closes w
+			s.Finish(time.Now())
+			got, ok := late.Bytes()
+			assert.True(t, ok)
+			assert.Equal(t, "last words", string(got))
+			s.Release(0)
+		})
+	}
 }
+
+// stuck is a writer that does not return.
+type stuck struct{}
+
+func (*stuck) Write([]byte) (int, error) { select {} }
