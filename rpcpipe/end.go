@@ -70,7 +70,7 @@ func (p *Peer) awaitHandlers() {
 }
 
 // drainTime is how long awaitHandlers may take. In a child whose parent is gone it must leave main
-// time to return by itself. Who has called Close does not ask for what has come.
+// time to return by itself. Whose Close has ended the link does not ask for what has come.
 func (p *Peer) drainTime() time.Duration {
 	if p.Err() == rpc.ErrShutdown {
 		return handlerTime
@@ -154,11 +154,11 @@ func (p *Peer) Close() error {
 // Wait waits until the link is down and all that the library runs for it has ended: the child has
 // been waited for, OnExit and the handlers have returned. What had come before the link's end is
 // handled: notifications and log records that wait for their turn are not lost with it. Handlers
-// are given up after 250 ms in which none of those has had its turn, whatever returns meanwhile: the
-// method of a call has no longer. They are given up after 5 s in all, in a child half of its
-// ExitTimeout, on a side that has called Close 250 ms. They go on then, Options.Logger is told, and
-// what still waits for its turn is dropped, and counted in [Peer.Stats] and [Peer.LogDrops]. Wait
-// does not end anything itself.
+// are given up after 250 ms in which none of those has had its turn, whatever returns meanwhile:
+// the method of a call has no longer. They are given up after 5 s in all, in a child half of its
+// ExitTimeout, on a side whose Close has ended the link 250 ms. They go on then, Options.Logger is
+// told, and what still waits for its turn is dropped, and counted in [Peer.Stats] and
+// [Peer.LogDrops]. Wait does not end anything itself.
 //
 // It returns nil after an orderly end: one side has called Close, or the child has exited by
 // itself, and a child has exited with status 0, not by a signal. Otherwise it returns a
