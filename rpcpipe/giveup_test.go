@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -32,7 +33,7 @@ func init() {
 
 // TestGiveUpDetached: a child that nothing ends handles what has come.
 func TestGiveUpDetached(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "handled")
+	file := filepath.Join(testkit.TempDir(t), "handled")
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("lags", file), &rpcpipe.Options{
 		ParentDeath: procspawn.Detach, CloseTimeout: 20 * time.Second,
 	})
