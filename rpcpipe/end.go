@@ -69,6 +69,18 @@ func (p *Peer) awaitHandlers() {
 	}
 }
 
+// awaitRest waits until the process on the other side was waited for, OnExit has returned, and the
+// handlers have, or were given handlerTime.
+func (p *Peer) awaitRest() {
+	<-p.told
+	t := time.NewTimer(handlerTime)
+	defer t.Stop()
+	select {
+	case <-p.ended:
+	case <-t.C:
+	}
+}
+
 // drainTime is how long awaitHandlers may take. In a child whose parent is gone it must leave main
 // time to return by itself. Whose Close has ended the link does not ask for what has come.
 func (p *Peer) drainTime() time.Duration {

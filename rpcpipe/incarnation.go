@@ -197,10 +197,10 @@ func (s *Supervisor) install(ctx context.Context, c *child, why origin) error {
 func (s *Supervisor) watch(c *child) {
 	<-c.peer.Done()
 	recovery := s.lose(c)
-	<-c.peer.told
+	c.peer.awaitRest()
 	c.stderr.end() // ahead of what the next child prints
 	end := c.peer.reason()
-	s.running.Go(func() { // what c has said last may take its time, and the next child need not wait for it
+	s.running.Go(func() { // there may be much that c has said last, and the next child need not wait for all of it
 		c.peer.Wait()
 		s.exited(c)
 	})

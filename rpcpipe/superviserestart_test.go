@@ -231,7 +231,7 @@ func TestSuperviseShutdownStarting(t *testing.T) {
 	}
 }
 
-// TestRestartBesideBacklog: the next child does not wait until what the last one has logged is handled.
+// TestRestartBesideBacklog: the next child does not wait until all that the last one has logged is handled.
 func TestRestartBesideBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, slow := new(nursery), &Lagging{takes: 10 * time.Millisecond}
@@ -244,7 +244,7 @@ func TestRestartBesideBacklog(t *testing.T) {
 		var child int
 		require.NoError(t, s.Call("Task.Run", 1, &child))
 		require.Equal(t, 1, child)
-		require.LessOrEqual(t, time.Since(begin), 100*time.Millisecond)
+		require.LessOrEqual(t, time.Since(begin), 350*time.Millisecond, "handlers have 250 ms, and then it is 100 ms")
 		<-time.After(5 * time.Second)
 		require.EqualValues(t, records, slow.handled.Load())
 		require.NoError(t, s.Close())
