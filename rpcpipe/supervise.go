@@ -59,9 +59,10 @@ type SuperviseOptions struct {
 	Idempotent func(method string) bool
 
 	// Events is told of each change, one at a time and in their order, by a goroutine of the
-	// Supervisor. An exit is told when the handlers of that child's calls have returned (see
-	// [Peer.Wait]). It may call all methods of the Supervisor but Wait, and has to return. What
-	// comes meanwhile waits. Default: nobody is told.
+	// Supervisor. An exit is told when the handlers of that child's calls have returned, 250 ms
+	// behind its end at the latest: notifications and records that it had sent by then may still be
+	// handled (see [Peer.Wait]). It may call all methods of the Supervisor but Wait, and has to
+	// return. What comes meanwhile waits. Default: nobody is told.
 	Events func(Event)
 
 	// Stderr gets what children print to their standard error, each line with Name and ": " before
