@@ -133,7 +133,13 @@ func TestTerminateGroup(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, cmd.Wait())
 			load.stop()
-			assert.Regexp(t, `^true 0 <nil> child \d+ exited: exit status 0 \(stopped by: shutdown\)\n$`, string(rest))
+			ends := `<nil> child \d+ exited: exit status 0 \(stopped by: shutdown\)`
+			if wait == "0s" {
+				// The parent may have shut the link down before the child gets to look at the
+				// signal, which then works as it does without a link.
+				ends += `|child \d+: signal: terminated child \d+: signal: terminated`
+			}
+			assert.Regexp(t, `^true 0 (`+ends+`)\n$`, string(rest))
 			assert.Empty(t, load.bad)
 		})
 	}
