@@ -106,7 +106,8 @@ func TestBareOptions(t *testing.T) {
 	}
 }
 
-// TestBareShutdown: it waits for the calls of this side and for those that it is handling, and refuses others.
+// TestBareShutdown: it waits for the calls of this side and for those that it is handling, and refuses
+// others.
 func TestBareShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := newService(), newService()
