@@ -100,6 +100,18 @@ func (n *nursery) count() int {
 	return len(n.children)
 }
 
+// ended reports whether the link of one of them has ended.
+func (n *nursery) ended(born int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.children[born].peer.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // do is a job in the background.
 func do(p *rpcpipe.Pool, method string, l Long) <-chan error {
 	done := make(chan error, 1)
