@@ -88,7 +88,7 @@ func (e *Endpoint) linkEnded(err error) {
 
 // end ends the endpoint for the reason err, and what the links still bring is dropped.
 func (e *Endpoint) end(err error) {
-	e.deaf.Store(true)
+	e.dropping.Store(true)
 	e.down(err)
 }
 

@@ -62,17 +62,17 @@ type Endpoint struct {
 	logs     *logwire.Sender
 	logTaker *logwire.Taker // nil: records are not taken
 
-	ending  sync.Once
-	deaf    atomic.Bool     // what still comes in is dropped
-	err     error           // what calls fail with now: a *fault.DownError or rpc.ErrShutdown
-	ended   atomic.Bool     // err is set
-	linkEnd atomic.Bool     // it was the link that ended, so nothing more is sent
-	done    chan struct{}   // closed when it is set and all pending calls have failed
-	up      context.Context // until then
-	endUp   context.CancelFunc
-	running sync.WaitGroup // links that have not ended, goroutines of bare ones
-	closed  chan struct{}  // closed when the links have been
-	stopped chan struct{}  // closed when they have ended and nothing comes from them any more
+	ending   sync.Once
+	dropping atomic.Bool     // what still comes in is dropped
+	err      error           // what calls fail with now: a *fault.DownError or rpc.ErrShutdown
+	ended    atomic.Bool     // err is set
+	linkEnd  atomic.Bool     // it was the link that ended, so nothing more is sent
+	done     chan struct{}   // closed when it is set and all pending calls have failed
+	up       context.Context // until then
+	endUp    context.CancelFunc
+	running  sync.WaitGroup // links that have not ended, goroutines of bare ones
+	closed   chan struct{}  // closed when the links have been
+	stopped  chan struct{}  // closed when they have ended and nothing comes from them any more
 }
 
 // New starts an endpoint on two links: out for the calls it makes, in for those it answers.

@@ -92,7 +92,7 @@ func (e *Endpoint) request(m message.Message) (roomFree bool) {
 
 // parse reports false for what is not to be looked at.
 func (e *Endpoint) parse(msg []byte) (message.Message, bool) {
-	if e.deaf.Load() {
+	if e.dropping.Load() {
 		return message.Message{}, false
 	}
 	m, err := message.Parse(msg, e.cfg.Message.Body.Depth())
