@@ -127,6 +127,7 @@ func TestSupervisedEncoding(t *testing.T) {
 			var first, second int
 			require.NoError(t, s.Client().Call("Task.Run", 7, nil))
 			n.latest().crash()
+			synctest.Wait()
 			require.NoError(t, (<-s.Go("Task.Run", 8, &first, nil).Done).Error)
 			require.NoError(t, s.Client().Call("Task.Run", 9, &second))
 			require.Equal(t, 1, first)

@@ -96,6 +96,7 @@ func TestSwapFails(t *testing.T) {
 		require.Equal(t, rpcpipe.StateUp, s.Stats().State)
 		n.latest().crash() // a failed one, which has ended
 		n.children[0].crash()
+		synctest.Wait() // a call that is sent meanwhile may have been begun
 		require.NoError(t, s.Call("Task.Run", 1, &child))
 		require.Equal(t, "one", n.paths[len(n.paths)-1])
 	})
