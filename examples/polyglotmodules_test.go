@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -101,6 +102,21 @@ func (c *tester) hears(t *testing.T, words ...string) {
 			require.Equal(t, word, got)
 		case <-c.Done():
 			t.Fatalf("the link has ended (%v) before the child said %q", c.Err(), word)
+		}
+	}
+}
+
+// hearsAll requires that the child says these words, in any order.
+func (c *tester) hearsAll(t *testing.T, words ...string) {
+	t.Helper()
+	for len(words) > 0 {
+		select {
+		case got := <-c.events:
+			i := slices.Index(words, got)
+			require.NotEqual(t, -1, i, got)
+			words = slices.Delete(words, i, i+1)
+		case <-c.Done():
+			t.Fatalf("the link has ended (%v) before the child said %q", c.Err(), words)
 		}
 	}
 }

@@ -183,6 +183,7 @@ func TestNeverRetried(t *testing.T) {
 			}}
 			s := n.supervise(t, nil)
 			n.latest().crash()
+			synctest.Wait()
 			err := s.Call("Task.Run", 1, nil)
 			require.ErrorIs(t, err, final)
 			require.ErrorIs(t, err, rpc.ErrShutdown)
