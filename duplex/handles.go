@@ -33,6 +33,8 @@ func (o order) Draining() error {
 	return nil
 }
 
+func (o order) Ending() bool { return o.c.work.draining.Load() || isClosed(o.c.done) }
+
 func (o order) Waiting() bool {
 	return o.c.work.calls.Load() > 0 || o.c.writer.waits.senders.Load() > 0
 }

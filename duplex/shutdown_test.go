@@ -71,6 +71,7 @@ func TestShutdownWaitsForCalls(t *testing.T) {
 		requireBlocked(t, shut)
 		require.Equal(t, ErrShutdown, order{a}.Draining())
 		require.Equal(t, ErrShutdown, order{b}.Draining())
+		require.True(t, order{b}.Ending())
 		// What is served may need calls, so the link itself lets them through.
 		require.NoError(t, b.ServerLane().Send(t.Context(), []byte("reply"), false))
 		synctest.Wait()

@@ -23,7 +23,7 @@ func (e *Endpoint) Err() error {
 }
 
 // Ending reports whether the link has ended, or takes no more calls but those of methods.
-func (e *Endpoint) Ending() bool { return e.ended.Load() || e.out.Draining() != nil }
+func (e *Endpoint) Ending() bool { return e.ended.Load() || e.out.Ending() }
 
 // closeTime bounds how long Close waits for connections to close.
 const closeTime = 2 * time.Second

@@ -33,6 +33,9 @@ type Order interface {
 
 	// Draining returns why nothing may be begun but what serves the calls in flight, nil if it may.
 	Draining() error
+
+	// Ending reports whether the link has ended, or is draining.
+	Ending() bool
 }
 
 // What a Send can wait for.
@@ -67,13 +70,17 @@ func (s Sending) Begin(why func() string) Waiting {
 	return s.Waits(s, why)
 }
 
-// Frames is what the other side's hello says of the frames that it knows. The zero Frames: all but
-// Eager.
+// Frames is what the other side's hello says of the frames that it knows, and what the connection
+// below is. The zero Frames: all but Eager.
 type Frames struct {
 	NoStreams, NoShutdown bool
 	Eager                 bool // messages of some frames need no grant
 
 	SumsOut, SumsIn uint32 // what checksums begin with, if there are any
+
+	// SetLarge has the pipe that is written to hold much, or what it held before, and reports whether
+	// it does. It must not block. Nil: that is fixed.
+	SetLarge func(large bool) bool
 }
 
 // Set by package duplex.

@@ -29,6 +29,7 @@ var (
 	SetPending func(opts any, pending func() []PendingCall) // in a *procspawn.Options: asked when a child has ended
 	SetWhy     func(opts any, why func() error)             // in a *procspawn.Options: asked when this side has stopped a child; nil if it was told to
 	Sums       func(link any) (out, in uint32)              // of a *procspawn.Link: what the checksums of frames begin with
+	SetLarge   func(link any) func(large bool) bool         // of a *procspawn.Link: see Frames.SetLarge
 	Lost       func(link any)                               // closes a *procspawn.Link that is of no more use although neither side has closed it
 	LinkState  func(link any) (stopped, outlived bool)      // of a child's *procspawn.Link: it has ended and nothing but a signal ends the process; the process goes on without it
 	RawLink    func() (io.ReadWriteCloser, error)           // of a child, instead of procspawn.Inherited: no hello has been said or read

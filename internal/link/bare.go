@@ -295,6 +295,16 @@ func (l *Bare) Draining() error {
 	}
 }
 
+// Ending reports whether the link has ended, or Drain was called.
+func (l *Bare) Ending() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return l.draining.Load() != nil
+	}
+}
+
 // Flush returns when what is queued has been written, or ctx or the link has ended. It waits for those
 // who wait for room, too, as it takes a turn behind them.
 func (l *Bare) Flush(ctx context.Context) error {

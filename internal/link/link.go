@@ -51,13 +51,14 @@ type Link interface {
 	// Close ends the link when what was sent is with the system, or after a moment.
 	Close() error
 
-	// Waiting and OnWaiting are about who waits for the other side, and Working, Serving and Draining
-	// about an orderly end: see handles.Order.
+	// Waiting and OnWaiting are about who waits for the other side, and Working, Serving, Draining and
+	// Ending about an orderly end: see handles.Order.
 	Waiting() bool
 	OnWaiting(f func())
 	Working(delta int)
 	Serving(own int) bool
 	Draining() error
+	Ending() bool
 }
 
 // Sending and Waiting are those of package handles.
