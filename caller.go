@@ -28,15 +28,15 @@ import (
 type Caller struct {
 	// Metadata is what the caller has attached with [WithMetadata]. It is not to be changed.
 	//
-	// What a caller sets here is part of the argument, as any field, and crosses as well; a pair
-	// that is attached goes before one of the same key. An argument that is passed on takes it
-	// along.
+	// What a caller sets here is part of the argument, as any field, and crosses as well; of two
+	// pairs of the same key the attached one counts. An argument that is passed on takes it along.
 	Metadata map[string]string
 
 	ctx context.Context
 }
 
-// SetContext is called before the method. It is not for users.
+// SetContext gives c the context of its call. A codec calls it before the method; a test that calls
+// the method itself may, too.
 func (c *Caller) SetContext(ctx context.Context) {
 	c.ctx = ctx
 	switch md := Metadata(ctx); {
@@ -48,8 +48,8 @@ func (c *Caller) SetContext(ctx context.Context) {
 }
 
 // Context returns the context of the call. It ends when the caller has given up or its deadline is
-// over, when the method has returned, and when the link ends. (Of the caller's word and its
-// deadline, which say the same, the one that comes first decides what Err returns.)
+// over, when the method has returned, and when the link ends. (When its deadline is over the caller
+// says that it has given up, too: Err tells which of the two has come first.)
 //
 // Calls made with it to the side that has called are known there to serve its call: they are never
 // refused, and do not wait for others, up to 16 at a time for each call. Those of a method that was

@@ -85,9 +85,7 @@ type Options struct {
 //
 // Where two sides of a bare connection differ nothing is lost in silence, but calls fail: a side
 // that takes plain MessagePack says so of the types that come with values, and one of another
-// language, or of viaduct before there were dialects, of ext values that it does not know. (The
-// latter takes plain MessagePack unless its Options.GoPeer is set, and then all of Go's but times
-// that are not in UTC.)
+// language of ext values that it does not know.
 type Dialect uint8
 
 const (

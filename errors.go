@@ -12,20 +12,23 @@ import "github.com/viaduct-go/viaduct/internal/fault"
 // Its text is the message, or, without one, the code.
 type Error = fault.Error
 
-// ErrNotBegun is, in the sense of [errors.Is], each error of a call or a notification after which it is
-// certain that its method was not begun, and will not be: whoever may try again, here or elsewhere,
-// asks that.
+// ErrNotBegun says, by [errors.Is], of the error of a call or a notification that its method was
+// certainly not begun, and will not be: it is safe to try again, here or elsewhere. That is so when
 //
-// It is true of calls that the other side refused ([ErrOverload]), that came during or behind a
-// shutdown or the link's end, whose arguments could not be encoded, were too large, or could not be
-// decoded there, whose method does not exist, that a hook has refused, whose deadline was over
-// before, that were given up before they were sent whole, and that were waiting for the link to
-// take them when it broke. It is false of all others: a call that was cancelled when it had been
-// sent may have been begun, and one whose reply was too large, or could not be decoded, was.
+//   - the other side has refused the call ([ErrOverload]), or a hook has;
+//   - it was made during or after a shutdown, or after the end of the link;
+//   - its arguments could not be encoded or decoded, or were too large;
+//   - the method does not exist;
+//   - its deadline was over before the method began;
+//   - it was given up before it was sent whole;
+//   - it was waiting to be sent when the link broke.
 //
-// It is about this call alone: a method that passes it on with [Fail], from a call of its own, passes on
-// its text. Peers that are no viaduct, or older, say nothing of the kind, and a standard client
-// (rpcpipe.Peer.Client, or this package's codec alone) has texts and no types.
+// In all other cases the method may have been begun: a call that was cancelled after it was sent,
+// for instance. One whose reply was too large, or could not be decoded, was.
+//
+// It is about this call alone: a method that passes it on with [Fail], from a call of its own,
+// passes on its text. Peers that are no viaduct, or older, say nothing of the kind, and a standard
+// client (rpcpipe.Peer.Client, or this package's codec alone) has texts and no types.
 var ErrNotBegun = fault.ErrNotBegun
 
 // What the library of the other side says of a call, in the sense of [errors.Is].
@@ -46,7 +49,7 @@ var (
 type PanicError = fault.PanicError
 
 // A BodyError reports arguments or a reply that could not be encoded or decoded. It concerns one
-// call; the link is as before.
+// call; the link is as before. It unwraps to Err. With What "arguments" it Is ErrNotBegun.
 //
 //	Op     string // "encode" or "decode"
 //	What   string // "arguments" or "reply"
@@ -55,14 +58,14 @@ type PanicError = fault.PanicError
 //	Err    error  // what was wrong
 type BodyError = fault.BodyError
 
-// A SizeError reports a message over the limit of the link. No byte of it has been sent. Its size is
-// a lower bound: encoding ends at the limit.
+// A SizeError reports a message over the limit of the link. No byte of it has been sent. Its size
+// is a lower bound: encoding ends at the limit. (That of package duplex is of its own lanes.)
 //
 //	Size, Limit int // bytes
 type SizeError = fault.SizeError
 
-// A ProtocolError reports a message that is no MessagePack-RPC, or that has no place where it came.
-// It ends the connection.
+// A ProtocolError reports a message that is no MessagePack-RPC, or that must not come at that
+// point. It ends the connection. It unwraps to Err. (That of package duplex is about frames.)
 //
 //	Reason string // what came and what was expected
 //	Err    error  // perhaps nil
@@ -91,6 +94,7 @@ type ShutdownError = fault.ShutdownError
 // [errors.ErrUnsupported], [os.ErrDeadlineExceeded], and all the error variables of packages io and
 // io/fs.
 //
-// Call it in init or main. It panics if err cannot be compared, or if the name stands for another
-// error.
+// Call it in init or main; it may be called from any goroutine. The same pair twice is fine. It
+// panics if the name is too short or too long or stands for another error, or if err is nil or
+// cannot be compared.
 func RegisterError(name string, err error) { fault.Register(name, err) }

@@ -132,9 +132,7 @@
 //	stdout
 //	before Inherited        the link is watched for      the parent's hello is read ahead, and the
 //	                        its end                      link watched behind it
-//	Link.WriteNow           writes what fits             errors.ErrUnsupported; rpcpipe writes in
-//	                                                     another goroutine then, and what is sent
-//	                                                     right before os.Exit may be lost
+//	Link.WriteNow           writes what fits             errors.ErrUnsupported
 //	Options.Stdio           sockets may take the         pipes only
 //	                        place of pipes
 package procspawn

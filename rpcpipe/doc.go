@@ -56,11 +56,11 @@
 // At most 16,384 calls of the other side are handled at once; as many wait for their turn, and
 // beyond that they are refused with [viaduct.ErrOverload]. Calls that a method makes with the
 // context of its call, to the side that called, are not held up by limits there, up to 16 at a time
-// for each call, so that methods may call each other back to any depth. Without the context they
-// may as far as there are places on both sides: beyond 16,384, a call is refused where at least as
-// many calls of the side that takes it are pending, as all of them may wait for it. [Options] has
-// the limits, hooks around calls on both sides, which may refuse them, and a way to survive panics
-// in methods.
+// for each call, so that methods may call each other back to any depth. Made without that context a
+// call back counts as any other. When as many run here as may, and at least as many of our own
+// calls are pending, all of which may be waiting for it, it is refused rather than put in the
+// queue. [Options] has the limits, hooks around calls on both sides, which may refuse them, and a
+// way to survive panics in methods.
 //
 // # Streams
 //
@@ -115,7 +115,8 @@
 //   - Is [rpc.ErrShutdown], and none of the others: the link was closed on this side.
 //   - As [*viaduct.DownError]: the link is down. It Is [rpc.ErrShutdown], too, and unwraps to what
 //     ended it: [*procspawn.Exit] (how the process ended), [duplex.ErrPeerClosed],
-//     [*duplex.ProtocolError], of which [*duplex.ChecksumError] is one.
+//     [duplex.ErrUnresponsive], [*viaduct.ProtocolError], [*duplex.ProtocolError], of which
+//     [*duplex.ChecksumError] is one.
 //   - As [*NoChildError]: a [Supervisor] or a [Pool] has no child to call.
 //   - As [*JobError], around one of the others: a job of a Pool was not done.
 //   - Is [viaduct.ErrNotBegun], besides one of the above: it is certain that the method was not
@@ -192,7 +193,7 @@
 //	err = s.Close()
 //
 // A Peer is of use until its Done is closed; the Done of its Process, which may be closed earlier
-// or later, says nothing of that. A Supervisor keeps to it.
+// or later, says nothing of that.
 //
 // # Several children
 //

@@ -155,8 +155,9 @@ func (p *Peer) Err() error {
 
 // Close ends the link at once: pending calls fail with [rpc.ErrShutdown]. What was accepted for
 // sending is delivered if the other side takes it within 50 ms. In the parent it then ends the
-// child, step by step, and returns when it has been waited for. It always returns nil. OnExit and
-// handlers that run are not waited for: see Wait.
+// child, step by step, and returns when it has been waited for: within CloseTimeout and TermTimeout
+// and a few seconds (see [procspawn.Process.Stop]). It always returns nil. A method may call it.
+// OnExit and handlers that run are not waited for: see Wait.
 func (p *Peer) Close() error {
 	p.endpoint.Close()
 	<-p.reaped
@@ -166,11 +167,10 @@ func (p *Peer) Close() error {
 // Wait waits until the link is down and all that the library runs for it has ended: the child has
 // been waited for, OnExit and the handlers have returned. What had come before the link's end is
 // handled: notifications and log records that wait for their turn are not lost with it. Handlers
-// are given up after 250 ms in which none of those has had its turn, whatever returns meanwhile:
-// the method of a call has no longer. They are given up after 5 s in all, in a child half of its
-// ExitTimeout, on a side whose Close has ended the link 250 ms. They go on then, Options.Logger is
-// told, and what still waits for its turn is dropped, and counted in [Peer.Stats] and
-// [Peer.LogDrops]. Wait does not end anything itself.
+// that still run are given up after 250 ms in which no notification or record had its turn, and
+// after 5 s in all (in a child: half of its ExitTimeout; on a side whose Close has ended the link:
+// 250 ms). They go on then, Options.Logger is told, and what still waits for its turn is dropped,
+// and counted in [Peer.Stats] and [Peer.LogDrops]. Wait does not end anything itself.
 //
 // It returns nil after an orderly end: one side has called Close, or the child has exited by
 // itself, and a child has exited with status 0, not by a signal. Otherwise it returns a

@@ -31,11 +31,11 @@ type Job[A, R any] struct {
 // Each error is a [*JobError] of that job alone; the others go on. Jobs wait for a child, and are
 // repeated, as with [Pool.CallContext].
 //
-// Arguments are asked for by the goroutine that ranges, when there is room: two jobs for each place
-// (PoolOptions.MaxSize times Concurrency; of 4,096 at most) have not ended at one time; and in the
-// order of the arguments there may be sixteen results and jobs for each place that come behind one
-// that has not ended. So args may be endless, and larger than memory. Where args itself waits,
-// results wait with it. It may end what is asked for by a range loop of its own, as any iter.Seq.
+// A slot is what one job of a child takes: there are PoolOptions.MaxSize times Concurrency, of
+// which Map uses 4,096 at most. Two jobs for each slot, at most, run or wait at one time. If
+// results come in the order of the arguments, up to sixteen for each slot wait behind a slow one.
+// So args may be endless, and larger than memory. It is the goroutine that ranges which asks for
+// the next argument: where args waits, results wait with it.
 //
 // When the loop is left, jobs that run are given up, and Map returns when their calls have. When
 // ctx ends, or the Pool does, the jobs that were begun fail; and if args has been left before its

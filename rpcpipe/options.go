@@ -16,8 +16,8 @@ import (
 )
 
 // Options adjust a Peer. A nil *Options and zero fields mean the defaults. They are copied: what is
-// changed later has no effect. A value that has no meaning, such as a negative number where nothing is
-// said of one, is an error that names the field: Start, Connect and New return it.
+// changed later has no effect. A value that has no meaning, such as a negative number where nothing
+// is said of one, is an error that names the field: Start, Connect and New return it.
 type Options struct {
 	// Calls of the other side.
 
@@ -30,16 +30,17 @@ type Options struct {
 	// [viaduct.ErrOverload]. Calls that serve a call of this side, made by a method with its
 	// context, do not wait and do not count, up to 16 for each.
 	//
-	// Other calls are refused at once, with no waiting, while as many are handled and at least as
-	// many calls of this side are pending: every method may be waiting for one of these, and that
-	// for the new call, which without the context cannot be known. Default: 16,384.
+	// Without that context it cannot be known which call a call back serves. So while MaxHandlers
+	// calls are handled here, and at least as many calls of this side are pending, all of which may
+	// be waiting for the new one, that is refused rather than put in the queue. From 1. Default:
+	// 16,384.
 	MaxHandlers int
 
 	// MaxHandlerBytes bounds the requests that are being handled at once, in bytes as they came:
-	// once they have as many, others wait as for MaxHandlers. The answers being sent have the same
-	// bound, and so have the calls that do not count, which are refused beyond it. It also bounds
-	// what the arguments of either take in memory when they are decoded: a call whose arguments
-	// find no room fails with [viaduct.ErrOverload]. Default: 512 MiB.
+	// beyond it others wait as for MaxHandlers. The same bound holds, each by itself, for the
+	// answers that are being sent, for the calls that do not count for MaxHandlers, and for what
+	// arguments take in memory when they are decoded; beyond the last two a call fails with
+	// [viaduct.ErrOverload]. From 1. Default: 512 MiB.
 	MaxHandlerBytes int
 
 	// MaxWaiting is how many calls wait at most. Default: 16,384. Negative: none do.
@@ -59,10 +60,10 @@ type Options struct {
 	// around each call that this side makes, notifications included. Either may refuse calls.
 	ServeHook, CallHook Hook
 
-	// MethodStats has calls counted by their methods, both those of this side and those of the other
-	// one: see [Peer.MethodStats]. That takes one more look at the clock where a call is made, two
-	// where it is served, and up to 5 KiB for each method. Default: they are from when [DebugHandler]
-	// or [Vars] is first called, for all Peers of the process.
+	// MethodStats has calls counted by their methods, both those of this side and those of the
+	// other one: see [Peer.MethodStats]. That takes one more look at the clock where a call is
+	// made, two where it is served, and up to 5 KiB for each method. Default: counting begins when
+	// [DebugHandler] or [Vars] is first called, for all Peers of the process.
 	MethodStats bool
 
 	// NoListing has this side not tell the other one what methods it has: see [Peer.Methods].
@@ -109,7 +110,8 @@ type Options struct {
 
 	// The link. See also [duplex.Options].
 
-	// MaxMessage is the largest message that this side takes, in bytes. Default: 128 MiB.
+	// MaxMessage is the largest message that this side takes, in bytes, from 1 to 2,147,483,647.
+	// Default: 128 MiB.
 	MaxMessage int
 
 	// Window is how many bytes of each class (calls, replies, notifications) the other side may
@@ -138,27 +140,28 @@ type Options struct {
 	// Checksum has each frame, both ways, carry CRC-32C of itself and of its number: see
 	// [duplex.Options]. Bytes that were changed, lost, doubled or put in on the way, the hellos
 	// included, end the link with a [*duplex.ChecksumError], and nothing is made of them. Use it
-	// where the connection, or the memory of a machine, is not trusted to keep bytes as they are, and
-	// set Keepalive as well. It is enough that one side sets it; one that cannot do it, an older
-	// viaduct or another implementation, is refused with [ErrNoChecksum]. A bare connection has none.
-	// Default: false.
+	// where the connection, or the memory of a machine, is not trusted to keep bytes as they are,
+	// and set Keepalive as well. It is enough that one side sets it; one that cannot do it, an
+	// older viaduct or another implementation, is refused with [ErrNoChecksum]. A bare connection
+	// has none. Default: false.
 	Checksum bool
 
 	// Logs.
 
 	// Logger is told of what would otherwise vanish: notifications that fail, replies nobody waits
 	// for any more, handlers that never return, a link that was ended because the other side does
-	// not answer or breaks the protocol; and of what waits for long, see StallReport.
-	// Default: nobody is told.
+	// not answer or breaks the protocol; and of what waits for long, see StallReport. Nothing waits
+	// for it: 64 reports wait for a slow one, and further ones are counted. Default: nobody is
+	// told.
 	Logger *slog.Logger
 
 	// StallReport is how long something waits before Logger is told of it: a call, notification or
 	// reply that waits for credit or room to be sent; a call of the other side that waits for a
-	// place among the handlers; a notification that waits for the handler of another one. The record
-	// has the method, what it waits for and of which side, and the method of that handler. It comes
-	// once, also if more of the same begin to wait. A method that runs for long is not reported, nor
-	// are streams. [Peer.Stats] counts what waits so, with a Logger or without. Default: 5 s;
-	// negative: nothing is reported or counted.
+	// place among the handlers; a notification that waits for the handler of another one. The
+	// record has the method, what it waits for and of which side, and the method of that handler.
+	// It comes once, also if more of the same begin to wait. A method that runs for long is not
+	// reported, nor are streams. [Peer.Stats] counts what waits so, with a Logger or without.
+	// Default: 5 s; negative: nothing is reported or counted.
 	StallReport time.Duration
 
 	// LogHandler gets the records that the other side logs through [Peer.LogHandler], one at a
@@ -169,32 +172,33 @@ type Options struct {
 
 	// LogFallback gets the records of this side's [Peer.LogHandler] that cannot go to the other
 	// side: when the link has ended, or is shutting down, and all of them where the other side has
-	// no LogHandler. [slog.DiscardHandler] is for none. Default: they are written to [os.Stderr], by
-	// a [slog.TextHandler] with the options of that LogHandler.
+	// no LogHandler. [slog.DiscardHandler] is for none. Default: they are written to [os.Stderr],
+	// by a [slog.TextHandler] with the options of that LogHandler.
 	LogFallback slog.Handler
 
 	// Tap records the traffic of the link. Default: nothing is recorded, which costs nothing.
 	Tap *Tap
 
-	// TapEnv is the name of a variable of the environment by which whoever starts this program can have
-	// the links recorded: the name of a file, as Tap.File, and behind it, if they are wanted, ",contents"
-	// and ",max=" with a number of bytes. All links that have it share the file. It is ignored, and
-	// Logger told, in a program that is setuid, setgid or has capabilities of its own. A child does not
-	// get the variable, unless Env sets it. Default: none.
+	// TapEnv is the name of a variable of the environment by which whoever starts this program can
+	// have the links recorded: the name of a file, as Tap.File, and behind it, if they are wanted,
+	// ",contents" and ",max=" with a number of bytes. All links that have it share the file. It is
+	// ignored, and Logger told, in a program that is setuid, setgid or has capabilities of its own.
+	// A child does not get the variable, unless Env sets it. Default: none.
 	TapEnv string
 
 	// The two processes. See also [procspawn.Options].
 
 	// OnExit is called once when the process on the other side has ended: in the parent when the
 	// child was waited for, in the child when its parent is gone or has closed the link. All
-	// pending calls have failed by then. It may call Close, but not Wait. Not called for a Peer of
-	// New, NewBare or Pair.
+	// pending calls have failed by then. It is called by a goroutine of the library, for which Wait
+	// waits; a child's ExitTimeout runs meanwhile. It may call Close, but not Wait. Not called for
+	// a Peer of New, NewBare or Pair.
 	OnExit func(*procspawn.Exit)
 
-	// Name and Version are those of this application, for the other side's NeedName, MinVersion and
-	// MaxVersion: what the other side must announce. Versions are compared number by number, as
-	// many of them as the limit has. Whoever does not fit is refused, on both sides with a
-	// [*procspawn.AppError].
+	// Name and Version are those of this application. The other side must have the Name NeedName,
+	// and a Version from MinVersion to MaxVersion, where these are set. A version is numbers with
+	// dots between them, "1.4.2", and they are compared number by number, as many as the limit has.
+	// Whoever does not fit is refused, on both sides with a [*procspawn.AppError].
 	Name, Version                    string
 	NeedName, MinVersion, MaxVersion string
 
@@ -264,8 +268,8 @@ type Options struct {
 	supervisor string // whose child it is, as DebugHandler calls it
 }
 
-// ErrNoChecksum is why Start, Connect and New fail, in the sense of errors.Is, if Options.Checksum is
-// set and the other side cannot check frames.
+// ErrNoChecksum is why Start, Connect and New fail, in the sense of errors.Is, if Options.Checksum
+// is set and the other side cannot check frames.
 var ErrNoChecksum = errors.New("rpcpipe: Options.Checksum is set, and the other side cannot check frames: it is an older viaduct, which has to be updated, or another implementation, for which leave the option out")
 
 // check reports options that have no meaning. Package procspawn checks those that are its own.

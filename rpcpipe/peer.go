@@ -44,15 +44,15 @@ func (p *Peer) Call(serviceMethod string, args, reply any) error {
 	return p.endpoint.Call(serviceMethod, args, reply)
 }
 
-// CallContext is Call until ctx ends: then it returns ctx.Err() at once (but not while it encodes
-// args, or decodes the reply, which it returns), and the other side is told that nobody waits for
-// the reply any more. If the call had not been sent whole, nothing of it arrives. A deadline
-// crosses, as the time that is left: see [viaduct.Caller]. reply is not touched after CallContext
-// has returned.
+// CallContext is Call until ctx ends: then it returns ctx.Err() at once, and the other side is told
+// that nobody waits for the reply any more. (To encode args, or to decode a reply that has come, is
+// not interrupted.) If the call had not been sent whole, nothing of it arrives. A deadline crosses,
+// as the time that is left: see [viaduct.Caller]. reply is not touched after CallContext has
+// returned.
 //
 // The other side answers a call that was given up as well, at once if it is a viaduct. While 65,536
 // of them have no answer, CallContext waits before it sends another; so do Call, Go and the calls
-// of Client, until the link ends.
+// of Client, which wait until the link ends.
 func (p *Peer) CallContext(ctx context.Context, serviceMethod string, args, reply any) error {
 	return p.endpoint.CallContext(ctx, serviceMethod, args, reply)
 }
@@ -60,7 +60,7 @@ func (p *Peer) CallContext(ctx context.Context, serviceMethod string, args, repl
 // Go calls without waiting for the reply, as [rpc.Client.Go] does: the call is sent to done, or to
 // the Done of the call returned, when it has ended. It may wait for room to send. The channel must
 // have room for all calls that are to be sent to it at once: otherwise they are dropped, and
-// Options.Logger is told.
+// Options.Logger is told. args is encoded before Go returns. A done without a buffer panics.
 func (p *Peer) Go(serviceMethod string, args, reply any, done chan *rpc.Call) *rpc.Call {
 	return p.endpoint.Go(serviceMethod, args, reply, done)
 }
@@ -78,26 +78,27 @@ func (p *Peer) Notify(ctx context.Context, serviceMethod string, args any) error
 // TryNotify is Notify if that needs no waiting: for credit, for room, or for others that wait. If
 // it had to wait, as for a user interface that is stopped, TryNotify returns false and nil, and
 // nothing is sent. True says that it is accepted: it is sent if this process goes on (see Flush)
-// and the link does. A new link has no credit until the other side's first bytes have come.
+// and the link does. With an error, which is one of Notify's, nothing was sent. A new link has no
+// credit until the other side's first bytes have come.
 func (p *Peer) TryNotify(serviceMethod string, args any) (sent bool, err error) {
 	return p.endpoint.TryNotify(serviceMethod, args)
 }
 
 // Flush waits until all that has been said so far is with the operating system, what waits for
-// credit or room included. What is said meanwhile does not hold it up. It returns nil then, also on a
-// link that has ended since, ctx.Err(), or, if the link has ended before, what calls fail with.
+// credit or room included. What is said meanwhile does not hold it up. It returns nil then, also on
+// a link that has ended since, ctx.Err(), or, if the link has ended before, what calls fail with.
 func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
-// Sync waits until the other side has handled all notifications that were sent so far: their methods
-// have returned there, and log records have come there. What is sent meanwhile does not hold it up. It
-// returns nil then, ctx.Err(), what calls fail with if the link has ended, or, if the other side is an
-// older viaduct or the connection is bare, [errors.ErrUnsupported].
+// Sync waits until the other side has handled all notifications that were sent so far: their
+// methods have returned there, and log records have come there. What is sent meanwhile does not
+// hold it up. It returns nil then, ctx.Err(), what calls fail with if the link has ended, or, if
+// the other side is an older viaduct or the connection is bare, [errors.ErrUnsupported].
 func (p *Peer) Sync(ctx context.Context) error { return p.endpoint.Sync(ctx) }
 
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
 // link: see OwnedClient. It has net/rpc's own limits: a reply that cannot be decoded ends that
-// client, and all its calls, though nobody else's; and while one caller's arguments are encoded, the
-// others of that client wait.
+// client, and all its calls, though nobody else's; and while one caller's arguments are encoded,
+// the others of that client wait.
 func (p *Peer) Client() *rpc.Client { return p.endpoint.Client() }
 
 // Process returns the child, nil in the child itself and for a Peer without a process. It has its

@@ -44,7 +44,7 @@ func (e *JobError) Error() string {
 	return text.String()
 }
 
-// Unwrap returns Err, which was not begun only if no child has begun the job.
+// Unwrap returns Err. That Is [viaduct.ErrNotBegun] only if no child can have begun the job.
 func (e *JobError) Unwrap() error {
 	if e.Attempts > 0 && errors.Is(e.Err, viaduct.ErrNotBegun) {
 		return &hiding{e.Err, []error{viaduct.ErrNotBegun}}

@@ -57,7 +57,7 @@ type PoolOptions struct {
 	// ([procspawn.Process.Memory], looked at every 10 ms at most): one that holds more is replaced,
 	// and gets jobs until the new one is ready. The old child finishes what it has, however long
 	// that takes; those jobs still count for the Concurrency of the new one. Unless jobs would have
-	// to wait for it, one child is replaced at a time. Default: none is.
+	// to wait for it, one child is replaced at a time. Default of both: children are not replaced.
 	RecycleJobs   int
 	RecycleMemory int64
 }

@@ -25,11 +25,11 @@ import (
 // orderly end, ctx.Err(), an error that is context.DeadlineExceeded if the timeout has passed, or
 // why the link has ended otherwise.
 //
-// A stream is waited for until both sides have ended their halves and what has come was read, not
-// until who has read it has done with it: who wants to know that ends its half by CloseWrite and
-// reads until the other side, being done, ends its own. A method whose call was cancelled is not
-// waited for. (An idle connection that an http.Client keeps is a stream that has not ended, and a
-// method that does not pass its own context waits for itself.)
+// A stream is waited for until both sides have ended their halves and what has come was read. That
+// its reader has done with it is another thing: to know that, end this half by CloseWrite and read
+// until the other side, being done, ends its own. A method whose call was cancelled is not waited
+// for. (An idle connection that an http.Client keeps is a stream that has not ended, and a method
+// that calls Shutdown with another context than its own waits for itself, until that ends.)
 //
 // A method may call it with the context of its own call. It then returns nil at once, as the call
 // is one of those that are waited for, and the rest is done when the call has returned, or ctx's

@@ -69,7 +69,8 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 
 // Connect connects a child to the parent that started it. ctx bounds the handshake, in addition to
 // Options.HandshakeTimeout. In a process that was not started by Start it returns
-// [procspawn.ErrNotChild], and the program can go on as an ordinary one.
+// [procspawn.ErrNotChild], and the program can go on as an ordinary one. Other errors are those of
+// [procspawn.Inherited], [ErrNoChecksum], or name an option. It can be called once.
 //
 // In a child it catches SIGTERM until the link has ended: see Options.HandlesSIGTERM. If the signal
 // comes while Connect is at work and no link comes about, it ends the process then.
@@ -115,7 +116,7 @@ func (p *Peer) awaitReady(ctx context.Context) {
 
 // New connects to a peer at the other end of conn, which calls New too. ctx bounds the handshake,
 // in addition to Options.HandshakeTimeout. The Peer owns conn from then on; if New fails, conn is
-// closed.
+// closed. Errors are those of [procspawn.Handshake], [ErrNoChecksum], or name an option.
 func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
 	err := c.opts.check()

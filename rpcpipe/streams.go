@@ -32,8 +32,9 @@ func (p *Peer) Open(ctx context.Context) (net.Conn, error) {
 	return stream, err
 }
 
-// Accept waits for the next stream that the other side opens by Open, and takes it. It returns an
-// error when the link has ended.
+// Accept waits for the next stream that the other side opens by Open, and takes it. It may be
+// called by several at once. When the link has ended it returns a [*net.OpError] that unwraps to
+// why, on a bare connection at once [duplex.ErrNoStreams].
 func (p *Peer) Accept() (net.Conn, error) {
 	if p.conn == nil {
 		return nil, noStreams("accept")
@@ -61,9 +62,9 @@ type StreamName uint32
 // [*duplex.Stream]'s CloseWrite, which may come before the stream is opened, as with an empty file.
 // Close takes back an offer that nobody has opened: so close the stream when the call has ended.
 // One that was sent in a reply to a caller who has given up is never opened: a deadline ends its
-// Write. [Peer.Shutdown] waits for offers, also for one that this side makes while it waits, whose
-// name no call can carry any more. If the other side does not know streams the name is 0, and Read
-// and Write fail with [duplex.ErrNoStreams].
+// Write. [Peer.Shutdown] waits for offers, also for one that is made meanwhile, although no call
+// can carry its name any more: close that. If the other side does not know streams the name is 0,
+// and Read and Write fail with [duplex.ErrNoStreams].
 func (p *Peer) Offer() (StreamName, net.Conn) {
 	if p.conn == nil {
 		return noOffer()
@@ -82,7 +83,7 @@ func (p *Peer) OpenOffer(ctx context.Context, name StreamName) (net.Conn, error)
 }
 
 // Open opens a stream that the caller has offered. It is [Peer.OpenOffer] for a method
-// that has the context of its call, see [FromContext].
+// that has the context of its call, see [FromContext]. With any other context it fails.
 func (n StreamName) Open(ctx context.Context) (net.Conn, error) {
 	p := FromContext(ctx)
 	if p == nil {
