@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/viaduct-go/viaduct/internal/capacity"
 )
 
 // A batch is what is written at once. In it stand, in this order: control frames, what is queued,
@@ -36,7 +39,12 @@ func (w *writer) next(last []byte) []byte {
 		return w.withSums(appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0))
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
-	batch = w.appendIdle(w.appendPieces(batch))
+	batch = w.pipe.adapt(batch, w.queues.small, len(w.queues.turns) > 0)
+	w.queues.small = false
+	if !w.pipe.Holds() {
+		batch = w.appendPieces(batch)
+	}
+	batch = w.appendIdle(batch)
 	if len(batch) == 0 {
 		// The credit was granted meanwhile. An empty write is not for every kind of pipe: see
 		// errEmpty.
@@ -253,5 +261,55 @@ func (bs *buffers) recycle(b []byte) {
 		bs.spare = b[:0]
 	case bufferSize:
 		bufferPool.Put((*[bufferSize]byte)(b[:bufferSize]))
+	}
+}
+
+// pipe is the connection below, as one whose capacity may be changed. Guarded by writer.mu.
+type pipe struct {
+	*capacity.Control
+	c     *Conn
+	timer *time.Timer // of look; nil before the first one
+}
+
+// adapt is called for each batch, before its pieces. It returns batch, with a ping behind it if one is
+// due.
+func (p *pipe) adapt(batch []byte, small, long bool) []byte {
+	switch p.Batch(small, long) {
+	case capacity.Ask:
+		id := p.c.pingNumber()
+		p.Asked(id)
+		return appendHeader(p.c.writer.buffers.room(batch, headerSize), kindPing, 0, id)
+	case capacity.Raised:
+		p.lookLater()
+	}
+	return batch
+}
+
+func (p *pipe) lookLater() {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	switch {
+	case isClosed(p.c.done):
+	case p.timer == nil:
+		p.timer = time.AfterFunc(capacity.LookTime, p.look)
+		p.c.timers = append(p.c.timers, p.timer)
+	default:
+		p.timer.Reset(capacity.LookTime)
+	}
+}
+
+// look is called by the timer.
+func (p *pipe) look() {
+	p.c.writer.update(func() {
+		if p.Look() {
+			p.lookLater()
+		}
+	})
+}
+
+// answered is called by the reader, without locks.
+func (p *pipe) answered(ping uint32) {
+	if p.Control != nil {
+		p.c.writer.update(func() { p.Answered(ping) })
 	}
 }

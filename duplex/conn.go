@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/viaduct-go/viaduct/internal/capacity"
 )
 
 const (
@@ -13,8 +15,10 @@ const (
 	// that, and a busy machine for its turn, so this must be longer. Only a peer that has closed
 	// one half of the connection and keeps the other makes anybody wait for so long.
 	drainTime = 500 * time.Millisecond
-	// flushTime bounds how long Close waits for what was accepted for sending.
+	// flushTime bounds how long Close waits for what was accepted for sending, while the connection
+	// takes nothing. turnTime is for a machine so busy that who writes has no turn.
 	flushTime = 50 * time.Millisecond
+	turnTime  = 500 * time.Millisecond
 	// byeTime is how long the other side may take to close after it said so.
 	byeTime = time.Second
 	// closeTime bounds how long Close waits for the connection below to close.
@@ -111,6 +115,7 @@ func (c *Conn) initWriter(conn io.Writer, opts *Options) {
 		wake:     make(chan struct{}, 1),
 		queues:   queues{sizing: c.sizing},
 		sums:     opts.sums(opts.peerFrames().SumsOut),
+		pipe:     pipe{Control: capacity.New(opts.peerFrames().SetLarge), c: c},
 		owed: owed{
 			takeCredit: c.credits.takeOwed,
 			credit:     true, // the first windows
@@ -130,7 +135,8 @@ func (c *Conn) initWriter(conn io.Writer, opts *Options) {
 }
 
 // Ready returns a channel that is closed when the other side has first said how much it takes. What
-// is sent before has to wait for that, and is lost if this process ends meanwhile.
+// is sent before has to wait for that, and is lost if this process ends meanwhile. It stays open if
+// the link ends before that: look at Done as well.
 func (c *Conn) Ready() <-chan struct{} { return c.ready }
 
 // ClientLane returns the lane of the calls that this side makes.
@@ -167,11 +173,7 @@ func (c *Conn) Err() error {
 func (c *Conn) Close() error {
 	if !isClosed(c.done) { // a link that has ended otherwise does not end in order any more
 		c.writer.close()
-		select {
-		case <-c.writer.end.drained:
-		case <-c.done:
-		case <-time.After(flushTime):
-		}
+		c.writer.awaitMoment(c.writer.end.drained)
 		c.end(ErrClosed)
 	}
 	select {

@@ -48,7 +48,9 @@
 // What is sent goes in this order: control frames (credit, grants, the beginning and end of
 // streams); messages of one frame, the beginnings of longer ones, and small writes to streams; then
 // pieces of long messages and of what is written to streams. These take turns, and one at least
-// goes with each 64 KiB.
+// goes with each 64 KiB. Where a pipe holds more while nothing small goes through it, as between
+// parent and child on Linux, nothing long goes behind something small until the other side has read
+// what was there before.
 //
 // The bytes on the wire are described in PROTOCOL.md, section Frames.
 //

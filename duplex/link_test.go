@@ -28,11 +28,12 @@ func pairOver(t testing.TB, x, y io.ReadWriteCloser, opts *Options) (a, b *Conn)
 	if opts == nil {
 		opts = new(Options)
 	}
-	if tuning.Eager {
-		o := *opts
-		o.frames.Eager = true
-		opts = &o
+	o := *opts
+	o.frames.Eager = o.frames.Eager || tuning.Eager
+	if tuning.Capacity && o.frames.SetLarge == nil {
+		o.frames.SetLarge = func(bool) bool { return true } // what is held up is the same for any pipe
 	}
+	opts = &o
 	a, b = New(x, opts), New(y, opts)
 	t.Cleanup(func() {
 		a.Close()

@@ -50,9 +50,8 @@ func (c *Conn) sendPing(p *ping) error {
 		return c.endErr(err)
 	}
 	c.mu.Lock() // numbers go out in order
-	p.id = c.nextPing
+	p.id = c.pingNumberLocked()
 	p.sent = time.Now()
-	c.nextPing++
 	c.pings = append(c.pings, p)
 	c.mu.Unlock()
 	w.owed.addFrame(kindPing, p.id)
@@ -63,6 +62,7 @@ func (c *Conn) sendPing(p *ping) error {
 // pong is called by the reader. The other side may answer only the latest of several pings, so
 // those before are answered, too.
 func (c *Conn) pong(id uint32) {
+	c.writer.pipe.answered(id)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := slices.IndexFunc(c.pings, func(p *ping) bool { return int32(p.id-id) > 0 })
@@ -135,13 +135,20 @@ func (k *keepalive) look() {
 // only one to come, and answers these.
 func (k *keepalive) ask() {
 	w := &k.c.writer
-	w.update(func() {
-		k.c.mu.Lock()
-		id := k.c.nextPing
-		k.c.nextPing++
-		k.c.mu.Unlock()
-		w.owed.addFrame(kindPing, id)
-	})
+	w.update(func() { w.owed.addFrame(kindPing, k.c.pingNumber()) })
+}
+
+// pingNumber returns the number of a ping that nobody waits for. It goes out in the order of numbers:
+// writer.mu is held.
+func (c *Conn) pingNumber() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pingNumberLocked()
+}
+
+func (c *Conn) pingNumberLocked() uint32 {
+	c.nextPing++
+	return c.nextPing - 1
 }
 
 // counted counts the reads that have brought something, and what.

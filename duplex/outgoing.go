@@ -19,6 +19,7 @@ type queues struct {
 	crowded    bool  // some that may start found no room: nobody may overtake them
 
 	urgentsPut   uint64 // bytes put into urgents, ever
+	small        bool   // frames or urgents have something for which the pipe is not to be full
 	begun        uint32 // messages and streams begun, ever
 	notification bool   // there was a notification among them
 }
@@ -201,6 +202,7 @@ func (w *writer) sendUrgent(data []byte) error {
 		w.mu.Unlock()
 		return err
 	}
+	w.queues.small = true
 	w.queues.urgents = appendWhole(w.queues.urgents, urgent, data)
 	w.queues.urgentsPut += uint64(headerSize + len(data))
 	w.unlockAndWrite(false)

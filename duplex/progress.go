@@ -3,6 +3,7 @@ package duplex
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // progress counts batches, so that whoever has put something into one learns whether it is with the
@@ -91,6 +92,23 @@ func (w *writer) awaitWritten(ctx context.Context, batch uint64) error {
 		return w.unlessWritten(batch, ctx.Err())
 	case <-w.done:
 		return w.unlessWritten(batch, errEnded)
+	}
+}
+
+// awaitMoment waits until written is closed, and no longer than flushTime if the connection takes
+// nothing, or turnTime if who writes has not had a turn, on a machine that is busy.
+func (w *writer) awaitMoment(written <-chan struct{}) error {
+	for waited := flushTime; ; waited += flushTime {
+		select {
+		case <-written:
+			return nil
+		case <-w.done:
+			return errEnded
+		case <-time.After(flushTime):
+		}
+		if w.blocked.Load() || waited >= turnTime {
+			return errEndWaits
+		}
 	}
 }
 

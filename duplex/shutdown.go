@@ -180,3 +180,8 @@ func (w *writer) appendIdle(batch []byte) []byte {
 	}
 	return batch
 }
+
+// linkEnds reports whether the connection has ended, or is about to. mu is held.
+func (w *writer) linkEnds() bool {
+	return w.end.closing || w.end.peerBye || w.end.err != nil || isClosed(w.done)
+}

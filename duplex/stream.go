@@ -160,16 +160,10 @@ func (s *Stream) awaitEnd() error {
 	if written == nil {
 		return err
 	}
-	t := time.NewTimer(flushTime)
-	defer t.Stop()
-	select {
-	case <-written:
-		return nil
-	case <-t.C:
-		return w.unlessWritten(batch, errEndWaits)
-	case <-w.done:
-		return w.unlessWritten(batch, errEnded)
+	if err := w.awaitMoment(written); err != nil {
+		return w.unlessWritten(batch, err)
 	}
+	return nil
 }
 
 // orClosed returns net.ErrClosed if this side has closed the stream, and err otherwise.

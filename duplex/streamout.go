@@ -29,6 +29,8 @@ type outStream struct {
 	endBatch uint64 // of the end; 0 if there is none
 	inTurn   bool   // in queues.turns
 
+	wroteSmall bool // by the latest Write
+
 	// What is owed. Each is the latest there is to say, so it takes no more room as it grows.
 	listed bool // in owed.streams
 	due    [numDue]bool
@@ -162,6 +164,8 @@ func (o *outStream) write(p []byte) (batch uint64, err error) {
 		return 0, err
 	}
 	isSmall := len(p) <= smallWrite && int64(len(p)) <= o.credit
+	w.queues.small = w.queues.small || isSmall && o.wroteSmall // not what goes before something long
+	o.wroteSmall = isSmall
 	if isSmall && w.hasRoom() {
 		batch = w.progress.next()
 		w.queues.frames = o.appendData(w.buffers.room(w.queues.frames, headerSize+len(p)), p)

@@ -37,8 +37,9 @@ type writer struct {
 	done     <-chan struct{}           // closed when the connection has ended
 	work     *work                     // what is going on besides
 
-	wake  chan struct{} // one slot: there is work for the writer goroutine
-	bytes atomic.Uint64 // written
+	wake    chan struct{} // one slot: there is work for the writer goroutine
+	blocked atomic.Bool   // that is in a Write
+	bytes   atomic.Uint64 // written
 
 	progress progress // of batches
 	waits    waiters
@@ -49,6 +50,7 @@ type writer struct {
 	buffers buffers
 	queues  queues
 	sums    *framesum.Sums // nil: frames have none
+	pipe    pipe
 	owed    owed
 	end     ending
 }
@@ -226,6 +228,7 @@ func (w *writer) putNow(c class, data []byte) bool {
 	}
 	oc.credit -= q.sizing.cost(len(data))
 	q.countBegun(c)
+	q.small = true
 	q.frames = appendWhole(w.buffers.room(q.frames, headerSize+len(data)), c, data)
 	return true
 }
@@ -364,7 +367,9 @@ func (w *writer) run() {
 // writeAll writes the rest of a batch, of which so much was written before.
 func (w *writer) writeAll(batch []byte, written int) error {
 	for written < len(batch) {
+		w.blocked.Store(true)
 		n, err := w.conn.Write(batch[written:min(len(batch), written+maxWrite)])
+		w.blocked.Store(false)
 		if err != nil {
 			if n+written == 0 {
 				w.progress.tookNothing()
@@ -383,11 +388,6 @@ func (w *writer) fail(err error) {
 	w.end.err = err
 	w.mu.Unlock()
 	w.failed(err)
-}
-
-// linkEnds reports whether the connection has ended, or is about to. mu is held.
-func (w *writer) linkEnds() bool {
-	return w.end.closing || w.end.peerBye || w.end.err != nil || isClosed(w.done)
 }
 
 // close has a bye sent behind what is queued.

@@ -8,6 +8,12 @@ func init() {
 	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
 	handles.SetWhy = func(opts any, why func() error) { opts.(*Options).why = why }
 	handles.Sums = func(link any) (out, in uint32) { l := link.(*Link); return l.sumsOut, l.sumsIn }
+	handles.SetLarge = func(link any) func(large bool) bool {
+		if c, ok := link.(*Link).conn.(interface{ SetLarge(bool) bool }); ok {
+			return c.SetLarge
+		}
+		return nil
+	}
 	handles.Lost = func(link any) { link.(*Link).lose() }
 	handles.LinkState = func(link any) (stopped, outlived bool) { return child.linkState(link) }
 	handles.RawLink = rawLink

@@ -172,7 +172,11 @@ func (o *Options) accept(features []string) error {
 // agreeOver is agree with what is at the other end of link.
 func (c *config) agreeOver(link *procspawn.Link) {
 	out, in := handles.Sums(link)
-	c.agree(link.Remote(), handles.Frames{SumsOut: out, SumsIn: in})
+	frames := handles.Frames{SumsOut: out, SumsIn: in}
+	if tuning.Capacity {
+		frames.SetLarge = handles.SetLarge(link)
+	}
+	c.agree(link.Remote(), frames)
 }
 
 // agree takes over what the other side has said of itself.

@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 		inner + "codec", inner + "endpoint", inner + "serve", inner + "message", inner + "body", inner + "fault",
 		inner + "gobwire", inner + "handles",
 	},
-	modulePath + "/duplex": {inner + "framesum", inner + "handles", inner + "tuning"},
+	modulePath + "/duplex": {inner + "capacity", inner + "framesum", inner + "handles", inner + "tuning"},
 	modulePath + "/procspawn": {
 		inner + "framesum", inner + "handles", inner + "mpack", modulePath + "/procspawn/internal/capture", modulePath + "/procspawn/internal/family",
 		modulePath + "/procspawn/internal/limits", modulePath + "/procspawn/internal/memory", modulePath + "/procspawn/internal/pipes",
@@ -67,6 +67,7 @@ var mayImport = map[string][]string{
 	inner + "histogram": {},
 	inner + "tap":       {inner + "framesum", inner + "mpack", sysModule},
 	inner + "framesum":  {},
+	inner + "capacity":  {},
 
 	modulePath + "/procspawn/internal/capture":  {modulePath + "/procspawn/internal/pipes"},
 	modulePath + "/procspawn/internal/family":   {sysModule},

@@ -30,4 +30,7 @@ var (
 
 	// Reuse has the records of calls, and of what waits, used again.
 	Reuse = !plain
+
+	// Capacity has a pipe hold more while nothing small is sent through it.
+	Capacity = !plain
 )

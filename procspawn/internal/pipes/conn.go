@@ -25,6 +25,8 @@ type Conn struct {
 	turns atomic.Uint64 // odd while a Read or a watch is at work: see Reading
 
 	writing sync.Mutex // held across a write: WriteNow would have to wait then
+
+	capacity capacity
 }
 
 // ErrNoWriteNow is what WriteNow returns where a pipe takes a write whole or makes it wait.
@@ -78,6 +80,7 @@ func (c *Conn) WriteNow(p []byte) (int, error) {
 
 // Close closes both ends and releases whoever reads, writes or watches.
 func (c *Conn) Close() error {
+	c.capacity.close()
 	return errors.Join(closePipe(c.w), c.r.Close())
 }
 

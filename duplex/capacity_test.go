@@ -1,0 +1,108 @@
+package duplex
+
+import (
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/capacity"
+)
+
+// largePipe is a link whose one side sends a long message, and a small one meanwhile.
+type largePipe struct {
+	trace
+	large  atomic.Bool
+	raised atomic.Int32
+	half   chan struct{} // closed when some of the long message was sent; the rest waits for goOn
+	goOn   chan struct{}
+	pong   chan struct{} // the ping is answered when it is closed
+	in     *inbox
+}
+
+const longMessage = 8 << 20
+
+// sendSmall sends both, and returns when nothing more happens before the ping is answered.
+func sendSmall(t *testing.T) *largePipe {
+	p := &largePipe{half: make(chan struct{}), goOn: make(chan struct{}), pong: make(chan struct{})}
+	pieces := 0
+	x, y := net.Pipe()
+	out := &tap{ReadWriteCloser: x, see: func(h header) {
+		p.see(h)
+		if h.kind == kindPiece+kind(call) {
+			if pieces++; pieces == 20 {
+				close(p.half)
+				<-p.goOn
+			}
+		}
+	}}
+	back := &tap{ReadWriteCloser: y, see: func(h header) {
+		if h.kind == kindPong {
+			<-p.pong
+		}
+	}}
+	opts := new(Options)
+	opts.frames.SetLarge = func(large bool) bool {
+		if p.large.Store(large); large {
+			p.raised.Add(1)
+		}
+		return true
+	}
+	a, b := pairOver(t, out, back, opts)
+	p.in = receive(b.ServerLane(), false)
+	sending(t.Context(), a.ClientLane(), body(1, longMessage), false)
+	<-p.half
+	require.True(t, p.large.Load())
+	p.take()
+	sending(t.Context(), a.ClientLane(), body(2, 100), false)
+	synctest.Wait()
+	close(p.goOn)
+	synctest.Wait()
+	require.Len(t, p.in.take(), 1, "the small one")
+	return p
+}
+
+// TestSmallBesideLong: a small message does not wait behind more than is in a large pipe already, and
+// then the pipe is as it was.
+func TestSmallBesideLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sendSmall(t)
+		frames := p.take()
+		require.Equal(t, kindPing, frames[len(frames)-1].kind)
+		require.Less(t, len(frames), 10)
+		close(p.pong)
+		require.Len(t, p.in.wait(t, 1)[0], longMessage)
+		require.False(t, p.large.Load())
+		require.EqualValues(t, 1, p.raised.Load(), "a small one was there just now")
+	})
+}
+
+// TestSmallUnanswered: who does not answer a ping gets long messages all the same.
+func TestSmallUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sendSmall(t)
+		defer close(p.pong)
+		begin := time.Now()
+		require.Len(t, p.in.wait(t, 1)[0], longMessage)
+		require.LessOrEqual(t, time.Since(begin), 2*capacity.LookTime)
+	})
+}
+
+// TestPipeIdle: a pipe that is not used any more is as it was.
+func TestPipeIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var large atomic.Bool
+		opts := new(Options)
+		opts.frames.SetLarge = func(l bool) bool { large.Store(l); return true }
+		a, b := pair(t, opts)
+		in := receive(b.ServerLane(), false)
+		require.NoError(t, a.ClientLane().Send(t.Context(), body(1, longMessage), false))
+		in.wait(t, 1)
+		require.True(t, large.Load())
+		time.Sleep(3 * capacity.LookTime)
+		require.False(t, large.Load())
+	})
+}
