@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
 // topLevel is what lies at the top: the parts of the design by name, and nothing else.
@@ -136,20 +137,28 @@ func TestPublicDocs(t *testing.T) {
 // wellKnown are methods whose contract stands elsewhere.
 var wellKnown = map[string]bool{"Error": true, "Unwrap": true, "Is": true, "As": true, "String": true, "Network": true}
 
-// TestAliases: the comment of each error type that is an alias shows the fields that it has.
+// TestAliases: the comment of each type that is an alias shows the fields that it has.
 func TestAliases(t *testing.T) {
-	text, err := os.ReadFile("errors.go")
-	require.NoError(t, err)
-	for _, typ := range []reflect.Type{
+	testAliases(t, "errors.go", []reflect.Type{
 		reflect.TypeFor[viaduct.Error](), reflect.TypeFor[viaduct.PanicError](), reflect.TypeFor[viaduct.BodyError](),
 		reflect.TypeFor[viaduct.SizeError](), reflect.TypeFor[viaduct.ProtocolError](),
 		reflect.TypeFor[viaduct.DownError](), reflect.TypeFor[viaduct.ShutdownError](),
-	} {
+	})
+	testAliases(t, "rpcpipe/methods.go", []reflect.Type{
+		reflect.TypeFor[rpcpipe.Listing](), reflect.TypeFor[rpcpipe.Method](), reflect.TypeFor[rpcpipe.Type](), reflect.TypeFor[rpcpipe.Field](),
+	})
+}
+
+func testAliases(t *testing.T, file string, types []reflect.Type) {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	inner := regexp.MustCompile(`\blisting\.`)
+	for _, typ := range types {
 		comment := regexp.MustCompile(`(?m)((?:^//.*\n)+)type ` + typ.Name() + ` = `).FindStringSubmatch(string(text))
-		require.NotNil(t, comment, "%s is no alias of errors.go", typ.Name())
+		require.NotNil(t, comment, "%s is no alias of %s", typ.Name(), file)
 		shown := map[string]string{}
 		for line := range strings.Lines(comment[1]) {
-			field := regexp.MustCompile(`^//\t([\w, ]+?) +(\w+)(?: +//.*)?\n$`).FindStringSubmatch(line)
+			field := regexp.MustCompile(`^//\t([\w, ]+?) +([\w\[\]]+)(?: +//.*)?\n$`).FindStringSubmatch(line)
 			if field == nil {
 				continue
 			}
@@ -159,7 +168,7 @@ func TestAliases(t *testing.T) {
 		}
 		has := map[string]string{}
 		for i := range typ.NumField() {
-			has[typ.Field(i).Name] = typ.Field(i).Type.String()
+			has[typ.Field(i).Name] = inner.ReplaceAllString(typ.Field(i).Type.String(), "")
 		}
 		assert.Equal(t, has, shown, "fields of %s", typ.Name())
 	}

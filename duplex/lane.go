@@ -63,8 +63,8 @@ func newLane(c *Conn, out, in class) *Lane {
 	return &Lane{c: c, out: out, in: in, many: many(), more: make(chan struct{}, 1)}
 }
 
-// many is Lane.many. Between two processors the other side has something to do sooner if each sender
-// writes for itself, until they are that many; on one it has to wait anyway.
+// many is Lane.many. Between two processors the other side has something to do sooner if each
+// sender writes for itself, until they are that many; on one it has to wait anyway.
 func many() int64 {
 	if runtime.NumCPU() == 1 {
 		return 1
@@ -74,12 +74,12 @@ func many() int64 {
 
 // Send sends msg. On a client lane it goes as a notification if isNotification is set, otherwise as
 // a call; on a server lane it is a reply. Send waits for room, until ctx or the link ends, and
-// returns nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards. Of
-// a notification it returns nil when all of it is with the operating system: it arrives although this
-// process ends right then. It does not keep msg, which has at least one byte.
+// returns nil when the last byte of msg is on its way: what is sent afterwards arrives afterwards.
+// Of a notification it returns nil when all of it is with the operating system: it arrives although
+// this process ends right then. It does not keep msg, which has at least one byte.
 //
-// If it returns an error, the other side does not get msg, unless the last byte of a notification was
-// on its way already.
+// If it returns an error, the other side does not get msg, unless the last byte of a notification
+// was on its way already.
 //
 // The error is a [*SizeError], ctx.Err(), or why the link has ended. While the link is shutting
 // down, and nothing of the other side is being served, calls and notifications fail with
@@ -114,10 +114,10 @@ func (l *Lane) send(ctx context.Context, msg []byte, isNotification bool, s hand
 	return batch, l.c.endErr(err)
 }
 
-// TrySend is Send of a notification, on a client lane, if that need not wait for credit, for room, or
-// for other notifications. If it had to, TrySend returns false and nil, and nothing of msg is sent. It
-// does not wait for the operating system either: when it returns true, msg is there or queued. What
-// is longer than 32 KiB is copied.
+// TrySend is Send of a notification, on a client lane, if that need not wait for credit, for room,
+// or for other notifications. If it had to, TrySend returns false and nil, and nothing of msg is
+// sent. It does not wait for the operating system either: when it returns true, msg is there or
+// queued. What is longer than 32 KiB is copied.
 func (l *Lane) TrySend(msg []byte) (sent bool, err error) {
 	sent, err = l.c.writer.trySend(notification, msg)
 	return sent, l.c.endErr(err)
@@ -131,9 +131,9 @@ func (l *Lane) SendUrgent(msg []byte) error {
 	return l.c.endErr(l.c.writer.sendUrgent(msg))
 }
 
-// Flush waits until all that has been sent so far on this link, on either lane, is with the operating
-// system, what still waits in Send included. What is sent meanwhile does not hold it up. It returns
-// nil then, ctx.Err(), or why the link has ended.
+// Flush waits until all that has been sent so far on this link, on either lane, is with the
+// operating system, what still waits in Send included. What is sent meanwhile does not hold it up.
+// It returns nil then, ctx.Err(), or why the link has ended.
 func (l *Lane) Flush(ctx context.Context) error { return l.c.endErr(l.c.writer.flushAll(ctx)) }
 
 // WriteMessage is Send without a context, for messages that expect a reply or are one.
@@ -223,7 +223,8 @@ func (l *Lane) give() {
 	l.giveQueue(r)
 }
 
-// giveQueue gives r what is queued, and the end behind it. mu is held, and giving set; it releases both.
+// giveQueue gives r what is queued, and the end behind it. mu is held, and giving set; it releases
+// both.
 func (l *Lane) giveQueue(r *receiver) {
 	for len(l.queue) > 0 {
 		in := l.take()
@@ -319,8 +320,8 @@ func (l *Lane) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write makes the lane a plain byte stream, for codecs that want one. It waits for room. Its errors
-// are those of Send.
+// Write makes the lane a plain byte stream, for codecs that want one. It waits for room. What two
+// Writes bring at the same time may be mixed. Its errors are those of Send.
 func (l *Lane) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {

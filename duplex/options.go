@@ -15,8 +15,8 @@ type Options struct {
 	// Window.
 	MaxMessage int
 
-	// MaxSend is the largest message that the other side accepts, in bytes, from 1, as it has said
-	// (viaduct's hello does). Default: MaxMessage.
+	// MaxSend is the MaxMessage of the other side, in bytes, from 1, if it is not the same as here:
+	// the two must tell each other. Default: MaxMessage.
 	MaxSend int
 
 	// Window is how many bytes of each class the other side may send before some of them have been
@@ -43,12 +43,12 @@ type Options struct {
 	// times Keepalive after the last that came. Default: 0, nobody asks.
 	Keepalive time.Duration
 
-	// Checksum has each frame, both ways, carry CRC-32C of itself and of its number, which makes it 4
-	// or 8 bytes longer. A byte that was changed, lost or put in on the way, and a frame that was lost,
-	// doubled or moved, ends the link with a *ChecksumError, before anything of that frame has an
-	// effect. What is lost is noticed when more comes: set Keepalive as well, so that it does. It is no
-	// protection from somebody who means to deceive: who can write to the connection can make sums.
-	// Both sides must set it, or the link ends with an error. Default: false.
+	// Checksum has each frame, both ways, carry CRC-32C of itself and of its number, which makes it
+	// 4 or 8 bytes longer. A byte that was changed, lost or put in on the way, and a frame that was
+	// lost, doubled or moved, ends the link with a *ChecksumError, before anything of that frame
+	// has an effect. What is lost is noticed when more comes: set Keepalive as well, so that it
+	// does. It is no protection from somebody who means to deceive: who can write to the connection
+	// can make sums. Both sides must set it, or the link ends with an error. Default: false.
 	Checksum bool
 
 	// frames says what the other side does not know: see handles.SetFrames. Without streams, Open

@@ -32,7 +32,8 @@ func (*EchoError) Error() string {
 	return "our own hello came back: the connection echoes, or both its ends are the same"
 }
 
-// EncodingError reports two sides that encode arguments and replies in different ways.
+// EncodingError reports two sides that encode arguments and replies in different ways: what
+// rpcpipe.Options.Encoding says. A program that uses this package alone says "msgpack".
 type EncodingError struct{ Local, Remote string }
 
 func (e *EncodingError) Error() string {

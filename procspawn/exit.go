@@ -13,7 +13,7 @@ type Step uint8
 
 const (
 	StepNone      Step = iota // nobody here has begun to stop it
-	StepShutdown              // what was going on was let finish, and nothing new begun
+	StepShutdown              // what was going on was let finish, and nothing new begun: rpcpipe's Shutdown
 	StepCloseLink             // its link was closed
 	StepTerminate             // it was sent SIGTERM
 	StepKill                  // it was killed
@@ -104,8 +104,8 @@ type Exit struct {
 	// Options.CrashOutput.
 	Crash []byte
 
-	// Pending are the calls that were waiting for the process when it ended, the oldest first. Nil
-	// where no calls go through the link.
+	// Pending are the calls that package rpcpipe had waiting for the process when it ended, the
+	// oldest first. Nil if the link is used directly.
 	Pending []PendingCall
 
 	// Cause is what went wrong besides: an error of Cmd.Wait that says more than the status, of

@@ -36,7 +36,7 @@ type Hello struct {
 	MaxMessage             uint64   // the largest message it accepts, in bytes
 	Encoding               string   // of arguments and replies; both sides must have the same
 	Bodies                 []string // formats of arguments and replies that it can read
-	Features               []string // what else it understands: see PROTOCOL.md
+	Features               []string // what else it understands: see docs/PROTOCOL.md
 	WordBits               int      // of its int: 32 or 64
 	BigEndian              bool     // its byte order
 

@@ -111,14 +111,14 @@ type Limits struct {
 type Limit uint8
 
 const (
-	NoLimit         = Limit(limits.None)
-	LimitMemory     = Limit(limits.Memory)
-	LimitCPU        = Limit(limits.CPU)
-	LimitWall       = Limit(limits.Wall)
-	LimitProcesses  = Limit(limits.Processes)
-	LimitFiles      = Limit(limits.Files)
-	LimitFileSize   = Limit(limits.FileSize)
-	LimitSystemCall = Limit(limits.SystemCall) // a filter of system calls, which OnThread has set
+	NoLimit         Limit = Limit(limits.None)
+	LimitMemory     Limit = Limit(limits.Memory)
+	LimitCPU        Limit = Limit(limits.CPU)
+	LimitWall       Limit = Limit(limits.Wall)
+	LimitProcesses  Limit = Limit(limits.Processes)
+	LimitFiles      Limit = Limit(limits.Files)
+	LimitFileSize   Limit = Limit(limits.FileSize)
+	LimitSystemCall Limit = Limit(limits.SystemCall) // a filter of system calls, which OnThread has set
 )
 
 var limitNames = [...]string{"none", "memory", "CPU time", "wall clock time", "processes", "files", "file size", "system calls"}

@@ -207,7 +207,8 @@ type Options struct {
 
 	// Of the parent.
 
-	// Env lists the variables of the environment that a child is given, out of Cmd.Env or else this
+	// Env and what follows, to TermTimeout, is set in a parent. Env lists the variables of the
+	// environment that a child is given, out of Cmd.Env or else this
 	// process's: NAME, PREFIX* for all that begin so, or NAME=value to set one. Nil: all of them.
 	// Empty: none.
 	Env []string
@@ -250,19 +251,20 @@ type Options struct {
 
 	// Of the child.
 
-	// ExitTimeout is how long after the end of its link a child is gone, callbacks included: main
-	// has three quarters of it to return. Default: 1 s; negative: the process never exits on its
-	// own.
+	// ExitTimeout is set in a child: how long after the end of its link it is gone, OnExit
+	// included: main has three quarters of it to return. Default: 1 s; negative: the process never
+	// exits on its own.
 	ExitTimeout time.Duration
 
-	// HandlesSIGTERM says that this program handles SIGTERM itself, by [signal.Notify] or
-	// [signal.NotifyContext]: it is left alone. Default: from Connect to the end of the link the
-	// signal has the child serve for up to 2 s more, until the parent shuts the link down, then
-	// call Shutdown, for up to 5 s, and then die of it, whatever handlers the program has.
+	// HandlesSIGTERM is set in a child: it says that this program handles SIGTERM itself, by
+	// [signal.Notify] or [signal.NotifyContext]: it is left alone. Default: from Connect to the end
+	// of the link the signal has the child serve for up to 2 s more, until the parent shuts the
+	// link down, then call Shutdown, for up to 5 s, and then die of it, whatever handlers the
+	// program has.
 	HandlesSIGTERM bool
 
-	// DieOnInterrupt has SIGINT and SIGHUP kill a child that is linked. Default: they do not: the
-	// parent, which they reach as well, is to end it in order.
+	// DieOnInterrupt is set in a child: it has SIGINT and SIGHUP kill it while it is linked.
+	// Default: they do not: the parent, which they reach as well, is to end it in order.
 	DieOnInterrupt bool
 
 	supervisor string // whose child it is, as DebugHandler calls it
