@@ -15,12 +15,13 @@ import (
 // small messages, however many, do not hold them up.
 
 // next returns the next batch to write, or nil if there is none. last is the batch before, which
-// has been written. The owner calls it, holding mu.
+// has been written. The owner calls it, holding mu, which it may release meanwhile.
 func (w *writer) next(last []byte) []byte {
 	if last != nil {
 		w.progress.wrote()
 		w.buffers.recycle(last)
 	}
+	w.changePipe()
 	switch {
 	case w.end.bye: // the batch before this one had it, and nothing follows a bye
 		if !isClosed(w.end.drained) {
@@ -55,8 +56,8 @@ func (w *writer) next(last []byte) []byte {
 	return w.withSums(batch)
 }
 
-// withSums puts checksums into the frames of a batch, if they have any. Here alone it is known in what
-// order the frames go.
+// withSums puts checksums into the frames of a batch, if they have any. Here alone it is known in
+// what order the frames go.
 func (w *writer) withSums(batch []byte) []byte {
 	if w.sums == nil {
 		return batch
@@ -138,8 +139,8 @@ func (w *writer) appendWaiting(batch []byte) []byte {
 
 // piecer is what sends a piece whenever its turn comes.
 type piecer interface {
-	// piece appends the next frame to b, for a batch of this number, and reports whether there may be
-	// another.
+	// piece appends the next frame to b, for a batch of this number, and reports whether there may
+	// be another.
 	piece(b []byte, batch uint64, z sizing) (_ []byte, again bool)
 }
 
@@ -271,18 +272,30 @@ type pipe struct {
 	timer *time.Timer // of look; nil before the first one
 }
 
-// adapt is called for each batch, before its pieces. It returns batch, with a ping behind it if one is
-// due.
+// adapt is called for each batch, before its pieces. It returns batch, with a ping behind it if one
+// is due.
 func (p *pipe) adapt(batch []byte, small, long bool) []byte {
-	switch p.Batch(small, long) {
-	case capacity.Ask:
-		id := p.c.pingNumber()
-		p.Asked(id)
-		return appendHeader(p.c.writer.buffers.room(batch, headerSize), kindPing, 0, id)
-	case capacity.Raised:
-		p.lookLater()
+	if !p.Batch(small, long) {
+		return batch
 	}
-	return batch
+	id := p.c.pingNumber()
+	p.Asked(id)
+	return appendHeader(p.c.writer.buffers.room(batch, headerSize), kindPing, 0, id)
+}
+
+// changePipe changes the capacity of the pipe if that is due. The owner calls it, holding mu, which
+// it releases meanwhile.
+func (w *writer) changePipe() {
+	large, due := w.pipe.IsDue()
+	if !due {
+		return
+	}
+	w.mu.Unlock()
+	done := w.pipe.Set(large)
+	w.mu.Lock()
+	if w.pipe.Done(large, done) {
+		w.pipe.lookLater()
+	}
 }
 
 func (p *pipe) lookLater() {

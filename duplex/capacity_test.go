@@ -106,3 +106,27 @@ func TestPipeIdle(t *testing.T) {
 		require.False(t, large.Load())
 	})
 }
+
+// TestPipeStuck: a system that takes long to change the capacity, as the other side may make it, holds
+// up neither the reader nor Close.
+func TestPipeStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		defer close(stuck)
+		opts := new(Options)
+		opts.frames.SetLarge = func(bool) bool { <-stuck; return false }
+		x, y := net.Pipe()
+		a, b := New(x, opts), New(y, nil)
+		defer b.Close()
+		receive(b.ServerLane(), false)
+		in := receive(a.ServerLane(), false)
+		sent := sending(t.Context(), a.ClientLane(), body(1, longMessage), false)
+		synctest.Wait()
+		require.NoError(t, b.ClientLane().Send(t.Context(), body(2, 100), true))
+		in.wait(t, 1)
+		begin := time.Now()
+		require.NoError(t, a.Close())
+		require.LessOrEqual(t, time.Since(begin), turnTime)
+		require.ErrorIs(t, <-sent, ErrClosed)
+	})
+}

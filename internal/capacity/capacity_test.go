@@ -23,23 +23,32 @@ func (p *pipe) set(large bool) bool {
 	return true
 }
 
-// long tells c of so many batches with something long.
-func long(c *Control, batches int) (last Action) {
+// long tells c of so many batches with something long. It reports whether the capacity was raised.
+func long(c *Control, batches int) (raised bool) {
 	for range batches {
-		last = c.Batch(false, true)
+		if c.Batch(false, true) {
+			panic("nothing small was sent")
+		}
+		raised = change(c)
 	}
-	return last
+	return raised
+}
+
+// change does what is due.
+func change(c *Control) (raised bool) {
+	large, due := c.IsDue()
+	return due && c.Done(large, c.Set(large))
 }
 
 func TestRaised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(pipe)
 		c := New(p.set)
-		require.Equal(t, Nothing, long(c, runUp-1), "little is not worth it")
-		require.Equal(t, Raised, long(c, 1))
+		require.False(t, long(c, runUp-1), "little is not worth it")
+		require.True(t, long(c, 1))
 		require.True(t, p.large)
-		require.Equal(t, Nothing, long(c, 10))
-		require.Equal(t, Nothing, c.Batch(false, false), "what is neither")
+		require.False(t, long(c, 10))
+		require.False(t, c.Batch(false, false), "what is neither")
 		require.Equal(t, 1, p.asked)
 		require.False(t, c.Holds())
 	})
@@ -50,23 +59,25 @@ func TestSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := new(pipe)
 		c := New(p.set)
-		require.Equal(t, Nothing, c.Batch(true, true))
-		require.Equal(t, Nothing, long(c, 10), "one was sent just now")
+		require.False(t, c.Batch(true, true))
+		require.False(t, long(c, 10), "one was sent just now")
 		time.Sleep(quietTime)
-		require.Equal(t, Raised, long(c, 1))
-		require.Equal(t, Ask, c.Batch(true, true))
+		require.True(t, long(c, 1))
+		require.True(t, c.Batch(true, true))
 		c.Asked(7)
 		require.True(t, c.Holds())
-		require.Equal(t, Nothing, c.Batch(true, true), "one ping is enough")
+		require.False(t, c.Batch(true, true), "one ping is enough")
 		c.Answered(6)
 		require.True(t, c.Holds(), "an earlier ping")
 		c.Answered(8) // the other side need not answer each
+		require.True(t, c.Holds(), "until it is as it was")
+		change(c)
 		require.False(t, c.Holds())
 		require.False(t, p.large)
-		require.Equal(t, Nothing, long(c, 10))
+		require.False(t, long(c, 10))
 		require.False(t, c.Look(), "there is no more to see")
 		time.Sleep(quietTime)
-		require.Equal(t, Raised, long(c, 1))
+		require.True(t, long(c, 1))
 		c.Answered(9)
 		require.True(t, p.large, "nobody has asked")
 	})
@@ -82,10 +93,14 @@ func TestIdle(t *testing.T) {
 		long(c, 1)
 		require.True(t, c.Look(), "in use")
 		p.full = true
-		require.True(t, c.Look(), "the other side does not read")
+		require.True(t, c.Look())
+		change(c)
+		require.True(t, p.large, "the other side does not read")
 		p.full = false
-		require.False(t, c.Look())
+		require.True(t, c.Look())
+		change(c)
 		require.False(t, p.large)
+		require.False(t, c.Look())
 	})
 }
 
@@ -94,13 +109,13 @@ func TestUnanswered(t *testing.T) {
 	p := new(pipe)
 	c := New(p.set)
 	long(c, runUp)
-	require.Equal(t, Ask, c.Batch(true, true))
+	require.True(t, c.Batch(true, true))
 	c.Asked(1)
 	require.True(t, c.Look())
 	require.True(t, c.Holds())
 	require.True(t, c.Look())
 	require.False(t, c.Holds())
-	require.Equal(t, Ask, c.Batch(true, true), "it is tried again")
+	require.True(t, c.Batch(true, true), "it is tried again")
 }
 
 // TestStaysFull: small messages enough to keep a pipe full hold up nothing.
@@ -108,12 +123,26 @@ func TestStaysFull(t *testing.T) {
 	p := new(pipe)
 	c := New(p.set)
 	long(c, runUp)
-	require.Equal(t, Ask, c.Batch(true, true))
+	require.True(t, c.Batch(true, true))
 	c.Asked(1)
 	p.full = true
 	c.Answered(1)
+	change(c)
 	require.False(t, c.Holds())
-	require.Equal(t, Ask, c.Batch(true, true))
+	require.True(t, c.Batch(true, true))
+}
+
+// TestSmallFirst: a small message that comes before the capacity is raised keeps it as it is.
+func TestSmallFirst(t *testing.T) {
+	p := new(pipe)
+	c := New(p.set)
+	long(c, runUp-1)
+	c.Batch(false, true)
+	_, due := c.IsDue()
+	require.True(t, due)
+	require.False(t, c.Batch(true, true))
+	_, due = c.IsDue()
+	require.False(t, due)
 }
 
 // TestRefused: what the system refuses is asked for no more than once in quietTime.
@@ -131,7 +160,7 @@ func TestRefused(t *testing.T) {
 
 func TestFixed(t *testing.T) {
 	c := New(nil)
-	require.Equal(t, Nothing, long(c, 100))
+	require.False(t, long(c, 100))
 	require.False(t, c.Holds())
 	c.Answered(1)
 }
