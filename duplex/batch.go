@@ -12,7 +12,8 @@ import (
 // A batch is what is written at once. In it stand, in this order: control frames, what is queued,
 // ends of streams, urgent messages, messages that waited for credit or room, and then pieces of
 // long messages and of what is written to streams. There is at least one piece if any may go, so
-// small messages, however many, do not hold them up.
+// small messages, however many, do not hold them up. (While the pipe is large, or was just now,
+// none may go for a moment: see package capacity.)
 
 // next returns the next batch to write, or nil if there is none. last is the batch before, which
 // has been written. The owner calls it, holding mu, which it may release meanwhile.
@@ -21,7 +22,9 @@ func (w *writer) next(last []byte) []byte {
 		w.progress.wrote()
 		w.buffers.recycle(last)
 	}
-	w.changePipe()
+	if !w.linkEnds() {
+		w.changePipe()
+	}
 	switch {
 	case w.end.bye: // the batch before this one had it, and nothing follows a bye
 		if !isClosed(w.end.drained) {
@@ -31,6 +34,8 @@ func (w *writer) next(last []byte) []byte {
 	case isClosed(w.done): // what still gets through would be a part of something
 		return nil
 	}
+	small := w.queues.small
+	w.queues.small = false
 	batch := w.appendEnds(w.takeQueue())
 	if w.end.closing {
 		// What waits, in whole or with its rest, has not been accepted: its sender is still in
@@ -40,12 +45,7 @@ func (w *writer) next(last []byte) []byte {
 		return w.withSums(appendHeader(w.buffers.room(batch, headerSize), kindBye, 0, 0))
 	}
 	batch = w.appendWaiting(w.appendUrgents(batch))
-	batch = w.pipe.adapt(batch, w.queues.small, len(w.queues.turns) > 0)
-	w.queues.small = false
-	if !w.pipe.Holds() {
-		batch = w.appendPieces(batch)
-	}
-	batch = w.appendIdle(batch)
+	batch = w.appendIdle(w.appendPieces(w.appendAsked(batch), small))
 	if len(batch) == 0 {
 		// The credit was granted meanwhile. An empty write is not for every kind of pipe: see
 		// errEmpty.
@@ -144,9 +144,14 @@ type piecer interface {
 	piece(b []byte, batch uint64, z sizing) (_ []byte, again bool)
 }
 
-// appendPieces appends a piece, and further ones as long as a write has room for a full one.
-func (w *writer) appendPieces(batch []byte) []byte {
+// appendPieces appends a piece, and further ones as long as a write has room for a full one, unless
+// the pipe is to be read first. small says whether something small is in the batch.
+func (w *writer) appendPieces(batch []byte, small bool) []byte {
 	q := &w.queues
+	if len(q.turns) == 0 || w.pipe.Holds(small) {
+		return batch
+	}
+	w.pipe.Sent()
 	for before := len(batch); len(q.turns) > 0; {
 		isFirst, hasRoom := len(batch) == before, len(batch) <= maxWrite/2
 		if !isFirst && !hasRoom {
@@ -267,26 +272,31 @@ func (bs *buffers) recycle(b []byte) {
 
 // pipe is the connection below, as one whose capacity may be changed. Guarded by writer.mu.
 type pipe struct {
-	*capacity.Control
-	c     *Conn
-	timer *time.Timer // of look; nil before the first one
+	*capacity.Control // set once
+	c                 *Conn
+	timer             *time.Timer // of look; nil before the first one
 }
 
-// adapt is called for each batch, before its pieces. It returns batch, with a ping behind it if one
-// is due.
-func (p *pipe) adapt(batch []byte, small, long bool) []byte {
-	if !p.Batch(small, long) {
+// appendAsked appends a ping if the pipe is to be read before anything long goes.
+func (w *writer) appendAsked(batch []byte) []byte {
+	if !w.pipe.Asks() {
 		return batch
 	}
-	id := p.c.pingNumber()
-	p.Asked(id)
-	return appendHeader(p.c.writer.buffers.room(batch, headerSize), kindPing, 0, id)
+	id := w.pipe.c.pingNumber()
+	w.pipe.Asked(id)
+	return appendHeader(w.buffers.room(batch, headerSize), kindPing, 0, id)
+}
+
+// isPipeDue reports whether the capacity of the pipe is to be changed before the next batch. mu is
+// held.
+func (w *writer) isPipeDue() (large, due bool) {
+	return w.pipe.IsDue(w.queues.small, len(w.queues.turns) > 0)
 }
 
 // changePipe changes the capacity of the pipe if that is due. The owner calls it, holding mu, which
 // it releases meanwhile.
 func (w *writer) changePipe() {
-	large, due := w.pipe.IsDue()
+	large, due := w.isPipeDue()
 	if !due {
 		return
 	}
@@ -322,7 +332,13 @@ func (p *pipe) look() {
 
 // answered is called by the reader, without locks.
 func (p *pipe) answered(ping uint32) {
-	if p.Control != nil {
-		p.c.writer.update(func() { p.Answered(ping) })
+	if p.Control == nil {
+		return
 	}
+	w := &p.c.writer
+	w.mu.Lock()
+	if p.Answered(ping) {
+		w.wakeWriter()
+	}
+	w.mu.Unlock()
 }

@@ -20,6 +20,7 @@ type largePipe struct {
 	half   chan struct{} // closed when some of the long message was sent; the rest waits for goOn
 	goOn   chan struct{}
 	pong   chan struct{} // the ping is answered when it is closed
+	read   chan struct{} // closed when the pipe was read
 	in     *inbox
 }
 
@@ -27,13 +28,13 @@ const longMessage = 8 << 20
 
 // sendSmall sends both, and returns when nothing more happens before the ping is answered.
 func sendSmall(t *testing.T) *largePipe {
-	p := &largePipe{half: make(chan struct{}), goOn: make(chan struct{}), pong: make(chan struct{})}
+	p := &largePipe{half: make(chan struct{}), goOn: make(chan struct{}), pong: make(chan struct{}), read: make(chan struct{})}
 	pieces := 0
 	x, y := net.Pipe()
 	out := &tap{ReadWriteCloser: x, see: func(h header) {
 		p.see(h)
 		if h.kind == kindPiece+kind(call) {
-			if pieces++; pieces == 20 {
+			if pieces++; pieces == 100 {
 				close(p.half)
 				<-p.goOn
 			}
@@ -46,9 +47,12 @@ func sendSmall(t *testing.T) *largePipe {
 	}}
 	opts := new(Options)
 	opts.frames.SetLarge = func(large bool) bool {
-		if p.large.Store(large); large {
+		if large {
 			p.raised.Add(1)
+		} else if !isClosed(p.read) {
+			return false // there is too much in it
 		}
+		p.large.Store(large)
 		return true
 	}
 	a, b := pairOver(t, out, back, opts)
@@ -73,6 +77,7 @@ func TestSmallBesideLong(t *testing.T) {
 		frames := p.take()
 		require.Equal(t, kindPing, frames[len(frames)-1].kind)
 		require.Less(t, len(frames), 10)
+		close(p.read)
 		close(p.pong)
 		require.Len(t, p.in.wait(t, 1)[0], longMessage)
 		require.False(t, p.large.Load())
@@ -85,9 +90,21 @@ func TestSmallUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sendSmall(t)
 		defer close(p.pong)
+		close(p.read)
 		begin := time.Now()
 		require.Len(t, p.in.wait(t, 1)[0], longMessage)
 		require.LessOrEqual(t, time.Since(begin), 2*capacity.LookTime)
+	})
+}
+
+// TestSmallStuck: who reads a large pipe so slowly that it cannot be made as it was gets long messages
+// all the same.
+func TestSmallStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sendSmall(t)
+		close(p.pong)
+		require.Len(t, p.in.wait(t, 1)[0], longMessage)
+		require.True(t, p.large.Load())
 	})
 }
 

@@ -167,9 +167,9 @@ func (c *Conn) Err() error {
 }
 
 // Close ends the link. Messages accepted for sending before are written if the other side takes
-// them within 50 ms; those still waiting for credit are not sent. The other side is told, and ends
-// with [ErrPeerClosed]. Close returns nil, within about a second even if the connection below does
-// not close.
+// them within 50 ms (500 ms on a machine so busy that this process has no turn to write); those
+// still waiting for credit are not sent. The other side is told, and ends with [ErrPeerClosed].
+// Close returns nil, within about a second even if the connection below does not close.
 func (c *Conn) Close() error {
 	if !isClosed(c.done) { // a link that has ended otherwise does not end in order any more
 		c.writer.close()

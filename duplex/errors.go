@@ -105,8 +105,8 @@ func refused(code uint32) error {
 }
 
 // errEndWaits is what CloseWrite and Close of a stream return when its end is not written before long.
-var errEndWaits = fmt.Errorf("duplex: the end of the stream was not written within %v, as the other side does not read: %w",
-	flushTime, os.ErrDeadlineExceeded)
+var errEndWaits = fmt.Errorf("duplex: the end of the stream was not written before long, as the other side does not read: %w",
+	os.ErrDeadlineExceeded)
 
 // errStreamsClosed is ErrClosed for streams, whose users look for net.ErrClosed.
 var errStreamsClosed = fmt.Errorf("%w (%w)", ErrClosed, net.ErrClosed)

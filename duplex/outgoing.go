@@ -19,7 +19,7 @@ type queues struct {
 	crowded    bool  // some that may start found no room: nobody may overtake them
 
 	urgentsPut   uint64 // bytes put into urgents, ever
-	small        bool   // frames or urgents have something for which the pipe is not to be full
+	small        bool   // something small has come for which the pipe is not to be full
 	begun        uint32 // messages and streams begun, ever
 	notification bool   // there was a notification among them
 }
@@ -145,6 +145,7 @@ func (q *queues) start(b []byte, m *outMsg, batch uint64) []byte {
 	oc := m.of
 	oc.credit -= q.sizing.cost(len(m.data))
 	if len(m.data) <= maxPayload {
+		q.small = true
 		b = appendWhole(b, m.class, m.data)
 		m.finish(batch)
 		return b

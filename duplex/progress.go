@@ -99,6 +99,7 @@ func (w *writer) awaitWritten(ctx context.Context, batch uint64) error {
 // nothing, or turnTime if who writes has not had a turn, on a machine that is busy.
 func (w *writer) awaitMoment(written <-chan struct{}) error {
 	for waited := flushTime; ; waited += flushTime {
+		before := w.bytes.Load()
 		select {
 		case <-written:
 			return nil
@@ -106,7 +107,11 @@ func (w *writer) awaitMoment(written <-chan struct{}) error {
 			return errEnded
 		case <-time.After(flushTime):
 		}
-		if w.blocked.Load() || waited >= turnTime {
+		w.mu.Lock()
+		failed := w.end.err != nil
+		w.mu.Unlock()
+		blocked := w.blocked.Load() && w.bytes.Load() == before
+		if failed || blocked || waited >= turnTime {
 			return errEndWaits
 		}
 	}
@@ -126,6 +131,12 @@ func (w *writer) hasLeft(batch uint64) bool {
 	w.mu.Lock() // whoever takes a batch now sees that the connection has ended
 	defer w.mu.Unlock()
 	return batch <= w.progress.touched.Load()
+}
+
+// flush has what is queued written, as unlockAndWrite does.
+func (w *writer) flush() {
+	w.mu.Lock()
+	w.unlockAndWrite(false)
 }
 
 // flushAll waits until all that has been said so far is with the system, what waits for credit or

@@ -84,9 +84,9 @@ func (s *Stream) readNow(p []byte, late <-chan struct{}) (n int, grant int64, er
 	return s.in.take(p)
 }
 
-// Write writes p. It waits for credit, and returns nil when all of p is with the operating system: it
-// arrives although this process ends right then. The deadline ends the waiting. If Write returns an
-// error, the other side gets no more than the first n bytes.
+// Write writes p. It waits for credit, and returns nil when all of p is with the operating system:
+// it arrives although this process ends right then. The deadline ends the waiting. If Write returns
+// an error, the other side gets no more than the first n bytes.
 func (s *Stream) Write(p []byte) (int, error) {
 	n, err := s.write(p)
 	return n, s.opError("write", err)
@@ -175,9 +175,10 @@ func (s *Stream) orClosed(err error) error {
 }
 
 // CloseWrite ends this side's half: the other side reads io.EOF behind what has been written.
-// Reading goes on. It waits until the end is with the operating system, 50 ms at most, and not for
-// credit. If that is not so by then, or the link has begun to end, it returns an error. (The end of an
-// offer that nobody has opened waits for that by itself.)
+// Reading goes on. It waits until the end is with the operating system, 50 ms at most (500 ms on a
+// machine so busy that this process has no turn to write), and not for credit. If that is not so by
+// then, or the link has begun to end, it returns an error. (The end of an offer that nobody has
+// opened waits for that by itself.)
 //
 // If a Write is at work, it fails, and the stream ends for reading, too. The other side then reads
 // what was sent and, as that is not all, [ErrReset]. Once the link has begun to end, the other side
@@ -192,8 +193,9 @@ func (s *Stream) CloseWrite() error {
 }
 
 // Close ends both halves: the other side reads what has been written and then io.EOF, and its
-// writes fail with [ErrStopped]. For how long it waits, for its errors, for a Write at work, and for
-// a link that has begun to end, see [Stream.CloseWrite]. The stream is closed whatever Close returns.
+// writes fail with [ErrStopped]. For how long it waits, for its errors, for a Write at work, and
+// for a link that has begun to end, see [Stream.CloseWrite]. The stream is closed whatever Close
+// returns.
 func (s *Stream) Close() error {
 	if !s.streams.closeOnce(s) {
 		return nil

@@ -29,7 +29,7 @@ type outStream struct {
 	endBatch uint64 // of the end; 0 if there is none
 	inTurn   bool   // in queues.turns
 
-	wroteSmall bool // by the latest Write
+	wroteLong bool // by the latest Write
 
 	// What is owed. Each is the latest there is to say, so it takes no more room as it grows.
 	listed bool // in owed.streams
@@ -164,9 +164,10 @@ func (o *outStream) write(p []byte) (batch uint64, err error) {
 		return 0, err
 	}
 	isSmall := len(p) <= smallWrite && int64(len(p)) <= o.credit
-	w.queues.small = w.queues.small || isSmall && o.wroteSmall // not what goes before something long
-	o.wroteSmall = isSmall
+	wroteLong := o.wroteLong
+	o.wroteLong = !isSmall
 	if isSmall && w.hasRoom() {
+		w.queues.small = w.queues.small || !wroteLong // between two long ones it is of one thing with these
 		batch = w.progress.next()
 		w.queues.frames = o.appendData(w.buffers.room(w.queues.frames, headerSize+len(p)), p)
 	} else {

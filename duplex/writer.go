@@ -266,12 +266,6 @@ func (w *writer) update(f func()) {
 	w.mu.Unlock()
 }
 
-// flush has what is queued written, as unlockAndWrite does.
-func (w *writer) flush() {
-	w.mu.Lock()
-	w.unlockAndWrite(false)
-}
-
 // wakeWriter leaves what there is to write to the writer goroutine, unless somebody is writing who
 // looks again before it stops. mu is held.
 func (w *writer) wakeWriter() {
@@ -302,6 +296,11 @@ func (w *writer) writeAsCaller() {
 	var written int
 	for range callerRounds {
 		w.mu.Lock()
+		if _, due := w.isPipeDue(); due { // which may take long
+			w.mu.Unlock()
+			written = len(batch)
+			break
+		}
 		if batch = w.next(batch); batch == nil {
 			w.owner.stop()
 			w.mu.Unlock()

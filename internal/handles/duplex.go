@@ -79,7 +79,7 @@ type Frames struct {
 	SumsOut, SumsIn uint32 // what checksums begin with, if there are any
 
 	// SetLarge has the pipe that is written to hold much, or what it held before, and reports whether
-	// it does. It must not block. Nil: that is fixed.
+	// it does. It may wait for the system. Nil: that is fixed.
 	SetLarge func(large bool) bool
 }
 

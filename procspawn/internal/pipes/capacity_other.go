@@ -6,3 +6,5 @@ package pipes
 type capacity struct{}
 
 func (*capacity) close() {}
+
+func (*capacity) init(bool) {}

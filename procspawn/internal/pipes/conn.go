@@ -38,10 +38,16 @@ func Inherited(r, w *os.File) (*Conn, error) {
 	if err := checkAccess(r, w); err != nil {
 		return nil, err
 	}
-	return newConn(r, w), nil
+	c := newConn(r, w)
+	c.capacity.init(true)
+	return c, nil
 }
 
-func newConn(r, w *os.File) *Conn { return &Conn{r: Reader{f: r}, w: w} }
+func newConn(r, w *os.File) *Conn {
+	c := &Conn{r: Reader{f: r}, w: w}
+	c.capacity.init(false)
+	return c
+}
 
 func (c *Conn) Read(p []byte) (int, error) {
 	c.turns.Add(1)
