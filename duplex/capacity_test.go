@@ -1,6 +1,7 @@
 package duplex
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -143,7 +144,59 @@ func TestPipeStuck(t *testing.T) {
 		in.wait(t, 1)
 		begin := time.Now()
 		require.NoError(t, a.Close())
-		require.LessOrEqual(t, time.Since(begin), turnTime)
+		require.Equal(t, turnTime, time.Since(begin), "who writes has no turn, and is not in a Write")
 		require.ErrorIs(t, <-sent, ErrClosed)
+	})
+}
+
+// nowConn is a connection with a WriteNow that can never write now.
+type nowConn struct{ net.Conn }
+
+func (nowConn) WriteNow([]byte) (int, error) { return 0, nil }
+
+// TestPipeStuckCaller: nor does it hold up a sender that does not wait.
+func TestPipeStuckCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		opts := new(Options)
+		opts.frames.SetLarge = func(large bool) bool {
+			if !large {
+				<-stuck
+			}
+			return true
+		}
+		x, y := net.Pipe()
+		a, b := New(nowConn{x}, opts), New(y, nil)
+		defer b.Close()
+		defer a.Close()
+		in := receive(b.ServerLane(), false)
+		require.NoError(t, a.ClientLane().Send(t.Context(), body(1, longMessage), false))
+		in.wait(t, 1)
+		sent, err := a.ClientLane().TrySend(body(2, 100))
+		require.NoError(t, err)
+		require.True(t, sent)
+		synctest.Wait()
+		require.Zero(t, in.len())
+		close(stuck)
+		in.wait(t, 1)
+	})
+}
+
+// halfConn is a connection of which the other side reads no more, and which it keeps open.
+type halfConn struct{ net.Conn }
+
+func (halfConn) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestCloseBehindFailedWrite: nothing more can be written, so Close does not wait for a turn to write.
+func TestCloseBehindFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := net.Pipe()
+		defer y.Close()
+		a := New(halfConn{x}, nil)
+		synctest.Wait()
+		begin := time.Now()
+		require.NoError(t, a.Close())
+		require.Equal(t, flushTime, time.Since(begin))
+		a.Wait()
 	})
 }
