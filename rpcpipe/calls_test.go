@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/rpc"
 	"os"
 	"runtime"
@@ -217,10 +218,17 @@ func TestManyCancelled(t *testing.T) {
 		wg.Wait()
 		require.Eventually(t, func() bool { return a.Stats().Made.Pending+b.Stats().Served.Running == 0 }, 10*time.Second, time.Millisecond)
 	}
+	// What is left behind is there after each round. A peak of calls at once leaves tables that are as
+	// large as they ever were, and the system decides in which round it comes: so the least of three
+	// counts.
 	round(n / 10)
-	before := heap()
-	round(n - n/10)
-	require.Less(t, heap(), before+4<<20) // 15 bytes a call; tables are as large as they ever were
+	least := int64(math.MaxInt64)
+	for range 3 {
+		before := heap()
+		round(n / 3)
+		least = min(least, int64(heap())-int64(before))
+	}
+	require.Less(t, least, int64(1<<20), "bytes that the calls of a round have left")
 	require.NotZero(t, c.ended.Load())
 }
 
