@@ -25,6 +25,7 @@ type options struct {
 	json     string
 	svg      string
 	from     string
+	profile  string
 	markdown bool
 	gate     bool
 }
@@ -42,6 +43,7 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	flags.StringVar(&o.json, "json", "", "write the figures of all rounds to this `file`")
 	flags.StringVar(&o.svg, "svg", "", "write pictures into this `directory`")
 	flags.StringVar(&o.from, "from", "", "measure nothing, but take the figures from a `file` of -json")
+	flags.StringVar(&o.profile, "profile", "", "write processor profiles of both processes into this `directory`, each contender alone")
 	flags.BoolVar(&o.markdown, "markdown", false, "print a page in Markdown")
 	flags.BoolVar(&o.gate, "gate", false, "fail if viaduct is far below what it is known to do")
 	switch err := flags.Parse(args); {
@@ -55,6 +57,9 @@ func parse(args []string, usage io.Writer) (*options, error) {
 		return nil, fmt.Errorf("%q is no flag; -help tells of all flags", flags.Arg(0))
 	case o.rounds < 0 || o.slice < 0:
 		return nil, fmt.Errorf("-rounds and -slice are above 0")
+	}
+	if o.profile != "" && (o.from != "" || o.gate) {
+		return nil, errors.New("-profile measures, and not for comparing: it goes with neither -from nor -gate")
 	}
 	if o.rounds == 0 {
 		o.rounds = o.choose(15, 3)
@@ -91,7 +96,7 @@ func (o *options) plan() (*plan, error) {
 	var rowNames []string
 	for _, row := range suite.Rows(p.modes, o.quick, o.children()) {
 		rowNames = append(rowNames, row.Name)
-		if o.rows.MatchString(row.Name) {
+		if o.rows.MatchString(row.Name) && !(o.profile != "" && row.Work.NeedsPrograms()) {
 			p.rows = append(p.rows, row)
 		}
 	}

@@ -19,6 +19,8 @@ func TestFlagErrors(t *testing.T) {
 		{"-rows (", "invalid value \"(\" for flag -rows: error parsing regexp: missing closing ): `(`; -help tells of all flags"},
 		{"quick", `"quick" is no flag; -help tells of all flags`},
 		{"-from none.json", "open none.json: no such file or directory"},
+		{"-profile x -gate", "-profile measures, and not for comparing: it goes with neither -from nor -gate"},
+		{"-profile x -from y", "-profile measures, and not for comparing: it goes with neither -from nor -gate"},
 		{"-json no/where", "open no/where: no such file or directory"},
 	} {
 		err := run(t.Context(), strings.Fields(c.args), io.Discard, io.Discard)
@@ -40,7 +42,7 @@ func TestNothingMatches(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var usage strings.Builder
 	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard, &usage), flag.ErrHelp)
-	for _, name := range []string{"quick", "rounds", "slice", "rows", "contenders", "json", "svg", "markdown", "from", "gate"} {
+	for _, name := range []string{"quick", "rounds", "slice", "rows", "contenders", "json", "svg", "markdown", "from", "gate", "profile"} {
 		require.Contains(t, usage.String(), "  -"+name)
 	}
 }

@@ -37,6 +37,11 @@
 // file without measuring. -gate fails if viaduct falls far below what it is known to do. Names of
 // files are seen from the current directory, which is bench for go run -C bench.
 //
+// With -profile each contender works alone, and the processor time of both processes is written as
+// WORK.CONTENDER.parent.pprof and WORK.CONTENDER.child.pprof, for go tool pprof. The latter
+// is there if the contender lets its child end by itself, and does not kill it. Figures of such a
+// run are not to be compared, and rows about processes and programs are left out.
+//
 // All takes about a quarter of an hour, with -quick half a minute or a little more.
 package main
 
@@ -50,13 +55,14 @@ import (
 	"syscall"
 
 	"github.com/viaduct-go/viaduct/bench/internal/contender"
+	"github.com/viaduct-go/viaduct/bench/internal/profile"
 )
 
 func main() {
 	run := compare
 	switch {
 	case contender.IsChild():
-		run = contender.Serve
+		run = profiled
 	case isWorker():
 		run = serveWorker
 	}
@@ -64,6 +70,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// profiled is the child of a contender, with a profile if one is wanted.
+func profiled() error {
+	stop, err := profile.Child()
+	if err != nil {
+		return err
+	}
+	return errors.Join(contender.Serve(), stop())
 }
 
 // compare is the program that was started by hand.

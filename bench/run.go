@@ -70,8 +70,11 @@ func (o *options) report(ctx context.Context) (*report.Report, error) {
 		}
 		f.Close()
 	}
-	if o.svg != "" {
-		if err := os.MkdirAll(o.svg, 0o777); err != nil {
+	for _, dir := range []string{o.svg, o.profile} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return nil, err
 		}
 	}
@@ -106,6 +109,9 @@ func (o *options) measure(ctx context.Context, p *plan) (*report.Report, error) 
 		Versions: report.Versions(), Missing: p.missing,
 	}
 	specs := o.specs(p, tempDir)
+	if o.profile != "" {
+		specs = o.alone(specs)
+	}
 	steps := 0
 	for _, s := range specs {
 		steps += s.Steps()
@@ -164,4 +170,24 @@ func (o *options) specs(p *plan, programs string) []suite.Spec {
 		}
 	}
 	return append(fresh, list...)
+}
+
+// alone returns specs that measure the same, each a piece of work of one contender in processes of
+// their own, with profiles.
+func (o *options) alone(specs []suite.Spec) []suite.Spec {
+	var list []suite.Spec
+	for _, s := range specs {
+		works := s.Works()
+		for _, work := range slices.Sorted(maps.Keys(works)) {
+			for _, name := range s.Contenders {
+				one := s
+				one.Contenders, one.Rows = []string{name}, works[work]
+				one.Profile = filepath.Join(o.profile, fmt.Sprintf("%s.%s.%s", work, s.Mode.Name, name))
+				if one.Steps() > 0 {
+					list = append(list, one)
+				}
+			}
+		}
+	}
+	return list
 }

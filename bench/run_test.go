@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/bench/internal/gate"
 	"github.com/viaduct-go/viaduct/bench/internal/report"
+	"github.com/viaduct-go/viaduct/bench/internal/suite"
 )
 
 // TestRun measures a little with all that the program can show, and shows it again from the file.
@@ -47,6 +49,26 @@ func TestRun(t *testing.T) {
 	require.ErrorContains(t, err, "gate: calls-64.1core was not measured")
 	require.NotContains(t, err.Error(), "gate: size")
 	require.Contains(t, text.String(), "size: binary size added, MiB, the lower the better\n")
+}
+
+// TestProfile: each contender works alone, and both processes write where their time goes.
+func TestProfile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	var text strings.Builder
+	args := []string{"-rows", "^(lone|calls-8|start)", "-contenders", "^(viaduct|gob)$", "-rounds", "1", "-slice", "20ms", "-quick", "-profile", dir}
+	require.NoError(t, run(t.Context(), args, &text, io.Discard))
+	require.NotContains(t, text.String(), "start")
+	files, err := filepath.Glob(filepath.Join(dir, "*.pprof"))
+	require.NoError(t, err)
+	modes, _ := suite.Modes(runtime.NumCPU())
+	for _, process := range []string{"viaduct.parent", "viaduct.child", "gob.parent"} {
+		require.Contains(t, files, filepath.Join(dir, "lone."+modes[0].Name+"."+process+".pprof"))
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(content), "\x1f\x8b"), "%s is compressed by gzip, as all profiles are", name)
+	}
 }
 
 // TestGate: a report that breaks a rule is an error, and the text is printed all the same.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/bench/internal/affinity"
 	"github.com/viaduct-go/viaduct/bench/internal/lifeline"
+	"github.com/viaduct-go/viaduct/bench/internal/profile"
 	"github.com/viaduct-go/viaduct/bench/internal/suite"
 )
 
@@ -37,8 +38,12 @@ func serveWorker() error {
 	}
 	out := json.NewEncoder(os.Stdout)
 	tell := func(e suite.Event) { out.Encode(e) } // if nobody listens the lifeline has ended, too
+	profiled, err := profile.Parent(spec.Profile)
+	if err != nil {
+		return err
+	}
 	last := suite.Event{Done: true}
-	if err := spec.Run(ctx, tell); err != nil {
+	if err := errors.Join(spec.Run(ctx, tell), profiled()); err != nil {
 		last = suite.Event{Err: err.Error()}
 	}
 	tell(last)

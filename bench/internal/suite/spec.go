@@ -24,6 +24,7 @@ type Spec struct {
 	Slice      time.Duration // of time, for each contender in each round
 	Children   int           // whose memory is counted
 	Programs   string        // the directory of the minimal programs
+	Profile    string        // the beginning of the names of profiles, if there are to be any
 }
 
 // Event tells how far a Spec is.
@@ -64,6 +65,15 @@ func (s *Spec) rows() []*Row {
 		if slices.Contains(s.Rows, r.Name) {
 			list = append(list, r)
 		}
+	}
+	return list
+}
+
+// Works returns the names of the rows of each work.
+func (s *Spec) Works() map[string][]string {
+	list := map[string][]string{}
+	for _, r := range s.rows() {
+		list[r.Work.Name] = append(list[r.Work.Name], r.Name)
 	}
 	return list
 }
