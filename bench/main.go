@@ -37,10 +37,10 @@
 // file without measuring. -gate fails if viaduct falls far below what it is known to do. Names of
 // files are seen from the current directory, which is bench for go run -C bench.
 //
-// With -profile each contender works alone, and the processor time of both processes is written as
-// WORK.CONTENDER.parent.pprof and WORK.CONTENDER.child.pprof, for go tool pprof. The latter
-// is there if the contender lets its child end by itself, and does not kill it. Figures of such a
-// run are not to be compared, and rows about processes and programs are left out.
+// With -profile each contender works alone. What the processor time of both processes goes into is
+// told, and written as WORK.CONTENDER.parent.pprof and WORK.CONTENDER.child.pprof for go tool pprof;
+// a contender that kills its child has none of it. Figures of such a run are not to be compared, and
+// rows about processes and programs are left out.
 //
 // All takes about a quarter of an hour, with -quick half a minute or a little more.
 package main

@@ -13,6 +13,7 @@ import (
 
 	"github.com/viaduct-go/viaduct/bench/internal/chart"
 	"github.com/viaduct-go/viaduct/bench/internal/gate"
+	"github.com/viaduct-go/viaduct/bench/internal/profile"
 	"github.com/viaduct-go/viaduct/bench/internal/report"
 	"github.com/viaduct-go/viaduct/bench/internal/suite"
 )
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		err = r.Markdown(stdout, pictures)
 	} else {
 		err = r.Text(stdout)
+		if err == nil && o.profile != "" {
+			err = profile.Text(stdout, o.profile)
+		}
 	}
 	if err == nil && o.gate {
 		err = gate.Check(r, gate.Rules)

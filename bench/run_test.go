@@ -55,9 +55,10 @@ func TestRun(t *testing.T) {
 func TestProfile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	var text strings.Builder
-	args := []string{"-rows", "^(lone|calls-8|start)", "-contenders", "^(viaduct|gob)$", "-rounds", "1", "-slice", "20ms", "-quick", "-profile", dir}
+	args := []string{"-rows", "^(lone|calls-8|start)", "-contenders", "^(viaduct|gob)$", "-rounds", "2", "-slice", "100ms", "-quick", "-profile", dir}
 	require.NoError(t, run(t.Context(), args, &text, io.Discard))
 	require.NotContains(t, text.String(), "start")
+	require.Contains(t, text.String(), ".viaduct: processor time, % of both processes'\n")
 	files, err := filepath.Glob(filepath.Join(dir, "*.pprof"))
 	require.NoError(t, err)
 	modes, _ := suite.Modes(runtime.NumCPU())

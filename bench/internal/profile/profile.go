@@ -25,7 +25,7 @@ func Parent(name string) (stop func() error, err error) {
 	if err := os.Setenv(variable, child); err != nil {
 		return nil, err
 	}
-	stopParent, err := profile(name+".parent.pprof", 0)
+	stopParent, err := write(name+".parent.pprof", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func Child() (stop func() error, err error) {
 	if name == "" {
 		return nothing, nil
 	}
-	stop, err = profile(name, os.O_EXCL)
+	stop, err = write(name, os.O_EXCL)
 	if errors.Is(err, fs.ErrExist) {
 		return nothing, nil // another child was the first
 	}
@@ -52,7 +52,7 @@ func Child() (stop func() error, err error) {
 
 func nothing() error { return nil }
 
-func profile(name string, flag int) (stop func() error, err error) {
+func write(name string, flag int) (stop func() error, err error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|flag, 0o666)
 	if err != nil {
 		return nil, err
