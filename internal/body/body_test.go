@@ -78,6 +78,9 @@ func TestDecodeRefuses(t *testing.T) {
 		b  []byte
 		i  interface{ M() }
 		p  **inner
+
+		part struct{ F inner }
+		ins  []inner
 	)
 	for _, tt := range []struct {
 		name string
@@ -94,6 +97,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no field matches", "82 a1 51 01 a1 52 02", &in, `type mismatch: no field of body_test.inner among the keys sent: "Q", "R"`},
 		{"no field matches, by pointer", "81 a1 51 01", &p, "type mismatch: no field"},
 		{"keys are numbers", "81 01 01", &in, "type mismatch: no field of body_test.inner among the keys sent: "},
+		{"keys of a part are numbers", "81 a1 46 81 01 01", &part, `field F: type mismatch: no field of body_test.inner among the keys sent: "1"`},
+		{"keys of a part are numbers, but for one", "81 a1 46 82 a1 51 01 c3 01", &part, `field F: type mismatch: no field of body_test.inner among the keys sent: "Q", "true"`},
+		{"keys of an element are lists", "91 81 91 01 01", &ins, `field [0]: type mismatch: no field of body_test.inner among the keys sent: "[1]"`},
 		{"value into a method set", "07", &i, "type mismatch"},
 		{"two values", "07 08", &n, "bytes left over"},
 		{"nothing", "", &n, "unexpected EOF"},
@@ -109,6 +115,16 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			require.ErrorContains(t, (&body.Codec{MaxDepth: 5}).Decode(testkit.Unhex(t, tt.hex), tt.into), tt.err)
 		})
+	}
+}
+
+// TestPartsOfOtherStructs: in a part a struct may have come of which no field is known here, as with
+// gob. A map that is none may have some key that is a name here.
+func TestPartsOfOtherStructs(t *testing.T) {
+	for _, hex := range []string{"81 a1 46 81 a1 51 01", "81 a1 46 80", "81 a1 46 82 01 01 a1 58 05"} {
+		part := struct{ F inner }{inner{7, 8}}
+		require.NoError(t, new(body.Codec).Decode(testkit.Unhex(t, hex), &part), hex)
+		require.Equal(t, 8, part.F.Y, hex)
 	}
 }
 

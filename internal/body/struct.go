@@ -173,9 +173,10 @@ func (s *structPlan) decode(d *decoder, v reflect.Value) error {
 
 // decodeMap sets the fields whose keys are there. If there are keys, and none is a field's, then a
 // value of another type was sent: gob refuses that, too, if the struct is the whole body or was in
-// an interface.
+// an interface, and everywhere a map whose keys are no names.
 func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error {
-	matched, next := d.whole != len(d.b)+h.Size, 0
+	whole := d.whole == len(d.b)+h.Size
+	matched, named, next := false, true, 0
 	start := d.b
 	seen := uint64(0) // the marks of the fields that have come, but for nils
 	for range h.Elems / 2 {
@@ -184,6 +185,7 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 			return err
 		}
 		if i < 0 {
+			named = named && i != noName
 			if err := d.skip(); err != nil {
 				return err
 			}
@@ -205,13 +207,19 @@ func (s *structPlan) decodeMap(d *decoder, h mpack.Head, v reflect.Value) error 
 			return atPath(f.name, err)
 		}
 	}
-	if !matched && h.Elems > 0 && len(s.fields) > 0 {
+	if !matched && h.Elems > 0 && len(s.fields) > 0 && (whole || !named) {
 		return fmt.Errorf("type mismatch: no field of %v among the keys sent: %s", v.Type(), keyList(start, h.Elems/2))
 	}
 	return nil
 }
 
-// field reads a key and returns the place of the field, in fields and taken, -1 if there is none.
+// What field returns if there is none.
+const (
+	noField = -1 // of that name
+	noName  = -2 // the key is no text
+)
+
+// field reads a key and returns the place of the field, in fields and taken, or why there is none.
 // Fields mostly come in order, and with their keys as this side writes them, so that of next is tried
 // first.
 func (s *structPlan) field(d *decoder, next int) (int, error) {
@@ -233,13 +241,13 @@ func (s *structPlan) field(d *decoder, next int) (int, error) {
 				return 0, err
 			}
 		}
-		return -1, nil
+		return noName, nil
 	}
 	name := d.payload(h)
 	if i, ok := s.byName[string(name)]; ok {
 		return i, nil
 	}
-	return -1, nil
+	return noField, nil
 }
 
 // decodeArray sets the fields in order. More or fewer elements than fields are
