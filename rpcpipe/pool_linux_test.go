@@ -22,7 +22,7 @@ func TestPoolLimits(t *testing.T) {
 		Peer: &rpcpipe.Options{Limits: procspawn.Limits{Memory: 100 << 20}},
 	}})
 	for range 3 {
-		err := p.Call("Labour.Hoard", 400<<20, nil)
+		err := p.Call("Labour.Overeat", 400<<20, nil)
 		var job *rpcpipe.JobError
 		require.ErrorAs(t, err, &job)
 		require.Equal(t, 2, job.Attempts)

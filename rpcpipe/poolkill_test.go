@@ -39,6 +39,12 @@ func (Labour) Hoard(n int, pid *int) error {
 	return nil
 }
 
+// Overeat takes n bytes and waits for what comes of it.
+func (Labour) Overeat(n int, _ *int) error {
+	Labour{}.Hoard(n, new(int))
+	select {}
+}
+
 // Spin computes for ever.
 func (Labour) Spin(int, *int) error {
 	for n := 0; ; n++ {
