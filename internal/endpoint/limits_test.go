@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math"
 	"net/rpc"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -255,13 +256,11 @@ func TestCancelWithoutRoom(t *testing.T) {
 	e, conn := plays(t, &endpoint.Options{Server: tellingServer(t, g), MaxHandlers: 4, MaxWaiting: 4})
 	conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	var err error
-	for range 100_000 {
+	for err == nil { // some more go through while the link ends
 		// Turnstile.Pass, and its cancelling
-		if _, err = conn.Write([]byte("\x94\x00\x01\xaeTurnstile.Pass\x91\x01\x93\x02\xa8$/cancel\x91\x01")); err != nil {
-			break
-		}
+		_, err = conn.Write([]byte("\x94\x00\x01\xaeTurnstile.Pass\x91\x01\x93\x02\xa8$/cancel\x91\x01"))
 	}
-	require.Error(t, err, "the link has ended: its peer does not read")
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the link has ended: its peer does not read")
 	<-e.Done()
 	require.ErrorContains(t, e.Err(), "does not read its replies")
 	close(g.open)
