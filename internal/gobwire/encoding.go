@@ -148,34 +148,44 @@ func shapeOf(t reflect.Type) shape {
 		return s.(shape)
 	}
 	var s shape
-	s.look(t, make(map[reflect.Type]bool))
+	s.look(t, make(map[reflect.Type]progress))
 	shapes.Store(t, s)
 	return s
 }
 
-// look looks at t, which is part of the types in around.
-func (s *shape) look(t reflect.Type, around map[reflect.Type]bool) {
+// progress is how far a type has been looked at.
+type progress uint8
+
+const (
+	lookingAt progress = iota + 1
+	lookedAt
+)
+
+// look looks at t, each type once: programs have types by the dozen that refer to each other.
+func (s *shape) look(t reflect.Type, seen map[reflect.Type]progress) {
 	switch {
 	case writesItself(t):
 		return // bytes, to gob
-	case around[t]:
-		s.endless = true
+	case seen[t] == lookingAt:
+		s.endless = true // it is part of itself
+		return
+	case seen[t] == lookedAt:
 		return
 	}
-	around[t] = true
-	defer delete(around, t)
+	seen[t] = lookingAt
+	defer func() { seen[t] = lookedAt }()
 	switch t.Kind() {
 	case reflect.Interface:
 		s.open, s.endless = true, true
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		s.look(t.Elem(), around)
+		s.look(t.Elem(), seen)
 	case reflect.Map:
-		s.look(t.Key(), around)
-		s.look(t.Elem(), around)
+		s.look(t.Key(), seen)
+		s.look(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
 			if f := t.Field(i); f.IsExported() {
-				s.look(f.Type, around)
+				s.look(f.Type, seen)
 			}
 		}
 	}
