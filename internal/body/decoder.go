@@ -19,10 +19,11 @@ type decoder struct {
 	depth  int  // of pointers around the value; the bytes' own depth has been checked
 	budget int  // bytes of memory it may still take
 
-	digits  int      // of long texts of numbers so far
-	account *Account // charged for these, but for the first
-	paid    int      // bytes that it has been charged for, and that were not spent
-	plans   planCache
+	digits    int      // of long texts of numbers so far
+	exponents int      // of texts of numbers so far, the large ones
+	account   *Account // charged for memory, but for the first
+	paid      int      // bytes that it has been charged for, and that were not spent
+	plans     planCache
 }
 
 const (

@@ -38,6 +38,23 @@ func TestExponents(t *testing.T) {
 	}
 }
 
+// TestManyExponents: nor are many of them.
+func TestManyExponents(t *testing.T) {
+	list := func(n int, text string) []byte {
+		b := mpack.AppendArray(nil, n)
+		for range n {
+			b = mpack.AppendString(b, text)
+		}
+		return b
+	}
+	const most = 64 << 20
+	var floats []*big.Float
+	require.NoError(t, new(body.Codec).Decode(list(most/5000, "9e-5000"), &floats))
+	err := new(body.Codec).Decode(list(most/5000+1, "9e-5000"), &floats)
+	require.ErrorContains(t, err, "type mismatch: texts with exponents of 67110000 together into Go type big.Float, limit is 67108864 in those over 400")
+	require.NoError(t, new(body.Codec).Decode(list(most/300, "9e+300"), &floats), "a float64 has such")
+}
+
 func TestKeyStep(t *testing.T) {
 	for _, tt := range []struct {
 		key  any

@@ -1,6 +1,7 @@
 package body_test
 
 import (
+	"encoding/gob"
 	"math"
 	"testing"
 
@@ -30,4 +31,57 @@ func TestReasons(t *testing.T) {
 	}
 	_, err := asGo.Append(nil, []any{struct{ Never int }{1}})
 	require.ErrorContains(t, err, "both sides have to call gob.Register")
+}
+
+// TestElsewhere: what TYPES.md says of types with MarshalMsg, of maps where structs are, and of large
+// arrays in interfaces.
+func TestElsewhere(t *testing.T) {
+	var back msgpAndGob
+	b, err := asGo.Append(nil, msgpAndGob{Kept: 1, Lost: 2})
+	require.NoError(t, err)
+	require.NoError(t, asGo.Decode(b, &back))
+	require.Equal(t, msgpAndGob{Kept: 1}, back)
+
+	type pt struct{ X, Y int }
+	got, err := into(t, asGo, map[string]int{"X": 1, "Z": 2}, pt{Y: 5})
+	require.NoError(t, err)
+	require.Equal(t, pt{1, 5}, got)
+	got, err = into(t, asGo, pt{1, 2}, map[string]int(nil))
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"X": 1, "Y": 2}, got)
+	got, err = into(t, asGo, []map[string]int{{"Z": 2}}, []pt(nil))
+	require.NoError(t, err)
+	require.Equal(t, []pt{{}}, got)
+	_, err = into(t, asGo, map[string]int{"Z": 2}, pt{})
+	require.ErrorContains(t, err, "no field of body_test.pt")
+
+	_, err = asGo.Append(nil, []any{wideArray{}})
+	require.ErrorContains(t, err, "limit is 65536")
+	for _, x := range []any{&arrayByPointer{A: new([100_000]byte)}, &arrayBySlice{A: make([]byte, 100_000)}} {
+		got, err := into(t, asGo, []any{x}, []any(nil))
+		require.NoError(t, err)
+		require.Equal(t, []any{x}, got)
+	}
+}
+
+type (
+	wideArray      struct{ A [100_000]byte }
+	arrayByPointer struct{ A *[100_000]byte }
+	arrayBySlice   struct{ A []byte }
+
+	msgpAndGob struct{ Kept, Lost byte }
+)
+
+func (m msgpAndGob) MarshalMsg(b []byte) ([]byte, error) { return append(b, m.Kept&0x7f), nil }
+func (m *msgpAndGob) UnmarshalMsg(b []byte) ([]byte, error) {
+	m.Kept = b[0]
+	return b[1:], nil
+}
+func (m msgpAndGob) GobEncode() ([]byte, error)   { return []byte{m.Kept, m.Lost}, nil }
+func (m *msgpAndGob) GobDecode(data []byte) error { m.Kept, m.Lost = data[0], data[1]; return nil }
+
+func init() {
+	gob.Register(wideArray{})
+	gob.Register(&arrayByPointer{})
+	gob.Register(&arrayBySlice{})
 }

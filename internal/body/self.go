@@ -80,9 +80,16 @@ func (d *decoder) checkDigits(t, number reflect.Type, text []byte) error {
 // ten bytes with a large one keep a processor busy for seconds when it is written again.
 const maxExponent = 5_000
 
+// To read and write a number with an exponent takes time that grows with it, 10 µs for the largest.
+// Those that no float64 has are counted together, up to manyExponents, which take a fifth of a second.
+const (
+	fewExponent   = 400
+	manyExponents = 64 << 20
+)
+
 // checkExponent refuses short texts of numbers that would take much memory or
 // time. A big.Rat's own text has no exponent; ten bytes with one take half a megabyte.
-func checkExponent(t, number reflect.Type, text []byte) error {
+func (d *decoder) checkExponent(t, number reflect.Type, text []byte) error {
 	i := bytes.IndexAny(text, "eEpP")
 	switch {
 	case i < 0:
@@ -93,6 +100,11 @@ func checkExponent(t, number reflect.Type, text []byte) error {
 		n, err := strconv.Atoi(string(text[i+1:]))
 		if err != nil || n > maxExponent || n < -maxExponent {
 			return fmt.Errorf("type mismatch: text with an exponent over %d into Go type %v", maxExponent, t)
+		}
+		if n = max(n, -n); n > fewExponent {
+			if d.exponents += n; d.exponents > manyExponents {
+				return fmt.Errorf("type mismatch: texts with exponents of %d together into Go type %v, limit is %d in those over %d", d.exponents, t, manyExponents, fewExponent)
+			}
 		}
 	}
 	return nil
@@ -112,9 +124,9 @@ func fillMarshaler(p *plan) {
 	number := numberIn(t, 0)
 	if byGob || byBin {
 		p.zeroFails = sync.OnceValue(func() bool {
-			c, zero := &Codec{GoPeer: true}, reflect.New(t).Interface()
-			b, err := c.Append(nil, zero)
-			return err != nil || c.Decode(b, zero) != nil
+			c, zero := &Codec{GoPeer: true}, reflect.New(t)
+			b, err := c.Append(nil, zero.Interface())
+			return err != nil || c.Decode(b, zero.Interface()) != nil || number == nil && !zero.Elem().IsZero()
 		})
 	}
 	p.encode = func(e *encoder, v reflect.Value) error {
@@ -169,7 +181,7 @@ func fillMarshaler(p *plan) {
 			if err := d.checkDigits(t, number, text); err != nil {
 				return err
 			}
-			if err := checkExponent(t, number, text); err != nil {
+			if err := d.checkExponent(t, number, text); err != nil {
 				return err
 			}
 			// A number's text is read in steps, each with garbage of its own.

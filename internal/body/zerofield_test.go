@@ -15,6 +15,8 @@ type (
 	panicsAt0   struct{ p *byte }
 	unreadAt0   struct{ v []byte }
 	embedsBig   struct{ *big.Int }
+	optional    struct{ p *byte }
+	named       map[string]byte
 
 	zeros struct {
 		A refusesZero
@@ -40,6 +42,17 @@ func (x *unreadAt0) GobDecode(b []byte) error          { x.v = b[:1]; return nil
 func (x refusesZero) MarshalText() (t []byte, _ error) { return x.GobEncode() }
 func (x *refusesZero) UnmarshalText(b []byte) error    { return x.GobDecode(b) }
 
+// Types that write their zeros, and read something else.
+func (x optional) MarshalBinary() ([]byte, error) {
+	if x.p == nil {
+		return []byte{0}, nil
+	}
+	return []byte{*x.p}, nil
+}
+func (x *optional) UnmarshalBinary(b []byte) error { x.p = &b[0]; return nil }
+func (x named) MarshalBinary() ([]byte, error)     { return []byte{x["k"]}, nil }
+func (x *named) UnmarshalBinary(b []byte) error    { *x = named{"k": b[0]}; return nil }
+
 // TestZeroFields: package gob leaves out a field that is zero, and does not ask it to write itself.
 // So one that could not crosses all the same.
 func TestZeroFields(t *testing.T) {
@@ -59,6 +72,23 @@ func TestZeroFields(t *testing.T) {
 	require.NoError(t, err)
 	set.N = 2
 	require.Equal(t, set, got, "what was there stays, as with gob")
+
+	// Nor does one come as what its own methods make of it.
+	type owners struct {
+		A optional
+		B named
+		N int
+	}
+	for _, v := range []owners{{N: 1}, {A: optional{&one}, B: named{"k": 2}, N: 3}} {
+		got, err := into(t, asGo, v, owners{})
+		require.NoError(t, err)
+		require.Equal(t, v, got)
+	}
+	// The zero of package big is one by its value.
+	reply, err := into(t, asGo, struct{ A big.Int }{}, struct{ A big.Int }{*big.NewInt(5)})
+	require.NoError(t, err)
+	a := reply.(struct{ A big.Int }).A
+	require.Zero(t, a.Sign())
 
 	// What is no field is written as it is.
 	for _, v := range []any{refusesZero{}, []refusesZero{{}}, map[string]refusesZero{"k": {}}, struct{ A *refusesZero }{&refusesZero{}}} {
