@@ -108,6 +108,11 @@ func (s *Supervisor) With(ctx context.Context, f func(context.Context, *Peer) er
 	if !a.next() {
 		return a.err
 	}
+	for a.child.inUse.Err() != nil { // it is gone, or the Supervisor ends: another one, or none
+		if err := a.await(a.child); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	inUse := a.child.inUse
