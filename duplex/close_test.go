@@ -47,6 +47,29 @@ func TestCloseDelivers(t *testing.T) {
 	})
 }
 
+// TestLaneCutOff: an end of the connection that nobody has announced is no end in order to those who
+// read a lane, as messages or as bytes.
+func TestLaneCutOff(t *testing.T) {
+	for name, end := range map[string]func(a *Conn, x net.Conn){
+		"closed": func(_ *Conn, x net.Conn) { x.Close() },
+		"failed": func(a *Conn, _ net.Conn) { a.ClientLane().Fail(errors.New("no sense")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, y := net.Pipe()
+			a, b := pairOver(t, x, y, nil)
+			require.NoError(t, a.ClientLane().WriteMessage([]byte("part")))
+			part := make([]byte, 4)
+			_, err := io.ReadFull(b.ServerLane(), part)
+			require.NoError(t, err)
+			end(a, x)
+			_, err = b.ServerLane().Read(part)
+			require.Equal(t, io.ErrUnexpectedEOF, err)
+			_, err = b.ServerLane().ReadMessage()
+			require.Equal(t, io.ErrUnexpectedEOF, err)
+		})
+	}
+}
+
 // waitingEverywhere makes senders wait for credit, for a grant, for room and in the kernel.
 func waitingEverywhere(t *testing.T, a *Conn) (sent []<-chan error) {
 	for i := range 60 {

@@ -276,7 +276,8 @@ func (l *Lane) take() inbound {
 
 // ReadMessage returns the next message, which the caller may keep. It waits until there is one, and
 // drops urgent ones. Behind the last message before the link's end it returns io.EOF if the other
-// side ended it in order, and otherwise why it has ended.
+// side ended it in order, [io.ErrUnexpectedEOF] if the connection ended without that, and otherwise
+// why the link has ended.
 func (l *Lane) ReadMessage() ([]byte, error) {
 	for {
 		l.mu.Lock()
@@ -291,18 +292,22 @@ func (l *Lane) ReadMessage() ([]byte, error) {
 		}
 		ended := l.ended
 		l.mu.Unlock()
-		if ended {
-			if errors.Is(l.c.err, ErrPeerClosed) {
-				return nil, io.EOF
-			}
+		switch {
+		case !ended:
+			<-l.more
+		case errors.Is(l.c.err, ErrPeerClosed):
+			return nil, io.EOF
+		case errors.Is(l.c.err, io.EOF):
+			return nil, cutOff(l.c.err)
+		default:
 			return nil, l.c.err
 		}
-		<-l.more
 	}
 }
 
 // Read makes the lane a plain byte stream, for codecs that want one. Its errors are those of
-// ReadMessage.
+// ReadMessage. Its io.EOF is the link's end in order, which may have come within a Write of the other
+// side, that failed then: who has to know that all has come uses a [Stream].
 func (l *Lane) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

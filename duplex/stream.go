@@ -178,7 +178,7 @@ func (s *Stream) orClosed(err error) error {
 // Reading goes on. It waits until the end is with the operating system, 50 ms at most (500 ms on a
 // machine so busy that this process has no turn to write), and not for credit. If that is not so by
 // then, or the link has begun to end, it returns an error. (The end of an offer that nobody has
-// opened waits for that by itself.)
+// opened waits for that by itself; if the link ends first nobody misses it, and it is no error.)
 //
 // If a Write is at work, it fails, and the stream ends for reading, too. The other side then reads
 // what was sent and, as that is not all, [ErrReset]. Once the link has begun to end, the other side
