@@ -5,6 +5,7 @@ import "github.com/viaduct-go/viaduct/internal/handles"
 // init gives rpcpipe what it needs of this package and nobody else does: see package handles.
 func init() {
 	handles.SetHello = func(opts any, h handles.Hello) { opts.(*Options).hello = h }
+	handles.Check = func(opts any) error { return opts.(*Options).check() }
 	handles.SetPending = func(opts any, pending func() []handles.PendingCall) { opts.(*Options).pending = pending }
 	handles.SetWhy = func(opts any, why func() error) { opts.(*Options).why = why }
 	handles.Sums = func(link any) (out, in uint32) { l := link.(*Link); return l.sumsOut, l.sumsIn }

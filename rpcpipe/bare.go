@@ -34,10 +34,14 @@ func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	c := newConfig(opts)
 	isGo := c.opts.Dialect == viaduct.GoDialect
 	c.endpoint.Message.Body.GoPeer, c.endpoint.Message.Body.Zones = isGo, isGo
+	refused := cmp.Or(c.check(), c.opts.checkBare())
+	if refused != nil {
+		conn = &refusedConn{conn, refused}
+	}
 	p := preparePeer("bare", conn, c)
 	p.endpoint = endpoint.NewBare(conn, nil, c.opts.MaxMessage, c.withPeer(p))
-	if err := cmp.Or(c.opts.check(), c.opts.checkBare()); err != nil {
-		p.endpoint.Fail(err)
+	if refused != nil {
+		p.endpoint.Fail(refused)
 	}
 	c.noTapOfEnv()
 	close(p.up)
@@ -45,6 +49,14 @@ func NewBare(conn io.ReadWriteCloser, opts *Options) *Peer {
 	go p.supervise()
 	return p
 }
+
+// refusedConn is a connection from which nothing is read, as its options are refused.
+type refusedConn struct {
+	io.ReadWriteCloser
+	why error
+}
+
+func (c *refusedConn) Read([]byte) (int, error) { return 0, c.why }
 
 // checkBare reports options that ask for what a bare connection cannot give.
 func (o *Options) checkBare() error {

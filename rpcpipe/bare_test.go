@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/rpc"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/viaduct-go/viaduct"
 	"github.com/viaduct-go/viaduct/duplex"
+	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
@@ -104,6 +106,38 @@ func TestBareOptions(t *testing.T) {
 		require.ErrorAs(t, a.Call("Service.Add", Args{}, nil), &down)
 		require.ErrorContains(t, down, field)
 	}
+}
+
+// TestOptionsOfProcesses: options that only procspawn looks at are refused by every way to a Peer.
+func TestOptionsOfProcesses(t *testing.T) {
+	for field, opts := range map[string]*rpcpipe.Options{
+		"HandshakeTimeout": {HandshakeTimeout: -1},
+		"CrashOutput":      {CrashOutput: 99},
+		"ParentDeath":      {ParentDeath: 99},
+		"Limits.Memory":    {Limits: procspawn.Limits{Memory: -1}},
+		"MinVersion":       {MinVersion: "a"},
+		"MaxVersion":       {MinVersion: "2", MaxVersion: "1"},
+		"Name":             {Name: strings.Repeat("x", 1000)},
+	} {
+		a, _ := barePair(t, opts, nil)
+		require.ErrorContains(t, a.Wait(), field)
+		x, _ := net.Pipe()
+		_, err := rpcpipe.New(t.Context(), x, opts)
+		require.ErrorContains(t, err, field)
+		require.PanicsWithError(t, err.Error(), func() { rpcpipe.Pair(opts, nil) })
+		require.PanicsWithError(t, err.Error(), func() { rpcpipe.Pair(nil, opts) })
+	}
+}
+
+// TestBareRefusesFirst: where options are refused, nothing of the connection is read.
+func TestBareRefusesFirst(t *testing.T) {
+	x, y := net.Pipe()
+	s := newService()
+	p := rpcpipe.NewBare(x, &rpcpipe.Options{Server: s.server, CrashOutput: 99})
+	_, err := y.Write([]byte("\x94\x00\x01\xabService.Add\x91\x80"))
+	require.Equal(t, io.ErrClosedPipe, err)
+	require.ErrorContains(t, p.Wait(), "CrashOutput")
+	require.Zero(t, p.Stats().Served)
 }
 
 // TestBareShutdown: it waits for the calls of this side and for those that it is handling, and refuses

@@ -1,6 +1,7 @@
 package rpcpipe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -124,6 +125,9 @@ func newConfig(opts *Options) *config {
 	})
 	return c
 }
+
+// check reports options that can never work.
+func (c *config) check() error { return cmp.Or(c.opts.check(), handles.Check(&c.process)) }
 
 func (o *Options) bodies() []string {
 	bodies := []string{body.MessagePack{}.Name()}

@@ -17,7 +17,7 @@ func Pair(a, b *Options) (*Peer, *Peer) {
 	one, other := net.Pipe()
 	x, y := newConfig(a), newConfig(b)
 	for _, c := range []*config{x, y} {
-		if err := c.opts.check(); err != nil {
+		if err := c.check(); err != nil {
 			panic(err)
 		}
 	}

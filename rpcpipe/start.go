@@ -29,7 +29,7 @@ import (
 // end of what the child prints there is kept for the error.
 func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
-	if err := c.opts.check(); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	if err := c.openTaps(tap.Parent); err != nil {
@@ -76,7 +76,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, opts *Options) (*Peer, error) {
 // comes while Connect is at work and no link comes about, it ends the process then.
 func Connect(ctx context.Context, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
-	if err := c.opts.check(); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	if IsChild() {
@@ -119,7 +119,7 @@ func (p *Peer) awaitReady(ctx context.Context) {
 // closed. Errors are those of [procspawn.Handshake], [ErrNoChecksum], or name an option.
 func New(ctx context.Context, conn io.ReadWriteCloser, opts *Options) (*Peer, error) {
 	c := newConfig(opts)
-	err := c.opts.check()
+	err := c.check()
 	if err == nil {
 		err = c.openTaps(tap.Peer)
 	}

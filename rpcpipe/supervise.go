@@ -137,7 +137,7 @@ func (o *SuperviseOptions) complete() error {
 		own := *o.Peer
 		o.Peer = &own
 	}
-	if err := o.Peer.check(); err != nil {
+	if err := newConfig(o.Peer).check(); err != nil {
 		return fmt.Errorf("SuperviseOptions.Peer: %w", err)
 	}
 	if o.Name == "" {

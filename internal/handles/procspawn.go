@@ -26,6 +26,7 @@ type PendingCall struct {
 // Set by package procspawn.
 var (
 	SetHello   func(opts any, h Hello)                      // in a *procspawn.Options, before Start, Inherited or Handshake
+	Check      func(opts any) error                         // of a *procspawn.Options: why it can never work
 	SetPending func(opts any, pending func() []PendingCall) // in a *procspawn.Options: asked when a child has ended
 	SetWhy     func(opts any, why func() error)             // in a *procspawn.Options: asked when this side has stopped a child; nil if it was told to
 	Sums       func(link any) (out, in uint32)              // of a *procspawn.Link: what the checksums of frames begin with
