@@ -65,5 +65,6 @@ func TestStepString(t *testing.T) {
 	assert.Equal(t, "terminate", StepTerminate.String())
 	assert.Equal(t, "kill", StepKill.String())
 	assert.Equal(t, "Step(9)", Step(9).String())
+	assert.Equal(t, "no limit", Reached{}.String())
 	assert.Equal(t, "itself stop context signal By(9)", fmt.Sprint(ByItself, ByStop, ByContext, BySignal, By(9)))
 }

@@ -145,7 +145,12 @@ type Reached struct {
 // String returns, of a limit that was reached, text such as
 //
 //	limit of memory: it held 72 MiB
+//
+// and "no limit" of none.
 func (r Reached) String() string {
+	if r.Limit == NoLimit {
+		return "no limit"
+	}
 	text := fmt.Sprintf("limit of %v: %s", r.Limit, r.Evidence)
 	if !r.Certain {
 		return "perhaps the " + text

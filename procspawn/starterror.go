@@ -64,6 +64,7 @@ func (e *StartError) hint() string {
 	var late *noHello
 	silent := e.Err == io.EOF || errors.As(e.Err, &late)
 	switch {
+	case e.exited() && e.Exit.By == BySignal: // it may have been about to connect
 	case e.self && (e.exited() || silent) && !e.branched():
 		return "; the program started itself: " + branchHint
 	case e.exited() && bytes.Contains(e.Exit.Stderr, []byte(sentinel.Words()[0])):

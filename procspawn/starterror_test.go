@@ -143,6 +143,7 @@ func badStarts(t *testing.T) []badStart {
 
 		{name: "exits at once", cmd: raw("say=cannot open database", "exit=3"), limit: soon,
 			want: append(branch, "exited before its hello: exit status 3; stderr: cannot open database"), exit: code(3, StepNone)},
+		{name: "killed by another", unix: true, cmd: raw("kill"), limit: soon, want: []string{"ended before its hello: signal: killed"}, not: branch, exit: killed(StepNone)},
 		{name: "exits at once with 0", cmd: raw(), limit: soon,
 			want: append(branch, "exited before its hello: exit status 0"), exit: code(0, StepNone)},
 		{name: "does not connect for a reason of its own", cmd: raw("say=rpcpipe: tap: /no/such/file: permission denied", "exit=1"), limit: soon,
