@@ -83,9 +83,10 @@ type Options struct {
 // themselves in gob's manner, what is in an interface, the offsets of times. docs/TYPES.md shows,
 // case by case, what comes back in each.
 //
-// Where two sides of a bare connection differ nothing is lost in silence, but calls fail: a side
-// that takes plain MessagePack says so of the types that come with values, and one of another
-// language of ext values that it does not know.
+// The two sides of a bare connection must be set alike. What a Go side sends to a plain one fails
+// there where it has types with it: a plain viaduct says so, and another language of ext values
+// that it does not know. But offsets of times are passed over, and what comes from a plain side has
+// neither types nor offsets, without an error: a struct in an interface arrives as a map.
 type Dialect uint8
 
 const (

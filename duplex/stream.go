@@ -180,9 +180,10 @@ func (s *Stream) orClosed(err error) error {
 // then, or the link has begun to end, it returns an error. (The end of an offer that nobody has
 // opened waits for that by itself; if the link ends first nobody misses it, and it is no error.)
 //
-// If a Write is at work, it fails, and the stream ends for reading, too. The other side then reads
-// what was sent and, as that is not all, [ErrReset]. Once the link has begun to end, the other side
-// reads why that ended, and no io.EOF.
+// A Write that waits for another to end has not begun, and fails. If one is at work, it fails, and
+// the stream ends for reading, too. The other side then reads what was sent and, as that is not
+// all, [ErrReset]. Once the link has begun to end, the other side reads why that ended, and no
+// io.EOF.
 func (s *Stream) CloseWrite() error {
 	if isClosed(s.closed) {
 		return s.opError("close", net.ErrClosed)

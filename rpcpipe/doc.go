@@ -133,6 +133,10 @@
 // [Peer.TryNotify] and a log handler have queued without waiting, and the replies of methods:
 // Flush, and [Peer.Shutdown], wait for those.
 //
+// That holds for pipes and unix sockets. A TCP connection that is closed, be it by an exit, while
+// something comes in is reset, and the system drops what the other side has not yet taken off it:
+// over TCP, [New] say, call [Peer.Sync] or Shutdown before Close and before an exit.
+//
 // # Lifetimes
 //
 // The end of the link, whatever the reason, is the end of the child: a parent stops a child that

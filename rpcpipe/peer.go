@@ -91,8 +91,12 @@ func (p *Peer) Flush(ctx context.Context) error { return p.endpoint.Flush(ctx) }
 
 // Sync waits until the other side has handled all notifications that were sent so far: their
 // methods have returned there, and log records have come there. What is sent meanwhile does not
-// hold it up. It returns nil then, ctx.Err(), what calls fail with if the link has ended, or, if
-// the other side is an older viaduct or the connection is bare, [errors.ErrUnsupported].
+// hold it up. It returns nil then, ctx.Err(), what calls fail with if the link has ended, a
+// [viaduct.ErrOverload] if 1,024 others wait there, or, if the other side is an older viaduct or
+// the connection is bare, [errors.ErrUnsupported].
+//
+// In the method of a notification give it a context that ends: if that method is among those that
+// the other side waits for by its own Sync, the two wait for each other.
 func (p *Peer) Sync(ctx context.Context) error { return p.endpoint.Sync(ctx) }
 
 // Client returns a standard client, for code that wants one. Closing it ends its own calls, not the
