@@ -103,6 +103,7 @@ func TestWaitForChild(t *testing.T) {
 		for i := range 10 {
 			require.Equal(t, 2, n.runs(10+i))
 		}
+		synctest.Wait() // nil is that it was sent
 		require.Equal(t, 1, n.runs(3))
 
 		require.ErrorIs(t, client.Call("Task.Nothing", 1, nil), rpc.ServerError("rpc: can't find method Task.Nothing"))
