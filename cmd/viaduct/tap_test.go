@@ -64,7 +64,14 @@ func (*Talk) Meta(o *Order, reply *string) error {
 	return nil
 }
 
-func (*Talk) Wait(o *Order, _ *struct{}) error { <-o.Context().Done(); return o.Context().Err() }
+// Wait says that it waits where that is wanted: the call has come then, and can be cancelled.
+func (*Talk) Wait(o *Order, _ *struct{}) error {
+	if os.Getenv("TALK_SAYS") != "" {
+		os.Stderr.WriteString("waiting\n")
+	}
+	<-o.Context().Done()
+	return o.Context().Err()
+}
 
 func (*Talk) Slurp(o *Order, n *int64) error {
 	s, err := rpcpipe.FromContext(o.Context()).Accept()
@@ -94,7 +101,10 @@ func converse(t *testing.T, contents, streams bool) string {
 	if err := server.RegisterName("Home", Home{}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := rpcpipe.Start(t.Context(), procspawn.Self("talk"), &rpcpipe.Options{Server: server, Tap: &rpcpipe.Tap{File: name, Contents: contents}})
+	waits, said := io.Pipe()
+	child := procspawn.Self("talk")
+	child.Env, child.Stderr = append(child.Environ(), "TALK_SAYS=1"), said
+	p, err := rpcpipe.Start(t.Context(), child, &rpcpipe.Options{Server: server, Tap: &rpcpipe.Tap{File: name, Contents: contents}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +128,14 @@ func converse(t *testing.T, contents, streams bool) string {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	call := make(chan error, 1)
-	go func() { call <- p.CallContext(gone, "Talk.Wait", &Order{}, nil) }()
+	go func() {
+		err := p.CallContext(gone, "Talk.Wait", &Order{}, nil)
+		said.CloseWithError(err) // nobody waits for it any more
+		call <- err
+	}()
+	if _, err := io.ReadFull(waits, make([]byte, len("waiting\n"))); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
