@@ -46,6 +46,23 @@ func TestCampaigns(t *testing.T) {
 	}
 }
 
+// TestForAll: the copy of a program can be run by everybody, whoever may read the one it is of.
+func TestForAll(t *testing.T) {
+	mine := filepath.Join(t.TempDir(), "mine")
+	require.NoError(t, os.WriteFile(mine, []byte("#!/bin/sh\n"), 0o700))
+	path, remove, err := forAll(mine)
+	require.NoError(t, err)
+	for _, name := range []string{path, filepath.Dir(path)} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.EqualValues(t, 0o755, info.Mode().Perm(), name)
+	}
+	remove()
+	require.NoDirExists(t, filepath.Dir(path))
+	_, _, err = forAll(mine + "-missing")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
 // TestChoose: campaigns by their names, and errors that say what was expected.
 func TestChoose(t *testing.T) {
 	all, err := choose(nil)
