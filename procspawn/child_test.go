@@ -203,6 +203,7 @@ func without(list []string, what string) []string {
 }
 
 func TestParentKilled(t *testing.T) {
+	waits(t)
 	for _, tt := range []struct {
 		args       []string
 		min, limit time.Duration
@@ -214,7 +215,7 @@ func TestParentKilled(t *testing.T) {
 		{[]string{"unconnected"}, 500 * time.Millisecond, time.Second},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			noLeaks(t)
+			t.Parallel()
 			out, took := orphan(t, tt.limit, tt.args...)
 			for try := 1; try < 3 && took > slack(tt.limit); try++ {
 				// The load that other processes see is not ours.

@@ -29,7 +29,10 @@ var crashes = map[string]func(){
 		var p *int
 		*p = 1
 	},
-	"stack": func() { fmt.Fprint(os.Stderr, overflow(0)) },
+	"stack": func() {
+		debug.SetMaxStack(16 << 20) // to fill a gigabyte takes seconds
+		fmt.Fprint(os.Stderr, overflow(0))
+	},
 	"map": func() {
 		m := make(map[int]int)
 		for range 4 {

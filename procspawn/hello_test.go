@@ -377,7 +377,7 @@ func (c stuckConn) Write([]byte) (int, error) { <-c.stuck; return 0, io.EOF }
 func (c stuckConn) Close() error              { <-c.stuck; return nil }
 
 func TestHandshakeReturnsFromStuckConnection(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	c := stuckConn{make(chan struct{})}
 	within(t, 5*time.Second, "handshake", func() {
 		_, err := Handshake(context.Background(), c, &Options{HandshakeTimeout: time.Millisecond})

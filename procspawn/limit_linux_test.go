@@ -103,6 +103,7 @@ func assertReached(t *testing.T, exit *Exit, limit Limit, certain bool) {
 
 // TestLimits: each ends a child that takes more, and the report says so.
 func TestLimits(t *testing.T) {
+	noLeaks(t)
 	skipMemory := func(t *testing.T) {
 		if raceDetector {
 			t.Skip("the race detector maps more than a child with a limit of memory may")
@@ -110,7 +111,7 @@ func TestLimits(t *testing.T) {
 	}
 	t.Run("memory", func(t *testing.T) {
 		skipMemory(t)
-		noLeaks(t)
+		t.Parallel()
 		p := startGreedy(t, &Options{Limits: Limits{Memory: 64 * mebibyte}}, "memory")
 		<-p.Done()
 		assertReached(t, p.Exit(), LimitMemory, true)
@@ -119,6 +120,7 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("memory, with a parent that has much", func(t *testing.T) {
 		skipMemory(t)
+		t.Parallel()
 		cmd := selfCmd("big parent")
 		cmd.Args = without(cmd.Args, Here)
 		out, err := cmd.CombinedOutput()
@@ -127,20 +129,20 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("memory of the group", func(t *testing.T) {
 		skipMemory(t)
-		noLeaks(t)
+		t.Parallel()
 		p := startGreedy(t, &Options{Group: true, Limits: Limits{Memory: 100 * mebibyte}}, "heir's memory")
 		<-p.Done()
 		assertReached(t, p.Exit(), LimitMemory, true)
 	})
 	t.Run("mapped memory", func(t *testing.T) {
 		skipMemory(t)
-		noLeaks(t)
+		t.Parallel()
 		p := startGreedy(t, &Options{Limits: Limits{Memory: 64 * mebibyte}}, "mapped memory")
 		<-p.Done()
 		assertReached(t, p.Exit(), LimitMemory, false)
 	})
 	t.Run("CPU", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		p := startGreedy(t, &Options{Limits: Limits{CPU: time.Second}}, "CPU")
 		<-p.Done()
 		exit := p.Exit()
@@ -150,7 +152,7 @@ func TestLimits(t *testing.T) {
 		assert.Contains(t, string(exit.Crash), "limit_linux_test.go", "the crash does not show what has computed")
 	})
 	t.Run("CPU of another program", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		_, err := Start(t.Context(), shell("while :; do :; done"), &Options{HandshakeTimeout: 10 * time.Minute, Limits: Limits{CPU: time.Second}})
 		var start *StartError
 		require.ErrorAs(t, err, &start)
@@ -158,7 +160,7 @@ func TestLimits(t *testing.T) {
 		assert.Equal(t, syscall.SIGXCPU, start.Exit.Signal)
 	})
 	t.Run("CPU of one that ignores the signal", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		_, err := Start(t.Context(), shell("trap '' XCPU; while :; do :; done"), &Options{HandshakeTimeout: 10 * time.Minute, Limits: Limits{CPU: time.Second}})
 		var start *StartError
 		require.ErrorAs(t, err, &start)
@@ -166,27 +168,27 @@ func TestLimits(t *testing.T) {
 		assert.Equal(t, os.Kill, start.Exit.Signal)
 	})
 	t.Run("wall clock", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		p := startGreedy(t, &Options{Limits: Limits{Wall: time.Second}}, "nothing")
 		<-p.Done()
 		assertReached(t, p.Exit(), LimitWall, true)
 		assert.GreaterOrEqual(t, p.Exit().Lifetime, time.Second)
 	})
 	t.Run("wall clock, before the hello", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		_, err := Start(t.Context(), shell("sleep 1000"), &Options{Group: true, Limits: Limits{Wall: 100 * time.Millisecond}})
 		var start *StartError
 		require.ErrorAs(t, err, &start)
 		assert.Contains(t, err.Error(), "limit of wall clock time")
 	})
 	t.Run("files", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		p := startGreedy(t, &Options{Limits: Limits{Files: 10}}, "files")
 		<-p.Done()
 		assertReached(t, p.Exit(), LimitFiles, false)
 	})
 	t.Run("file size", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		file := filepath.Join(t.TempDir(), "f")
 		p := startGreedy(t, &Options{Limits: Limits{FileSize: 2 * mebibyte}}, "file size", file)
 		<-p.Done()
@@ -196,7 +198,7 @@ func TestLimits(t *testing.T) {
 		assert.EqualValues(t, 2*mebibyte, info.Size())
 	})
 	t.Run("file size of another program", func(t *testing.T) {
-		noLeaks(t)
+		t.Parallel()
 		cmd := exec.Command("sh", "-c", `exec head -c 3000000 /dev/zero >"$0"`, filepath.Join(t.TempDir(), "f"), Here)
 		_, err := Start(t.Context(), cmd, &Options{Limits: Limits{FileSize: 2 * mebibyte, Core: -1}})
 		var start *StartError
@@ -207,7 +209,7 @@ func TestLimits(t *testing.T) {
 		if os.Getuid() != 0 {
 			t.Skip("only root can give the child a user of its own")
 		}
-		noLeaks(t)
+		t.Parallel()
 		cmd := selfCmd("greedy", "threads")
 		cmd.Path = "/proc/self/exe" // others may not get at the file by its name
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(100000 + os.Getpid()), Gid: 65534}}

@@ -15,16 +15,19 @@ import (
 
 // TestWall: a child is killed when its time is over, with what it has started if it has a group.
 func TestWall(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	for _, group := range []bool{false, true} {
-		p := startChild(t, selfCmd("echo"), &Options{Group: group, Limits: Limits{Wall: 2 * time.Second}})
-		echo(t, p, "there")
-		<-p.Done()
-		exit := p.Exit()
-		assert.Equal(t, Reached{LimitWall, true, "it has lived for 2s"}, exit.Limit)
-		assert.Equal(t, ByLimit, exit.By)
-		assert.Equal(t, os.Kill, exit.Signal)
-		assert.Equal(t, fmt.Sprintf("child %d: signal: killed (limit of wall clock time: it has lived for 2s)", p.Pid()), exit.Error()[:len(exit.Error())-len(stderrShown(exit))])
+		t.Run(fmt.Sprintf("group %v", group), func(t *testing.T) {
+			t.Parallel()
+			p := startChild(t, selfCmd("echo"), &Options{Group: group, Limits: Limits{Wall: 2 * time.Second}})
+			echo(t, p, "there")
+			<-p.Done()
+			exit := p.Exit()
+			assert.Equal(t, Reached{LimitWall, true, "it has lived for 2s"}, exit.Limit)
+			assert.Equal(t, ByLimit, exit.By)
+			assert.Equal(t, os.Kill, exit.Signal)
+			assert.Equal(t, fmt.Sprintf("child %d: signal: killed (limit of wall clock time: it has lived for 2s)", p.Pid()), exit.Error()[:len(exit.Error())-len(stderrShown(exit))])
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package procspawn
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -41,7 +42,18 @@ func TestMain(m *testing.M) {
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
-	os.Exit(m.Run())
+	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
+	flag.Parse()
+	must(flag.Set("test.parallel", "8"))
+	before := countAll()
+	code := m.Run()
+	if flag.Lookup("test.fuzz").Value.String() == "" { // what fuzzing starts stays to the end
+		for _, left := range before.left() {
+			fmt.Fprintln(os.Stderr, "behind all tests:", left)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // selfCmd is a Cmd for a helper. Where test binaries need an emulator, VIADUCT_TEST_EXEC holds its
@@ -140,31 +152,56 @@ func closeAll(files ...*os.File) {
 	}
 }
 
-// noLeaks compares goroutines, descriptors and children at the end of the test with now. Call it
-// before anything that has a Cleanup of its own.
+// noLeaks fails a test that leaves goroutines, files or children behind. Call it before anything that
+// has a Cleanup of its own.
 func noLeaks(t testing.TB) {
 	t.Helper()
-	r, w, err := os.Pipe() // makes the poller's descriptors, if they were not there
-	require.NoError(t, err)
-	closeAll(r, w)
-	goroutines, files := runtime.NumGoroutine(), openFiles()
+	before := countAll()
 	t.Cleanup(func() {
-		// What closed a channel as its last act may still be on its way out.
-		deadline := time.Now().Add(10 * time.Second)
-		for (runtime.NumGoroutine() > goroutines || len(openFiles()) > len(files)) && time.Now().Before(deadline) {
-			runtime.Gosched()
-		}
-		if n := runtime.NumGoroutine(); n > goroutines {
-			buf := make([]byte, 1<<20)
-			t.Errorf("%d goroutines before, %d after:\n%s", goroutines, n, buf[:runtime.Stack(buf, true)])
-		}
-		if now := openFiles(); len(now) > len(files) {
-			t.Errorf("open files before: %v\nafter: %v", files, now)
-		}
-		if haveChildren() {
-			t.Error("a child is left, alive or a zombie")
+		for _, left := range before.left() {
+			t.Error(left)
 		}
 	})
+}
+
+// waits has a test run beside others, since it waits, nearly all of its time. What they leave behind,
+// TestMain looks for.
+func waits(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+}
+
+// counts are what this process has.
+type counts struct {
+	goroutines int
+	files      []string
+}
+
+func countAll() counts {
+	r, w, err := os.Pipe() // makes the poller's descriptors, if they were not there
+	must(err)
+	closeAll(r, w)
+	return counts{runtime.NumGoroutine(), openFiles()}
+}
+
+// left says what there is now, and was not there before.
+func (before counts) left() (left []string) {
+	// What closed a channel as its last act may still be on its way out.
+	deadline := time.Now().Add(10 * time.Second)
+	for (runtime.NumGoroutine() > before.goroutines || len(openFiles()) > len(before.files)) && time.Now().Before(deadline) {
+		runtime.Gosched()
+	}
+	if n := runtime.NumGoroutine(); n > before.goroutines {
+		buf := make([]byte, 1<<20)
+		left = append(left, fmt.Sprintf("%d goroutines before, %d after:\n%s", before.goroutines, n, buf[:runtime.Stack(buf, true)]))
+	}
+	if now := openFiles(); len(now) > len(before.files) {
+		left = append(left, fmt.Sprintf("open files before: %v\nafter: %v", before.files, now))
+	}
+	if haveChildren() {
+		left = append(left, "a child is left, alive or a zombie")
+	}
+	return left
 }
 
 // within fails the test if f takes longer than d, on a machine with time for us.

@@ -54,9 +54,9 @@ var _ = helper("middle of others", func(args []string) {
 // is root, has given another user.
 func TestParentOfOtherUserDies(t *testing.T) {
 	needRoot(t)
+	waits(t)
 	for what, arg := range map[ParentDeath]string{EndWithParent: "idle", KillWithParent: "hangs"} {
 		t.Run(arg, func(t *testing.T) {
-			noLeaks(t)
 			p, pid, out := startOrphanOf(t, selfCmd("middle of others", strconv.Itoa(int(what)), arg))
 			assertUsers(t, pid, someone, someone)
 			require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
@@ -88,7 +88,7 @@ var _ = helper("middle of setuid", func(args []string) {
 // signal when that dies, but sees the end of its link.
 func TestParentOfSetuidDies(t *testing.T) {
 	needRoot(t)
-	noLeaks(t)
+	waits(t)
 	dir, err := os.MkdirTemp("", "") // not t.TempDir, which others may not enter
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)

@@ -15,7 +15,7 @@ import (
 
 // TestSSH: the child runs behind a real sshd.
 func TestSSH(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	remote := append(testkit.StartSSHD(t), selfCmd("chatty").Path, Here, "helper:chatty")
 	p := startChild(t, exec.Command(remote[0], remote[1:]...), stdio1)
 	echo(t, p, "hello")

@@ -100,7 +100,7 @@ var _ = helper("tree", func(args []string) {
 })
 
 func TestChildStartsChildren(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	p := startChild(t, selfCmd("tree", "early"), nil)
 	echo(t, p, "moo")
 	exit := p.Stop()

@@ -177,7 +177,7 @@ func TestStdoutWriter(t *testing.T) {
 // TestSlowWriter: the report has what was said last, though the caller's writer is still at what
 // was said before; that gets all of it, in the time that it has.
 func TestSlowWriter(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	// With a delay of its own the writer takes longer than it may without.
 	for _, d := range []time.Duration{0, 10 * time.Second} {
 		t.Run(d.String(), func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestSlowWriter(t *testing.T) {
 
 // A writer that blocks holds up neither the report nor, for long, Done.
 func TestStderrWriterBlocks(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	release := make(chan struct{})
 	entered := make(chan struct{}, 100)
 	cmd := selfCmd("print", "2one")

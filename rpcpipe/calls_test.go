@@ -3,6 +3,7 @@ package rpcpipe_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math"
@@ -188,12 +189,14 @@ func TestReplyIsLeftAlone(t *testing.T) {
 	require.NotZero(t, late.Load())
 }
 
+var callsCancelled = flag.Int("calls.cancelled", 100_000, "how many calls TestManyCancelled gives up")
+
 // TestManyCancelled: calls that are given up leave nothing behind, whether their methods heed it or
 // not.
 func TestManyCancelled(t *testing.T) {
-	n := 300_000
-	if testing.Short() || raceEnabled {
-		n = 50_000
+	n := *callsCancelled
+	if raceEnabled {
+		n /= 2
 	}
 	c := newCalls()
 	a, b := rpcpipe.Pair(nil, &rpcpipe.Options{Server: c.server()})
@@ -276,7 +279,7 @@ const floodCalls = 320_000
 // TestFlood: ten times as many calls as may run or wait, at a server that is slow, cost it what its
 // limits allow.
 func TestFlood(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if raceEnabled {
 		t.Skip("it takes long, and has no memory to be raced for")
 	}
 	c, f := newCalls(), &Flooded{make(chan int, 1)}

@@ -33,6 +33,7 @@ func init() {
 
 // TestGiveUpDetached: a child that nothing ends handles what has come.
 func TestGiveUpDetached(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	file := filepath.Join(testkit.TempDir(t), "handled")
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("lags", file), &rpcpipe.Options{
 		ParentDeath: procspawn.Detach, CloseTimeout: 20 * time.Second,

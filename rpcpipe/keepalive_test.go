@@ -44,6 +44,7 @@ func startWatched(t *testing.T, interval time.Duration, logger *slog.Logger) *rp
 
 // TestKeepaliveBusy: a child that computes answers.
 func TestKeepaliveBusy(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	p := startWatched(t, time.Second, nil)
 	require.NoError(t, p.Call("Service.Spin", 2500*time.Millisecond, nil)) // longer than two intervals
 	require.NoError(t, p.Err())

@@ -32,6 +32,7 @@ func init() {
 
 // TestLadder: each step of stopping has its limit, and the Exit says which one it took.
 func TestLadder(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	const short = 100 * time.Millisecond
 	shutdown := func(p *rpcpipe.Peer) error { return p.Shutdown(context.Background()) }
 	for _, test := range []struct {

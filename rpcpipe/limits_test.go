@@ -17,6 +17,7 @@ func init() { children["serves under limits"] = func([]string) { connect(nil).Wa
 
 // TestLimits: a Peer's options reach the child, and its end says so to all who ask.
 func TestLimits(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	exits := make(chan *procspawn.Exit, 1)
 	opts := &rpcpipe.Options{
 		Limits: procspawn.Limits{Wall: time.Second},

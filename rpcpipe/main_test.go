@@ -2,6 +2,7 @@ package rpcpipe_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -33,6 +34,11 @@ func TestMain(m *testing.M) {
 	}
 	// A program with the race detector sleeps for a second in os.Exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 

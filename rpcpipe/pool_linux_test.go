@@ -35,6 +35,7 @@ func TestPoolLimits(t *testing.T) {
 
 // TestPoolOverMachines: the children may be behind several sshd.
 func TestPoolOverMachines(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	machines := [][]string{testkit.StartSSHD(t), testkit.StartSSHD(t)}
 	self, err := os.Executable()
 	require.NoError(t, err)

@@ -120,7 +120,7 @@ func testPoolKills(t *testing.T, attempts int) {
 	file := newLedger(t)
 	kills := *superviseKills / 2
 	if raceEnabled {
-		kills /= 3
+		kills /= 2
 	}
 	p, err := rpcpipe.NewPool(t.Context(), ledger(file), &rpcpipe.PoolOptions{
 		Size: 3, MaxSize: 5, Attempts: attempts, IdleTimeout: 20 * time.Millisecond, RecycleJobs: 200,

@@ -91,6 +91,7 @@ func TestChildKilledWithGrandchild(t *testing.T) {
 // TestNoOrphanAfterProtocolError: a child that has ended its link because of
 // what came through it does not live on either.
 func TestNoOrphanAfterProtocolError(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

@@ -244,6 +244,7 @@ func TestShutdownAndClose(t *testing.T) {
 
 // TestShutdownEndsWithContext, also if a method never returns, on either side.
 func TestShutdownEndsWithContext(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()

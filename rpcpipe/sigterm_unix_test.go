@@ -113,6 +113,7 @@ func web(args []string) {
 // TestTerminateGroup: a web server and its child are sent SIGTERM at the same time, under load, as
 // a service manager does. No request fails, and the child ends in order.
 func TestTerminateGroup(t *testing.T) {
+	t.Parallel() // it waits, nearly all of its time
 	for _, wait := range []string{"0s", "1s"} {
 		t.Run("the parent waits "+wait, func(t *testing.T) {
 			exe, err := os.Executable()

@@ -29,8 +29,8 @@ import (
 )
 
 var (
-	superviseKills = flag.Int("supervise.kills", 300, "how many children TestRandomKills kills")
-	superviseSwaps = flag.Int("supervise.swaps", 200, "how many swaps TestSwapsUnderLoad makes")
+	superviseKills = flag.Int("supervise.kills", 100, "how many children TestRandomKills kills")
+	superviseSwaps = flag.Int("supervise.swaps", 60, "how many swaps TestSwapsUnderLoad makes")
 )
 
 // Ledger is what supervised children serve: each call leaves a line in a file that all of them
@@ -133,7 +133,7 @@ func TestRandomKills(t *testing.T) {
 	file := newLedger(t)
 	kills := *superviseKills
 	if raceEnabled {
-		kills /= 3
+		kills /= 2
 	}
 	const supervisors = 3
 	adds := &fates{errs: make(map[int]error)}
@@ -258,7 +258,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 	}
 	swaps := *superviseSwaps
 	if raceEnabled {
-		swaps /= 3
+		swaps /= 2
 	}
 	begin := time.Now()
 	for range swaps {

@@ -129,7 +129,7 @@ func init() {
 func TestNilIsWithTheSystem(t *testing.T) {
 	for name, spout := range spouts {
 		t.Run(name+" of a child", func(t *testing.T) {
-			for range 10 {
+			for range 4 {
 				s := new(Sink)
 				p, err := rpcpipe.Start(t.Context(), procspawn.Self("spout", name), s.options())
 				require.NoError(t, err)
@@ -139,7 +139,7 @@ func TestNilIsWithTheSystem(t *testing.T) {
 			}
 		})
 		t.Run(name+" of a parent", func(t *testing.T) {
-			for range 10 {
+			for range 4 {
 				r, w, err := os.Pipe()
 				require.NoError(t, err)
 				cmd := procspawn.Self("spouting parent", name)
