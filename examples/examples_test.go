@@ -2,17 +2,16 @@
 package examples_test
 
 import (
-	"bytes"
-	"context"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // A program is an example.
@@ -38,9 +37,12 @@ var programs = []program{
 	{"encoding", "encoding.txt", 0},
 	{"migrate/before", "migrate.txt", 0},
 	{"migrate/after", "migrate.txt", 0},
-	{"polyglot", "polyglot.txt", 0},
 	{"neovim", "neovim.txt", 0},
 }
+
+// elsewhere are programs that are run by tests of their own: polyglot/conformance runs the one in
+// polyglot, since it needs Python and Node.
+var elsewhere = []string{"polyglot"}
 
 // children are programs that are started by one of those.
 var children = []string{"quickstart/child"}
@@ -48,7 +50,6 @@ var children = []string{"quickstart/child"}
 // programArgs returns the arguments of a program that needs some here. It skips
 // the test if something is missing that the program needs besides Go.
 var programArgs = map[string]func(t *testing.T) []string{
-	"polyglot":  func(t *testing.T) []string { return polyglotArgs(t, languages...) },
 	"neovim":    func(t *testing.T) []string { needNeovim(t); return nil },
 	"pool":      poolArgs,
 	"ui":        func(*testing.T) []string { return []string{"-once"} },
@@ -62,18 +63,18 @@ var alike = map[string]func(output string) string{
 }
 
 func TestPrograms(t *testing.T) {
-	lookAtSources(t)
+	exampletest.LookAtSources(t)
 	temp := t.TempDir()
 	bin := filepath.Join(temp, "bin") + string(filepath.Separator)
-	args := []string{"build", "-o", bin}
-	if raceEnabled {
+	args := []string{"build", "-ldflags=-s -w", "-o", bin} // without what debuggers need they are linked sooner
+	if testkit.RaceEnabled {
 		args = append(args, "-race")
 	}
-	goTool(t, append(args, "./...")...)
+	exampletest.GoTool(t, append(args, "./...")...)
 	for _, p := range programs {
 		t.Run(p.dir, func(t *testing.T) {
-			cannotRun(t)
-			want := readFile(t, filepath.Join("testdata", p.output))
+			exampletest.CannotRun(t)
+			want := exampletest.ReadFile(t, filepath.Join("testdata", p.output))
 			cmd := exec.Command(bin + filepath.Base(p.dir))
 			if p.dir == "quickstart/parent" { // it starts bin/child
 				cmd.Dir = temp
@@ -81,8 +82,8 @@ func TestPrograms(t *testing.T) {
 			if args := programArgs[p.dir]; args != nil {
 				cmd.Args = append(cmd.Args, args(t)...)
 			}
-			orphans, known := countOrphans(t, func() {
-				got := run(t, cmd)
+			orphans, known := exampletest.CountOrphans(t, func() {
+				got := exampletest.Run(t, cmd)
 				if same := alike[p.dir]; same != nil {
 					got = same(got)
 				}
@@ -109,85 +110,25 @@ func TestEveryProgramIsRun(t *testing.T) {
 	for _, p := range programs {
 		dirs = append(dirs, filepath.FromSlash(p.dir+"/main.go"))
 	}
-	for _, dir := range children {
+	for _, dir := range slices.Concat(children, elsewhere) {
 		dirs = append(dirs, filepath.FromSlash(dir+"/main.go"))
 	}
 	require.ElementsMatch(t, dirs, mains)
 	for _, p := range programs {
-		require.Contains(t, readFile(t, "README.md"), "("+p.dir+")", "the list of examples")
+		require.Contains(t, exampletest.ReadFile(t, "README.md"), "("+p.dir+")", "the list of examples")
 	}
 }
 
 // The first command that README shows, and an argument that gets through.
 func TestGoRunHello(t *testing.T) {
-	lookAtSources(t)
-	cannotRun(t)
-	want := readFile(t, "testdata/hello.txt")
+	exampletest.LookAtSources(t)
+	exampletest.CannotRun(t)
+	want := exampletest.ReadFile(t, "testdata/hello.txt")
 	cmd := exec.Command("go", "run", "./examples/hello")
 	cmd.Dir = ".."
-	require.Equal(t, want, run(t, cmd))
+	require.Equal(t, want, exampletest.Run(t, cmd))
 
 	cmd = exec.Command("go", "run", "./examples/hello", "-name", "-v = 1")
 	cmd.Dir = ".."
-	require.Contains(t, run(t, cmd), "child: my name is -v = 1\n")
-}
-
-// lookAtSources reads the directories of the module. The result of a test is
-// cached with the files that the test itself has looked at: what the go
-// command, run by it, has looked at is not among them.
-func lookAtSources(t *testing.T) {
-	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Name() == ".git" {
-			return fs.SkipDir
-		}
-		return err
-	}))
-}
-
-// cannotRun skips the test where programs can be built but not run.
-func cannotRun(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the examples were run on Unix only")
-	}
-	if os.Getenv("VIADUCT_TEST_EXEC") != "" {
-		t.Skip("a program that runs under an emulator cannot start itself")
-	}
-}
-
-// goTool runs the go command for the platform of this test.
-func goTool(t *testing.T, args ...string) string {
-	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "go %v: %s", args, out)
-	return string(out)
-}
-
-// run runs cmd, which must succeed and print nothing to stderr, and returns
-// what it has printed. It returns when nobody holds stdout and stderr any more.
-func run(t *testing.T, cmd *exec.Cmd) string {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // what hangs, fails, and a machine may be busy
-	defer cancel()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// A program with the race detector sleeps for a second in os.Exit.
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	require.NoError(t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		require.NoError(t, err, "%v printed\n%s%s", cmd, &stdout, &stderr)
-	case <-ctx.Done():
-		cmd.Process.Kill()
-		t.Fatalf("%v hangs, or a program started by it holds its stdout", cmd)
-	}
-	require.Empty(t, stderr.String(), "stderr of %v", cmd)
-	return stdout.String()
-}
-
-func readFile(t *testing.T, name string) string {
-	b, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(b)
+	require.Contains(t, exampletest.Run(t, cmd), "child: my name is -v = 1\n")
 }

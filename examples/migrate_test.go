@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 )
 
 // The two programs of migrate are the same but for what they import and the
@@ -34,7 +36,7 @@ func TestMigrateDiffersInConnecting(t *testing.T) {
 // declarations returns the source of a file's top-level declarations by name,
 // comments included.
 func declarations(t *testing.T, name string) map[string]string {
-	source := readFile(t, name)
+	source := exampletest.ReadFile(t, name)
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, name, source, parser.ParseComments|parser.SkipObjectResolution)
 	require.NoError(t, err)

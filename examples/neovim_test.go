@@ -21,12 +21,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
 // needNeovim skips a test where there is no Neovim, but not where all is to be tested.
 func needNeovim(t *testing.T) {
-	cannotRun(t)
+	exampletest.CannotRun(t)
 	if _, err := exec.LookPath("nvim"); err != nil {
 		if os.Getenv("VIADUCT_MUST_RUN") != "" {
 			t.Fatalf("Neovim is missing (apt-get install neovim): %v", err)

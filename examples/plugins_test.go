@@ -12,13 +12,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 )
 
 // TestPluginsInterrupted: Ctrl-C, which reaches the host and its plugins, ends all of them in order.
 func TestPluginsInterrupted(t *testing.T) {
-	cannotRun(t)
+	exampletest.CannotRun(t)
 	exe := filepath.Join(t.TempDir(), "plugins")
-	goTool(t, "build", "-o", exe, "./plugins")
+	exampletest.GoTool(t, "build", "-o", exe, "./plugins")
 	cmd := exec.Command(exe, "-serve")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as of a terminal's foreground
 	cmd.Stderr = os.Stderr

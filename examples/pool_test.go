@@ -5,13 +5,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // poolArgs has the example go on where the kernel has no sandbox, but not where all is to be tested,
 // and gives the bombs time to go off: the machine may be busy, and the race detector is slow.
 func poolArgs(*testing.T) []string {
-	args := []string{"-timeout=5s"}
-	if raceEnabled {
+	args := []string{"-timeout=3s"}
+	if testkit.RaceEnabled {
 		args = []string{"-timeout=10s"}
 	}
 	if os.Getenv("VIADUCT_MUST_RUN") == "" {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 )
 
 // pages are README and all that is in docs.
@@ -25,7 +27,7 @@ func pages(t *testing.T) []string {
 func TestReadmeShowsCompiledCode(t *testing.T) {
 	files := goFiles(t)
 	for _, name := range pages(t) {
-		for _, block := range codeBlocks(readFile(t, name), "go") {
+		for _, block := range exampletest.CodeBlocks(exampletest.ReadFile(t, name), "go") {
 			assert.True(t, slices.ContainsFunc(files, func(file []string) bool { return contains(file, block) }),
 				"this block of %s occurs in no .go file:\n%s", name, strings.Join(block, "\n"))
 		}
@@ -34,26 +36,26 @@ func TestReadmeShowsCompiledCode(t *testing.T) {
 
 // README is read from top to bottom in five minutes. What is looked up belongs into docs.
 func TestReadmeIsShort(t *testing.T) {
-	require.LessOrEqual(t, strings.Count(readFile(t, "../README.md"), "\n"), 260)
+	require.LessOrEqual(t, strings.Count(exampletest.ReadFile(t, "../README.md"), "\n"), 260)
 }
 
 func TestReadmeShowsOutput(t *testing.T) {
-	blocks := codeBlocks(readFile(t, "../README.md"), "text")
+	blocks := exampletest.CodeBlocks(exampletest.ReadFile(t, "../README.md"), "text")
 	require.Len(t, blocks, 1)
-	require.Equal(t, readFile(t, "testdata/hello.txt"), strings.Join(blocks[0], "\n")+"\n")
+	require.Equal(t, exampletest.ReadFile(t, "testdata/hello.txt"), strings.Join(blocks[0], "\n")+"\n")
 }
 
 // Links, and the pictures of README, lead to files that are there, and to headings of theirs.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|srcset="|src=")([^)#:\s"]*)(?:#([^)\s"]+))?[)"]`)
 	for _, name := range append(pages(t), "../CONTRIBUTING.md", "README.md", "polyglot/README.md", "../.github/SECURITY.md") {
-		for _, m := range link.FindAllStringSubmatch(readFile(t, name), -1) {
+		for _, m := range link.FindAllStringSubmatch(exampletest.ReadFile(t, name), -1) {
 			target := name
 			if m[1] != "" {
 				target = filepath.Join(filepath.Dir(name), filepath.FromSlash(m[1]))
 			}
 			if _, err := os.Stat(target); assert.NoError(t, err, "%s links to %s", name, m[1]) && m[2] != "" {
-				assert.Contains(t, anchors(readFile(t, target)), m[2], "%s links to %s", name, m[0])
+				assert.Contains(t, anchors(exampletest.ReadFile(t, target)), m[2], "%s links to %s", name, m[0])
 			}
 		}
 	}
@@ -74,7 +76,7 @@ func anchors(markdown string) (names []string) {
 // The picture for dark pages differs from the other one in its colours alone.
 func TestPicturesAreAlike(t *testing.T) {
 	style := regexp.MustCompile(`(?s)<style>.*</style>`)
-	light, dark := readFile(t, "../docs/picture/light.svg"), readFile(t, "../docs/picture/dark.svg")
+	light, dark := exampletest.ReadFile(t, "../docs/picture/light.svg"), exampletest.ReadFile(t, "../docs/picture/dark.svg")
 	require.Regexp(t, style, light)
 	require.NotEqual(t, light, dark)
 	require.Equal(t, style.ReplaceAllString(light, ""), style.ReplaceAllString(dark, ""))
@@ -84,32 +86,11 @@ func TestPicturesAreAlike(t *testing.T) {
 func goFiles(t *testing.T) (files [][]string) {
 	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && filepath.Ext(path) == ".go" {
-			files = append(files, strings.Split(readFile(t, path), "\n"))
+			files = append(files, strings.Split(exampletest.ReadFile(t, path), "\n"))
 		}
 		return err
 	}))
 	return files
-}
-
-// codeBlocks returns the lines of each fenced block of a language.
-func codeBlocks(markdown, language string) (blocks [][]string) {
-	inside, open := false, false
-	for line := range strings.Lines(markdown) {
-		line = strings.TrimRight(line, "\r\n")
-		switch {
-		case strings.HasPrefix(line, "```") && open:
-			inside, open = false, false
-		case strings.HasPrefix(line, "```"):
-			open = true
-			if inside = line == "```"+language; inside {
-				blocks = append(blocks, nil)
-			}
-		case inside:
-			last := len(blocks) - 1
-			blocks[last] = append(blocks[last], line)
-		}
-	}
-	return blocks
 }
 
 // contains reports whether block stands in file, all of it indented alike.

@@ -1,4 +1,4 @@
-package examples_test
+package conformance_test
 
 import (
 	"net/rpc"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -32,8 +33,8 @@ func TestPolyglotReadmeRuns(t *testing.T) {
 			interpreter := l.interpreter(t)
 			dir, extension := t.TempDir(), filepath.Ext(l.child)
 			module := filepath.Join("polyglot", l.name, "viaduct"+extension)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "viaduct"+extension), []byte(readFile(t, module)), 0o644))
-			blocks := codeBlocks(readFile(t, "polyglot/README.md"), map[string]string{"python": "python", "node": "js"}[l.name])
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "viaduct"+extension), []byte(exampletest.ReadFile(t, module)), 0o644))
+			blocks := exampletest.CodeBlocks(exampletest.ReadFile(t, "polyglot/README.md"), map[string]string{"python": "python", "node": "js"}[l.name])
 			require.Len(t, blocks, 1)
 			program := filepath.Join(dir, "program"+extension)
 			require.NoError(t, os.WriteFile(program, []byte(strings.Join(blocks[0], "\n")), 0o644))
@@ -60,10 +61,10 @@ func TestPolyglotReadmeRuns(t *testing.T) {
 
 // What polyglot/README.md names is there, in the column's language.
 func TestPolyglotReadmeNames(t *testing.T) {
-	python, node := readFile(t, "polyglot/python/viaduct.py"), readFile(t, "polyglot/node/viaduct.mjs")
+	python, node := exampletest.ReadFile(t, "polyglot/python/viaduct.py"), exampletest.ReadFile(t, "polyglot/node/viaduct.mjs")
 	method := regexp.MustCompile(`(?:peer|stream|viaduct)\.([a-zA-Z_]+)\(|^([a-zA-Z_]+)\(\)`)
 	found := 0
-	for line := range strings.Lines(readFile(t, "polyglot/README.md")) {
+	for line := range strings.Lines(exampletest.ReadFile(t, "polyglot/README.md")) {
 		cells := strings.Split(line, " | ")
 		if len(cells) != 3 {
 			continue

@@ -1,6 +1,6 @@
 //go:build unix
 
-package examples_test
+package conformance_test
 
 import (
 	"bytes"

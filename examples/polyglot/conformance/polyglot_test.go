@@ -1,4 +1,7 @@
-package examples_test
+// Package conformance_test tries the modules for Python and Node, and the example that uses them,
+// against the Go library. It has a module of its own, so that go test ./... of the library needs
+// neither Python nor Node.
+package conformance_test
 
 import (
 	"bufio"
@@ -21,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -59,7 +63,7 @@ func findInterpreter(packages string, args []string, names ...string) func() (st
 // there is none, but not where all is to be tested.
 func (l language) interpreter(t *testing.T) string {
 	t.Helper()
-	cannotRun(t)
+	exampletest.CannotRun(t)
 	name, err := l.find()
 	switch {
 	case err == nil:
@@ -173,27 +177,36 @@ func (p *polyglotParent) Wait(call *Call, _ *struct{}) error {
 
 // buildPolyglot returns the name of the program.
 func buildPolyglot(t *testing.T) string {
-	lookAtSources(t)
-	cannotRun(t)
+	exampletest.LookAtSources(t)
+	exampletest.CannotRun(t)
 	bin := filepath.Join(t.TempDir(), "polyglot")
-	goTool(t, "build", "-o", bin, "./polyglot")
+	exampletest.GoTool(t, "build", "-o", bin, "./polyglot")
 	return bin
 }
 
 func TestPolyglotPrints(t *testing.T) {
 	bin := buildPolyglot(t)
+	all := exampletest.ReadFile(t, "testdata/polyglot.txt")
 	for _, l := range languages {
 		t.Run(l.name, func(t *testing.T) {
-			args := polyglotArgs(t, l)
 			var want string
-			for line := range strings.Lines(readFile(t, "testdata/polyglot.txt")) {
+			for line := range strings.Lines(all) {
 				if strings.HasPrefix(line, l.name+": ") {
 					want += line
 				}
 			}
-			require.Equal(t, want, run(t, exec.Command(bin, args...)))
+			require.Equal(t, want, exampletest.Run(t, exec.Command(bin, polyglotArgs(t, l)...)))
 		})
 	}
+	t.Run("both", func(t *testing.T) {
+		cmd := exec.Command(bin, polyglotArgs(t, languages...)...)
+		orphans, known := exampletest.CountOrphans(t, func() {
+			require.Equal(t, all, exampletest.Run(t, cmd))
+		})
+		if known {
+			require.Zero(t, orphans, "processes that have outlived those that started them")
+		}
+	})
 }
 
 // What is missing is said by name.
@@ -215,7 +228,7 @@ func TestPolyglotIsShort(t *testing.T) {
 		"python/child.py": 100, "node/child.mjs": 100,
 		"python/viaduct.py": 1600, "node/viaduct.mjs": 1600,
 	} {
-		require.Less(t, strings.Count(readFile(t, "polyglot/"+file), "\n"), lines, file)
+		require.Less(t, strings.Count(exampletest.ReadFile(t, "polyglot/"+file), "\n"), lines, file)
 	}
 }
 
@@ -452,11 +465,12 @@ func TestPolyglotParentKilled(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			interpreter := l.interpreter(t)
 			var stderr bytes.Buffer
-			orphans, known := countOrphans(t, func() {
+			orphans, known := exampletest.CountOrphans(t, func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPolyglotParent$")
 				cmd.Env = append(os.Environ(), polyglotParentOf+"="+interpreter+","+l.child)
+				cmd.Dir = filepath.Join("polyglot", "conformance") // where TestMain expects to be
 				cmd.Stderr = &stderr
 				stdout, err := cmd.StdoutPipe()
 				require.NoError(t, err)

@@ -1,4 +1,4 @@
-package examples_test
+package conformance_test
 
 import (
 	"bytes"
@@ -17,17 +17,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/viaduct-go/viaduct"
+	"github.com/viaduct-go/viaduct/examples/internal/exampletest"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
 
-// The tests in polyglotmodules*_test.go try viaduct.py and viaduct.mjs: one table, run with a child in
+// The tests here and in the files below try viaduct.py and viaduct.mjs: one table, run with a child in
 // each language, and with one in Go, which shows what is expected.
 
 func TestMain(m *testing.M) {
 	if rpcpipe.IsChild() {
 		goChild()
 		return
+	}
+	if err := os.Chdir(filepath.Join("..", "..")); err != nil { // where all examples are
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -52,7 +56,7 @@ func testerCommand(t *testing.T, name string, args ...string) *exec.Cmd {
 			return exec.Command(l.interpreter(t), append([]string{file, procspawn.Here}, args...)...)
 		}
 	}
-	cannotRun(t)
+	exampletest.CannotRun(t)
 	cmd := procspawn.Self()
 	cmd.Args = append(cmd.Args, args...)
 	return cmd

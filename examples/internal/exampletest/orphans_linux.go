@@ -1,4 +1,4 @@
-package examples_test
+package exampletest
 
 import (
 	"testing"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// countOrphans returns how many processes of those that f starts have outlived
+// CountOrphans returns how many processes of those that f starts have outlived
 // the ones that started them, once they have all ended.
-func countOrphans(t *testing.T, f func()) (n int, known bool) {
+func CountOrphans(t *testing.T, f func()) (n int, known bool) {
 	// Whoever has lost its parent becomes a child of this process.
 	require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 	f()
