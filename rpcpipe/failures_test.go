@@ -262,15 +262,24 @@ func snapshot() counts {
 // requireSame waits until everything that has ended is gone from the counts.
 func (c counts) requireSame(t *testing.T) {
 	t.Helper()
+	if !c.assertSame(t) {
+		t.FailNow()
+	}
+	requireNoZombies(t)
+}
+
+func (c counts) assertSame(t *testing.T) bool {
+	t.Helper()
 	// Wait has returned; a goroutine that has done its last deed may still be
 	// counted for a moment, and nobody tells when it is not any more.
 	deadline := time.Now().Add(5 * time.Second)
 	for now := snapshot(); now.goroutines > c.goroutines || now.files > c.files; now = snapshot() {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
-			t.Fatalf("left behind: before %+v, after %+v\n%s", c, now, stacks[:runtime.Stack(stacks, true)])
+			t.Errorf("left behind: before %+v, after %+v\n%s", c, now, stacks[:runtime.Stack(stacks, true)])
+			return false
 		}
 		runtime.Gosched()
 	}
-	requireNoZombies(t)
+	return true
 }

@@ -69,6 +69,11 @@ func init() {
 	}
 }
 
+// waits reports whether the test of it waits, nearly all of its time.
+func (f *failure) waits() bool {
+	return f.deaf || strings.HasPrefix(f.child, "hangs")
+}
+
 // proofCommand is the command for a child of TestProof, with the file that it reports to.
 func proofCommand(child string, state *os.File) *exec.Cmd {
 	cmd := procspawn.Self(child)
@@ -83,9 +88,13 @@ func proofCommand(child string, state *os.File) *exec.Cmd {
 // TestProof: whatever a child does, nothing hangs, the error says what happened, and nothing is
 // left behind.
 func TestProof(t *testing.T) {
+	watchAll(t)
 	for _, f := range failures {
 		t.Run(f.child, func(t *testing.T) {
-			w := watchAll(t)
+			if f.waits() {
+				t.Parallel()
+			}
+			w := newReports(t)
 			begin := time.Now()
 			opts := &rpcpipe.Options{HandshakeTimeout: time.Minute, CloseTimeout: 5 * time.Second, TermTimeout: time.Second}
 			switch {
@@ -194,9 +203,13 @@ func (f *failure) checkExit(t *testing.T, exit *procspawn.Exit) {
 
 // TestProofParentDies: in each of these states the parent is killed.
 func TestProofParentDies(t *testing.T) {
+	watchAll(t)
 	for _, f := range failures {
 		t.Run(f.child, func(t *testing.T) {
-			w := watchAll(t)
+			if f.waits() {
+				t.Parallel()
+			}
+			w := newReports(t)
 			how := "end"
 			if f.deaf {
 				how = "kill"
@@ -254,15 +267,13 @@ func TestExecFails(t *testing.T) {
 		{"no group", &exec.Cmd{Path: "/bin/true", SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pgid: 999999}}, syscall.EPERM},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := watchAll(t)
-			w.state.Close()
+			watchAll(t)
 			p, err := rpcpipe.Start(t.Context(), test.cmd, nil)
 			require.Nil(t, p)
 			require.Error(t, err)
 			if test.want != nil {
 				require.ErrorIs(t, err, test.want)
 			}
-			w.finish(t)
 		})
 	}
 }

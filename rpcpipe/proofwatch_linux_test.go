@@ -10,35 +10,53 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
-// everything is what a test must leave as it was: goroutines, descriptors, processes with all
-// that they start, and threads. Orphans become children of this process, so that it sees them.
-type everything struct {
-	before  counts
-	threads int
-	state   *os.File // for the child to say that it is in its state
-	r       *os.File
-	lines   *bufio.Scanner
-	leaves  []int // processes that a child means to leave behind
-}
-
-func watchAll(t *testing.T) *everything {
+// watchAll has a test leave all as it was: goroutines, descriptors, processes with all that they
+// start, and threads. Orphans become children of this process, so that it sees them.
+func watchAll(t *testing.T) {
 	t.Helper()
 	require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-	t.Cleanup(func() { unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) })
-	w := &everything{before: snapshot(), threads: threads()}
-	var err error
-	w.r, w.state, err = os.Pipe()
+	before, had := snapshot(), threads()
+	// It does not call FailNow: behind subtests that ran beside each other, a cleanup that does so has
+	// package testing say nothing but FAIL.
+	t.Cleanup(func() {
+		defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+		for deadline := time.Now().Add(5 * time.Second); ; {
+			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if err == syscall.ECHILD {
+				break
+			}
+			if pid <= 0 && !assert.Less(t, time.Now(), deadline, "left behind: %s", childList()) {
+				return
+			}
+			runtime.Gosched()
+		}
+		before.assertSame(t)
+		assert.LessOrEqual(t, threads(), had+20) // the runtime keeps those that it has needed
+	})
+}
+
+// reports are what a child, and what it starts, write about themselves.
+type reports struct {
+	state  *os.File // for the child to say that it is in its state
+	r      *os.File
+	lines  *bufio.Scanner
+	leaves []int // processes that a child means to leave behind
+}
+
+func newReports(t *testing.T) *reports {
+	t.Helper()
+	r, state, err := os.Pipe()
 	require.NoError(t, err)
-	w.lines = bufio.NewScanner(w.r)
-	return w
+	return &reports{state: state, r: r, lines: bufio.NewScanner(r)}
 }
 
 // awaitReady waits until the child is in its state.
-func (w *everything) awaitReady(t *testing.T) {
+func (w *reports) awaitReady(t *testing.T) {
 	t.Helper()
 	for w.lines.Scan() {
 		ready, stops := w.line(t)
@@ -54,7 +72,7 @@ func (w *everything) awaitReady(t *testing.T) {
 
 // line reads a line of the child's: that it is in its state, or about to stop itself, or what it
 // leaves behind.
-func (w *everything) line(t *testing.T) (ready bool, stops int) {
+func (w *reports) line(t *testing.T) (ready bool, stops int) {
 	t.Helper()
 	text, pid := w.lines.Text(), 0
 	if text == "ready" {
@@ -70,11 +88,10 @@ func (w *everything) line(t *testing.T) (ready bool, stops int) {
 	return false, 0
 }
 
-// finish ends what is meant to be left behind, and verifies that there is nothing else.
-func (w *everything) finish(t *testing.T) {
+// finish ends what is meant to be left behind, and verifies that no other process of the child's lives.
+func (w *reports) finish(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	w.r.SetReadDeadline(deadline)
+	w.r.SetReadDeadline(time.Now().Add(5 * time.Second))
 	for w.lines.Scan() {
 		w.line(t)
 	}
@@ -84,18 +101,6 @@ func (w *everything) finish(t *testing.T) {
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
 	w.r.Close()
-	for {
-		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
-		if err == syscall.ECHILD {
-			break
-		}
-		if pid <= 0 {
-			require.Less(t, time.Now(), deadline, "left behind: %s", childList())
-			runtime.Gosched()
-		}
-	}
-	w.before.requireSame(t)
-	require.LessOrEqual(t, threads(), w.threads+8) // the runtime keeps those that it has needed
 }
 
 // stopped reports whether a process, which need not be a child of this one, is stopped.
