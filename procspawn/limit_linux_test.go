@@ -103,7 +103,7 @@ func assertReached(t *testing.T, exit *Exit, limit Limit, certain bool) {
 
 // TestLimits: each ends a child that takes more, and the report says so.
 func TestLimits(t *testing.T) {
-	noLeaks(t)
+	waits(t)
 	skipMemory := func(t *testing.T) {
 		if raceDetector {
 			t.Skip("the race detector maps more than a child with a limit of memory may")

@@ -246,6 +246,7 @@ func pipes(t testing.TB) (one, other pipePair) {
 }
 
 func TestBehaviours(t *testing.T) {
+	t.Parallel() // beside those that wait
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()

@@ -10,6 +10,7 @@ import (
 	"net/rpc"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -245,9 +246,12 @@ func heap() uint64 {
 
 func init() {
 	// flood fires calls at its parent and says how many it has refused.
-	children["flood"] = func([]string) {
+	children["flood"] = func(args []string) {
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			panic(err)
+		}
 		p := connect(nil)
-		const n = floodCalls
 		refused, done := 0, make(chan *rpc.Call, n)
 		for range n {
 			p.Go("Calls.Hold", CallArg{Data: make([]byte, 100)}, nil, done)
@@ -273,10 +277,9 @@ func (f *Flooded) Refused(n int, _ *int) error {
 	return nil
 }
 
-// floodCalls is how many calls TestFlood makes at once.
-const floodCalls = 320_000
+var floodCalls = flag.Int("calls.flood", 128<<10, "how many calls TestFlood makes at once")
 
-// TestFlood: ten times as many calls as may run or wait, at a server that is slow, cost it what its
+// TestFlood: four times as many calls as may run or wait, at a server that is slow, cost it what its
 // limits allow.
 func TestFlood(t *testing.T) {
 	if raceEnabled {
@@ -286,13 +289,13 @@ func TestFlood(t *testing.T) {
 	server := c.server()
 	require.NoError(t, server.Register(f))
 	before := heap()
-	p, err := rpcpipe.Start(t.Context(), procspawn.Self("flood"), &rpcpipe.Options{Server: server})
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self("flood", strconv.Itoa(*floodCalls)), &rpcpipe.Options{Server: server})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.Close() })
 	var most uint64
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	for p.Stats().Served.Refused < floodCalls-32<<10 {
+	for p.Stats().Served.Refused < uint64(*floodCalls-32<<10) {
 		require.NoError(t, ctx.Err())
 		require.NoError(t, p.Err())
 		var m runtime.MemStats
@@ -307,7 +310,7 @@ func TestFlood(t *testing.T) {
 	t.Logf("%d MiB at most, %d before", most>>20, before>>20)
 	require.Less(t, most, before+600<<20, "twice of what lives: the collector lets as much be garbage")
 	close(c.open)
-	require.Equal(t, floodCalls-32<<10, <-f.refused)
+	require.Equal(t, *floodCalls-32<<10, <-f.refused)
 	require.EqualValues(t, 0, c.running.Load())
 }
 

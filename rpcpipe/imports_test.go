@@ -136,6 +136,7 @@ func lookAtSources(t *testing.T) {
 }
 
 func TestImportDirection(t *testing.T) {
+	t.Parallel() // beside those that wait
 	if _, err := exec.LookPath("go"); err != nil {
 		onlyUnix(t, "Wine has no go command")
 	}

@@ -194,6 +194,7 @@ func TestLogKilledStopped(t *testing.T) {
 // TestLogLastWords: what was logged just before the end, however that comes, arrives
 // before Wait returns. Only if the child is just writing something else it may be too late.
 func TestLogLastWords(t *testing.T) {
+	t.Parallel() // beside those that wait
 	const n, times = 20, 10
 	for _, how := range []string{"exit", "panic", "kill"} {
 		for _, written := range []bool{true, false} {
@@ -235,6 +236,7 @@ func (l *Logs) Exit(size int, _ *int) error {
 // TestLogLastRecord: one record arrives whole, or visibly shortened, although the child exits right
 // behind it.
 func TestLogLastRecord(t *testing.T) {
+	t.Parallel() // beside those that wait
 	onlyUnix(t, "another goroutine than the caller's writes")
 	for _, size := range []int{100, 31_000, 32_000, 33_000, 34_000, 70_000, 1_000_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {

@@ -124,6 +124,7 @@ func (p *polyglotParent) Echo(data []byte, reply *[]byte) error {
 
 // TestShutdownPolyglot: children in other languages, which know of it.
 func TestShutdownPolyglot(t *testing.T) {
+	t.Parallel() // beside those that wait
 	const dir = "../examples/polyglot"
 	for _, language := range []struct {
 		file, needs   string

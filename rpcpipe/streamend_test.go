@@ -207,6 +207,7 @@ const poured = 4 << 20
 // TestStreamCutOffByTheLink: a stream whose link was closed meanwhile is never a whole one,
 // whichever side has closed the link.
 func TestStreamCutOffByTheLink(t *testing.T) {
+	t.Parallel() // beside those that wait
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			for round := range 30 {

@@ -127,6 +127,7 @@ func init() {
 // TestNilIsWithTheSystem: what Notify, a stream's Write and Close, and Flush returned nil for arrives
 // although the process exits right then.
 func TestNilIsWithTheSystem(t *testing.T) {
+	t.Parallel() // beside those that wait
 	for name, spout := range spouts {
 		t.Run(name+" of a child", func(t *testing.T) {
 			for range 4 {

@@ -111,6 +111,7 @@ func phaseIs(phase string) string {
 // keys do what they say; the child is killed, and the page comes back and works as before; the program
 // is killed, and the page says so before it ends.
 func TestChromium(t *testing.T) {
+	t.Parallel()
 	b := chromium.New(t)
 	p := start(t)
 	url := p.line(pageLine)
@@ -184,6 +185,7 @@ func TestChromium(t *testing.T) {
 
 // TestInterrupted: Ctrl-C, which reaches both, ends both in order, and the page says that.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	b := chromium.New(t)
 	p := start(t)
 	b.Open(p.line(pageLine))

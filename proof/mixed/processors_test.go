@@ -19,7 +19,7 @@ func TestMixedProcessors(t *testing.T) {
 	}
 	here := buildToday(t)
 	for _, processor := range []struct{ goarch, emulator string }{
-		{"386", ""}, {"s390x", "qemu-s390x-static"},
+		{"386", ""}, {"arm", "qemu-arm-static"}, {"arm64", "qemu-aarch64-static"}, {"s390x", "qemu-s390x-static"},
 	} {
 		t.Run(processor.goarch, func(t *testing.T) {
 			if _, err := exec.LookPath(processor.emulator); processor.emulator != "" && err != nil {
