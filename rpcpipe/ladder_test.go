@@ -54,9 +54,16 @@ func TestLadder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := newService()
 			opts := s.options()
-			opts.ShutdownTimeout, opts.CloseTimeout, opts.TermTimeout = short, short, short
-			if test.child[0] == "service" { // it exits when it has given up the handler that never returns
-				opts.CloseTimeout, opts.TermTimeout = time.Minute, 0
+			// What comes to an end by itself has time for it: the machine may be busy.
+			opts.ShutdownTimeout, opts.CloseTimeout, opts.TermTimeout = time.Minute, time.Minute, time.Minute
+			if test.park {
+				opts.ShutdownTimeout = short
+			}
+			if test.child[0] == "stubborn" {
+				opts.CloseTimeout = short
+			}
+			if test.step == procspawn.StepKill || !terminates {
+				opts.TermTimeout = short
 			}
 			var told *procspawn.Exit
 			opts.OnExit = func(e *procspawn.Exit) { told = e }
