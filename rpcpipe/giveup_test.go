@@ -36,13 +36,14 @@ func TestGiveUpDetached(t *testing.T) {
 	t.Parallel() // it waits, nearly all of its time
 	file := filepath.Join(testkit.TempDir(t), "handled")
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("lags", file), &rpcpipe.Options{
-		ParentDeath: procspawn.Detach, CloseTimeout: 20 * time.Second,
+		ParentDeath: procspawn.Detach, CloseTimeout: 5 * time.Minute, // a second is enough where nothing else runs
 	})
 	require.NoError(t, err)
 	for i := range 1000 {
 		require.NoError(t, p.Notify(t.Context(), "Lagging.Note", i))
 	}
 	require.NoError(t, p.Close())
+	require.Equal(t, procspawn.StepCloseLink, p.Process().Exit().Step)
 	handled, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "1000", string(handled))
