@@ -126,7 +126,7 @@ func TestGrandchildDelaysNobody(t *testing.T) {
 			within(t, 500*time.Millisecond, "Stop", func() {
 				exit := p.Stop()
 				assert.Equal(t, StepCloseLink, exit.Step)
-				assert.Equal(t, 0, exit.Code)
+				assert.Equal(t, 0, exit.Code, "%s", exit.Stderr)
 			})
 			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 			_, err := io.ReadAll(out)

@@ -16,7 +16,7 @@ import (
 )
 
 func TestTerminate(t *testing.T) {
-	opts := &Options{CloseTimeout: 100 * time.Millisecond, TermTimeout: 100 * time.Millisecond}
+	opts := &Options{CloseTimeout: 100 * time.Millisecond, TermTimeout: time.Minute} // the signal works when the child has its turn
 	t.Run("stubborn", func(t *testing.T) {
 		noLeaks(t)
 		p := startStubborn(t, opts)
