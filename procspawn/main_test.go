@@ -44,9 +44,11 @@ func TestMain(m *testing.M) {
 	}
 	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
 	flag.Parse()
-	if runtime.GOOS != "windows" { // all programs of Wine share one server
-		must(flag.Set("test.parallel", "8"))
+	parallel := "8"
+	if runtime.GOOS == "windows" { // all programs of Wine share one server
+		parallel = "1"
 	}
+	must(flag.Set("test.parallel", parallel))
 	before := countAll()
 	code := m.Run()
 	if flag.Lookup("test.fuzz").Value.String() == "" { // what fuzzing starts stays to the end

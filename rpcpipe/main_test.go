@@ -37,10 +37,12 @@ func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
 	flag.Parse()
-	if runtime.GOOS != "windows" { // all programs of Wine share one server
-		if err := flag.Set("test.parallel", "8"); err != nil {
-			panic(err)
-		}
+	parallel := "8"
+	if runtime.GOOS == "windows" { // all programs of Wine share one server
+		parallel = "1"
+	}
+	if err := flag.Set("test.parallel", parallel); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
