@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 // helpers are what this test binary does as a child, each registered beside the test that uses it.
@@ -42,13 +44,7 @@ func TestMain(m *testing.M) {
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
-	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
-	flag.Parse()
-	parallel := "8"
-	if runtime.GOOS == "windows" { // all programs of Wine share one server
-		parallel = "1"
-	}
-	must(flag.Set("test.parallel", parallel))
+	testkit.Parallel()
 	before := countAll()
 	code := m.Run()
 	if flag.Lookup("test.fuzz").Value.String() == "" { // what fuzzing starts stays to the end

@@ -2,12 +2,11 @@ package rpcpipe_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
 
+	"github.com/viaduct-go/viaduct/internal/testkit"
 	"github.com/viaduct-go/viaduct/procspawn"
 	"github.com/viaduct-go/viaduct/rpcpipe"
 )
@@ -35,15 +34,7 @@ func TestMain(m *testing.M) {
 	}
 	// A program with the race detector sleeps for a second in os.Exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
-	flag.Parse()
-	parallel := "8"
-	if runtime.GOOS == "windows" { // all programs of Wine share one server
-		parallel = "1"
-	}
-	if err := flag.Set("test.parallel", parallel); err != nil {
-		panic(err)
-	}
+	testkit.Parallel()
 	os.Exit(m.Run())
 }
 

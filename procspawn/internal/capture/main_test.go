@@ -1,16 +1,13 @@
 package capture
 
 import (
-	"flag"
 	"os"
 	"testing"
+
+	"github.com/viaduct-go/viaduct/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
-	// Tests that run beside each other wait, nearly all of their time: they need no processor each.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
+	testkit.Parallel()
 	os.Exit(m.Run())
 }
