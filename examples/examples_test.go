@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,28 +72,32 @@ func TestPrograms(t *testing.T) {
 		args = append(args, "-race")
 	}
 	exampletest.GoTool(t, append(args, "./...")...)
-	for _, p := range programs {
-		t.Run(p.dir, func(t *testing.T) {
-			exampletest.CannotRun(t)
-			want := exampletest.ReadFile(t, filepath.Join("testdata", p.output))
-			cmd := exec.Command(bin + filepath.Base(p.dir))
-			if p.dir == "quickstart/parent" { // it starts bin/child
-				cmd.Dir = temp
-			}
-			if args := programArgs[p.dir]; args != nil {
-				cmd.Args = append(cmd.Args, args(t)...)
-			}
-			orphans, known := exampletest.CountOrphans(t, func() {
-				got := exampletest.Run(t, cmd)
-				if same := alike[p.dir]; same != nil {
-					got = same(got)
-				}
-				require.Equal(t, want, got)
-			})
-			if known {
-				require.Equal(t, p.orphans, orphans, "processes that have outlived those that started them")
+	var want atomic.Int64
+	orphans, known := exampletest.CountOrphans(t, func() {
+		t.Run("all", func(t *testing.T) { // returns when all of them have ended
+			for _, p := range programs {
+				t.Run(p.dir, func(t *testing.T) {
+					exampletest.CannotRun(t)
+					t.Parallel() // most of them wait
+					cmd := exec.Command(bin + filepath.Base(p.dir))
+					if p.dir == "quickstart/parent" { // it starts bin/child
+						cmd.Dir = temp
+					}
+					if args := programArgs[p.dir]; args != nil {
+						cmd.Args = append(cmd.Args, args(t)...)
+					}
+					want.Add(int64(p.orphans)) // it is not skipped
+					got := exampletest.Run(t, cmd)
+					if same := alike[p.dir]; same != nil {
+						got = same(got)
+					}
+					require.Equal(t, exampletest.ReadFile(t, filepath.Join("testdata", p.output)), got)
+				})
 			}
 		})
+	})
+	if known {
+		require.EqualValues(t, want.Load(), orphans, "processes that have outlived those that started them")
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // TestPluginsInterrupted: Ctrl-C, which reaches the host and its plugins, ends all of them in order.
 func TestPluginsInterrupted(t *testing.T) {
 	exampletest.CannotRun(t)
+	t.Parallel() // it waits
 	exe := filepath.Join(t.TempDir(), "plugins")
 	exampletest.GoTool(t, "build", "-o", exe, "./plugins")
 	cmd := exec.Command(exe, "-serve")
