@@ -17,7 +17,7 @@ import (
 
 var (
 	stressSeed = flag.Uint64("stress.seed", 0, "seed of the stress test, 0 for one of its own")
-	stressTime = flag.Duration("stress.time", 500*time.Millisecond, "how long the stress test sends on each kind of connection")
+	stressTime = flag.Duration("stress.time", 250*time.Millisecond, "how long the stress test sends on each kind of connection")
 )
 
 // seedOf returns the seed for a test, which it logs.

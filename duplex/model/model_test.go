@@ -11,8 +11,9 @@ import (
 )
 
 var (
-	deep = flag.Bool("model.deep", false, "search with more room, and walk for longer")
-	seed = flag.Uint64("model.seed", 0, "take this walk alone")
+	deep  = flag.Bool("model.deep", false, "search with more room, and walk for longer")
+	seed  = flag.Uint64("model.seed", 0, "take this walk alone")
+	walks = flag.Int("model.walks", 5000, "how many walks TestWalks takes")
 )
 
 // stateLimit is how many states of a scenario are visited at most. With the race
@@ -59,7 +60,7 @@ func roomy(list []scenario) []scenario {
 }
 
 func TestWalks(t *testing.T) {
-	first, n := uint64(time.Now().UnixNano()), 20_000
+	first, n := uint64(time.Now().UnixNano()), *walks
 	switch {
 	case *seed != 0:
 		first, n = *seed, 1

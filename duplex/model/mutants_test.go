@@ -97,7 +97,7 @@ func TestCircles(t *testing.T) {
 }
 
 // spareStates bounds TestSpare, of which no promise depends.
-var spareStates = flag.Int("model.spare", 20_000, "how many states of a scenario TestSpare visits")
+var spareStates = flag.Int("model.spare", 5_000, "how many states of a scenario TestSpare visits")
 
 // TestSpare has rules that would do as well.
 func TestSpare(t *testing.T) {

@@ -83,7 +83,7 @@ func TestOracle(t *testing.T) {
 		}
 	}()
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 200 {
+	for range 100 {
 		in := randomOracle(r)
 		for _, arrays := range []bool{false, true} {
 			codec := &body.Codec{Arrays: arrays}

@@ -202,7 +202,7 @@ func TestPlanMemory(t *testing.T) {
 	if testkit.RaceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
-	for name, b := range greedy(20_000) {
+	for name, b := range greedy(10_000) {
 		t.Run(name, func(t *testing.T) {
 			bound := float64(body.MemoryFactor*len(b) + body.MemoryBase)
 			most, kept := 0.0, 0.0

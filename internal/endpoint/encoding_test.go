@@ -105,7 +105,7 @@ func TestEncodings(t *testing.T) {
 		t.Run(encodingName(enc), func(t *testing.T) {
 			opts := &endpoint.Options{Server: postServer(), Encoding: inner(enc), MaxMessage: maxMessage, GoPeer: true}
 			overLinksOpts(t, opts, opts, func(t *testing.T, a, _ *endpoint.Endpoint) {
-				for range 3 { // what is kept from one serves the next
+				for range 2 { // what is kept from one serves the next
 					var out Parcel
 					require.NoError(t, a.Call("Post.Send", parcel, &out))
 					out.Name = strings.TrimSuffix(out.Name, "!")

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -106,11 +107,13 @@ func hostileLabels(t testing.TB) [][]byte {
 // TestHostileLabels: none takes memory, or panics.
 func TestHostileLabels(t *testing.T) {
 	var before, after runtime.MemStats
-	for _, b := range hostileLabels(t) {
+	for some := range slices.Chunk(hostileLabels(t), 20) { // to look costs more than they do
 		runtime.ReadMemStats(&before)
-		_, err := TypeOf(b)
+		for _, b := range some {
+			_, _ = TypeOf(b)
+		}
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "% x: %v", b, err)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "% x", some)
 	}
 }
 
