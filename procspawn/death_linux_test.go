@@ -164,9 +164,8 @@ func TestParentDiesStarved(t *testing.T) {
 		t.Skip("with the race detector even what runs next is late at times")
 	}
 	noLeaks(t)
-	const times = 5
 	saw, inTime := 0, 0
-	for range times {
+	for tries := 0; tries < 5 && (saw < 1 || inTime < 2); tries++ {
 		p, _, out := startOrphan(t, EndWithParent, "starves")
 		busy := watchLoad()
 		begin := time.Now()
@@ -185,7 +184,7 @@ func TestParentDiesStarved(t *testing.T) {
 		}
 	}
 	assert.NotZero(t, saw)
-	assert.Greater(t, inTime, 1)
+	assert.GreaterOrEqual(t, inTime, 2)
 }
 
 // starvedLimit is for when other processes have the processors, too: how long the child is kept from
@@ -206,9 +205,8 @@ func TestParentDiesStarvedEarly(t *testing.T) {
 		t.Skip("with the race detector even what runs next is late at times")
 	}
 	noLeaks(t)
-	const times = 2
 	inTime := 0
-	for range times {
+	for tries := 0; tries < 2 && inTime == 0; tries++ {
 		r, w, err := os.Pipe()
 		require.NoError(t, err)
 		cmd := selfCmd("middle", strconv.Itoa(int(EndWithParent)), "starves early")

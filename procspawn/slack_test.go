@@ -14,7 +14,7 @@ func slack(d time.Duration) time.Duration { return d }
 const raceDetector = false
 
 // manyChildren is how many are started at the same time.
-const manyChildren = 200
+const manyChildren = 100
 
 // crashEnviron is the environment of a child that crashes.
 func crashEnviron(*testing.T) []string { return os.Environ() }
