@@ -108,6 +108,7 @@ func callsChild(t *testing.T, opts *rpcpipe.Options) *rpcpipe.Peer {
 
 // TestCallerAcrossProcesses: contexts, call backs and errors, with a real child.
 func TestCallerAcrossProcesses(t *testing.T) {
+	t.Parallel()
 	p := callsChild(t, &rpcpipe.Options{Server: newCalls().server(), MaxHandlers: 1, MaxWaiting: -1})
 	var depth int
 	require.NoError(t, p.CallContext(t.Context(), "Calls.Back", CallArg{N: 20}, &depth))
@@ -190,7 +191,7 @@ func TestReplyIsLeftAlone(t *testing.T) {
 	require.NotZero(t, late.Load())
 }
 
-var callsCancelled = flag.Int("calls.cancelled", 100_000, "how many calls TestManyCancelled gives up")
+var callsCancelled = flag.Int("calls.cancelled", 40_000, "how many calls TestManyCancelled gives up")
 
 // TestManyCancelled: calls that are given up leave nothing behind, whether their methods heed it or
 // not.
@@ -277,9 +278,9 @@ func (f *Flooded) Refused(n int, _ *int) error {
 	return nil
 }
 
-var floodCalls = flag.Int("calls.flood", 128<<10, "how many calls TestFlood makes at once")
+var floodCalls = flag.Int("calls.flood", 80<<10, "how many calls TestFlood makes at once")
 
-// TestFlood: four times as many calls as may run or wait, at a server that is slow, cost it what its
+// TestFlood: two and a half times as many calls as may run or wait, at a server that is slow, cost it what its
 // limits allow.
 func TestFlood(t *testing.T) {
 	if raceEnabled {
@@ -314,14 +315,15 @@ func TestFlood(t *testing.T) {
 	require.EqualValues(t, 0, c.running.Load())
 }
 
-// TestUnsentIsAborted: a call of 90 MiB that is given up while most of it is unsent is taken back
+// TestUnsentIsAborted: a call of 40 MiB that is given up while most of it is unsent is taken back
 // at once; nothing of it arrives.
 func TestUnsentIsAborted(t *testing.T) {
+	t.Parallel()
 	p := callsChild(t, nil)
 	suspend(t, p.Process().Pid())
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
-	go func() { failed <- p.CallContext(ctx, "Calls.Panic", CallArg{Data: make([]byte, 90<<20)}, nil) }()
+	go func() { failed <- p.CallContext(ctx, "Calls.Panic", CallArg{Data: make([]byte, 40<<20)}, nil) }()
 	require.Eventually(t, func() bool { return p.Stats().Link.Senders == 1 }, 10*time.Second, time.Millisecond)
 	cancel()
 	begin := time.Now()

@@ -80,6 +80,7 @@ func exercise(t *testing.T, p *rpcpipe.Peer) {
 
 // TestChecksumChild: a child checks, whichever side asks for it, and all is as it was.
 func TestChecksumChild(t *testing.T) {
+	t.Parallel()
 	sizes := map[string]uint64{}
 	for _, tt := range []struct {
 		name, child string
@@ -154,6 +155,7 @@ func (f *flipped) Write(p []byte) (int, error) {
 
 // TestChecksumHello: a bit of a hello that was turned over ends the link before anything is called.
 func TestChecksumHello(t *testing.T) {
+	t.Parallel()
 	hello := 0
 	for bit := 0; hello == 0 || bit < 8*hello; bit++ {
 		synctest.Test(t, func(t *testing.T) {

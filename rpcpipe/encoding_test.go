@@ -44,6 +44,7 @@ func init() {
 
 // TestEncodings: those of a parent and a child must be the same, and then work.
 func TestEncodings(t *testing.T) {
+	t.Parallel()
 	for here := range encodings {
 		for there := range encodings {
 			p, err := rpcpipe.Start(t.Context(), procspawn.Self("shelf", there), shelfOptions(here))

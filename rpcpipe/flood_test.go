@@ -13,6 +13,7 @@ import (
 // the same time, none of which a handler takes: with net/rpc's own codecs, whose
 // read loop writes the error replies, both sides stop for good.
 func TestFloodBothWays(t *testing.T) {
+	t.Parallel()
 	const calls, size = 500, 32 << 10
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
@@ -63,6 +64,7 @@ func (s *Service) Flood(args *Args, failure *string) error {
 // TestNestedCallsBesideNoteFlood: notifications that wait for their turn hold
 // up neither calls nor replies, however many there are.
 func TestNestedCallsBesideNoteFlood(t *testing.T) {
+	t.Parallel()
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()
@@ -109,6 +111,7 @@ func (s *Service) Unpark(int, *int) error {
 
 // TestLargeMessagesBesideSmallCalls: a small call does not wait for a large one.
 func TestLargeMessagesBesideSmallCalls(t *testing.T) {
+	t.Parallel()
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()

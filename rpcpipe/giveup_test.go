@@ -34,6 +34,7 @@ func init() {
 // TestGiveUpDetached: a child that nothing ends handles what has come, though it takes longer than half
 // of its ExitTimeout. Beyond 5 s it would not, which a busy machine must not come near to.
 func TestGiveUpDetached(t *testing.T) {
+	t.Parallel()
 	const notes = 250
 	file := filepath.Join(testkit.TempDir(t), "handled")
 	p, err := rpcpipe.Start(t.Context(), procspawn.Self("lags", file), &rpcpipe.Options{
@@ -128,6 +129,7 @@ func TestGiveUpLog(t *testing.T) {
 
 // TestGiveUpNotes: and so are notifications that wait for their turn.
 func TestGiveUpNotes(t *testing.T) {
+	t.Parallel()
 	for name, how := range lagging {
 		for _, concurrent := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, concurrent: %v", name, concurrent), func(t *testing.T) {
@@ -180,6 +182,7 @@ func TestGiveUpNew(t *testing.T) {
 // TestGiveUpNothing: what had come before the other side's end is handled, although that takes a
 // while.
 func TestGiveUpNothing(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(a, b *rpcpipe.Peer) error{
 		"Close":  func(_, b *rpcpipe.Peer) error { return b.Close() },
 		"broken": breakLink,

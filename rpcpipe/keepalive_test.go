@@ -3,7 +3,7 @@ package rpcpipe_test
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -30,23 +30,15 @@ func (s *Service) Spin(d time.Duration, _ *int) error {
 	return nil
 }
 
-// startWatched starts the child "service" with a keepalive.
-func startWatched(t *testing.T, interval time.Duration, logger *slog.Logger) *rpcpipe.Peer {
-	p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), &rpcpipe.Options{
-		Keepalive:    interval,
-		CloseTimeout: -1, // it is no use to wait for what is stopped
-		Logger:       logger,
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { p.Close() })
-	return p
-}
-
 // TestKeepaliveBusy: a child that computes answers.
 func TestKeepaliveBusy(t *testing.T) {
-	t.Parallel() // it waits, nearly all of its time
-	p := startWatched(t, time.Second, nil)
-	require.NoError(t, p.Call("Service.Spin", 2500*time.Millisecond, nil)) // longer than two intervals
+	t.Parallel() // it waits; the child computes
+	cmd := procspawn.Self("service")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // nothing is left for what answers, and others have theirs
+	p, err := rpcpipe.Start(t.Context(), cmd, &rpcpipe.Options{Keepalive: time.Second})
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Close() })
+	require.NoError(t, p.Call("Service.Spin", 2100*time.Millisecond, nil)) // longer than two intervals
 	require.NoError(t, p.Err())
 }
 
@@ -54,7 +46,13 @@ func TestKeepaliveBusy(t *testing.T) {
 func TestKeepaliveStopped(t *testing.T) {
 	before := snapshot()
 	var log syncLog
-	p := startWatched(t, 100*time.Millisecond, log.logger())
+	p, err := rpcpipe.Start(t.Context(), procspawn.Self("service"), &rpcpipe.Options{
+		Keepalive:    100 * time.Millisecond,
+		CloseTimeout: -1, // it is no use to wait for what is stopped
+		Logger:       log.logger(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { p.Close() })
 	ended := block(p)
 	call := p.Go("Service.Park", 0, nil, nil)
 	require.NoError(t, p.Call("Service.Add", Args{}, nil))
@@ -88,6 +86,7 @@ func init() {
 
 // TestKeepaliveParentStopped: a child ends whose parent does not answer.
 func TestKeepaliveParentStopped(t *testing.T) {
+	t.Parallel()
 	cmd, p, out := startMiddle(t, "middle", "watching witness")
 	defer func() {
 		cmd.Process.Kill()

@@ -79,6 +79,7 @@ func startMiddle(t *testing.T, middle, child string) (cmd *exec.Cmd, p *rpcpipe.
 
 // TestParentKilled: the child is told, runs its callback, and is gone within a second.
 func TestParentKilled(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		child string
 		lines []string // %d is the parent's pid

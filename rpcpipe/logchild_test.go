@@ -51,6 +51,7 @@ func init() {
 
 // TestLogThenClose: what a child logs first may be all that it says.
 func TestLogThenClose(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		book := newLogbook()
 		p, err := rpcpipe.Start(t.Context(), procspawn.Self("hasty"), &rpcpipe.Options{LogHandler: book})
@@ -152,6 +153,7 @@ func TestLogBlockedHandler(t *testing.T) {
 
 // TestLogStoppedPeer: a process that does not run holds up nobody who logs to it.
 func TestLogStoppedPeer(t *testing.T) {
+	t.Parallel()
 	const n = 100_000
 	p := startChild(t, "logs")
 	var enabled bool
@@ -263,6 +265,7 @@ func TestLogLastRecord(t *testing.T) {
 
 // TestLogHandlerNeverReturns: a handler that never returns is given up as methods are.
 func TestLogHandlerNeverReturns(t *testing.T) {
+	t.Parallel()
 	gate := make(chan struct{})
 	defer close(gate)
 	began := make(chan struct{}, 100)

@@ -44,6 +44,7 @@ func init() {
 // TestLogFatal: the last words of a child that logs through its link are on its stderr if they
 // cannot go to its parent.
 func TestLogFatal(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		when, fallback string
 		taken          bool // by the parent, as long as the link is up

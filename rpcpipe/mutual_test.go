@@ -84,6 +84,7 @@ func (m *Mutual) end(t *testing.T, other *Mutual) {
 // TestNotificationsBehindWhoWaits: notifications that wait for a handler do not hold up what that
 // handler waits for.
 func TestNotificationsBehindWhoWaits(t *testing.T) {
+	t.Parallel()
 	const n = 5000 // of 1,000 bytes, far beyond the credit
 	t.Run("call", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -154,6 +155,7 @@ func TestNotificationsBehindWhoWaits(t *testing.T) {
 // TestNotificationsBehindWhoWaitsBound: 64 MiB of them may wait, then whoever sends them waits too, and
 // goes on when they are handled.
 func TestNotificationsBehindWhoWaitsBound(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n, size = 3000, 30_000
 		x, y := mutuals(t, nil)

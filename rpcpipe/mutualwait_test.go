@@ -102,6 +102,7 @@ func (m *Mutual) OrderBig(n int, _ *int) error {
 // TestConcurrentNotificationsBehindWhoWaits: when the turn of one comes whose room was released early,
 // the room of the next is, although nothing comes in and nobody begins to wait.
 func TestConcurrentNotificationsBehindWhoWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		x, y := mutuals(t, &rpcpipe.Options{ConcurrentNotify: true, MaxHandlers: 2})
 		require.NoError(t, y.peer.Notify(t.Context(), "Mutual.OrderBig", 82))

@@ -150,6 +150,7 @@ func TestNotBegunAtDeath(t *testing.T) {
 // TestNoCallIsLostAfterAPanic: who has the PanicError of a process that ends with it finds that calls
 // begin no more.
 func TestNoCallIsLostAfterAPanic(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		p, err := rpcpipe.Start(t.Context(), procspawn.Self("fate"), nil)
 		require.NoError(t, err)

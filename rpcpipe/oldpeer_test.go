@@ -94,6 +94,7 @@ func TestShutdownOldPeer(t *testing.T) {
 
 // TestShutdownOldPeerReply: a reply that comes just when Shutdown begins is not lost.
 func TestShutdownOldPeerReply(t *testing.T) {
+	t.Parallel()
 	for range 300 {
 		p, old := withOldPeer(t, nil, newService().server)
 		done := make(chan *rpc.Call, 3)

@@ -13,6 +13,7 @@ import (
 
 // TestOwnedClient: closing it closes the Peer, and ends the child.
 func TestOwnedClient(t *testing.T) {
+	t.Parallel()
 	t.Run("child", func(t *testing.T) {
 		p := startChild(t, "service")
 		c := p.OwnedClient()

@@ -160,8 +160,8 @@ func init() {
 		stop()
 		p.Wait()
 	}
-	children["floods stderr"] = func([]string) { serveBadly(); flood(os.Stderr) }
-	children["floods stdout"] = func([]string) { serveBadly(); flood(os.Stdout) }
+	children["floods stderr"] = func([]string) { serveBadlyFor(100 * time.Millisecond); flood(os.Stderr) }
+	children["floods stdout"] = func([]string) { serveBadlyFor(100 * time.Millisecond); flood(os.Stdout) }
 	children["prints one line of 10 MiB"] = func([]string) {
 		p := serveBadly()
 		os.Stderr.Write(bytes.Repeat([]byte("x"), 10<<20))
@@ -204,9 +204,14 @@ func init() {
 }
 
 // serveBadly connects, and does not end with the link by itself.
-func serveBadly() *rpcpipe.Peer {
+func serveBadly() *rpcpipe.Peer { return serveBadlyFor(0) }
+
+// serveBadlyFor has that ExitTimeout.
+func serveBadlyFor(exit time.Duration) *rpcpipe.Peer {
 	s := newService()
-	p := s.use(connect(s.options()))
+	opts := s.options()
+	opts.ExitTimeout = exit
+	p := s.use(connect(opts))
 	inState()
 	return p
 }

@@ -55,6 +55,7 @@ func init() {
 // TestChildKilledWithGrandchild: every pending call learns how the child ended
 // also when something else keeps the child's pipes open, and writes fail first.
 func TestChildKilledWithGrandchild(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		p, err := rpcpipe.Start(t.Context(), procspawn.Self("service with grandchild"), nil)
 		require.NoError(t, err)

@@ -219,6 +219,7 @@ func TestShutdownAfterClose(t *testing.T) {
 
 // TestShutdownAndClose: whoever comes first, both return.
 func TestShutdownAndClose(t *testing.T) {
+	t.Parallel()
 	for kind, pair := range pairs {
 		// Close waits 50 ms for the other side to take what there is to say. In memory it has to have its
 		// turn for that, where a pipe would hold the bytes.
@@ -327,6 +328,7 @@ func init() {
 
 // TestShutdownChildDoes, alone and while the parent does so, too.
 func TestShutdownChildDoes(t *testing.T) {
+	t.Parallel()
 	for i := range 10 {
 		p := startChild(t, "shuts down")
 		if i%2 == 0 {
@@ -340,6 +342,7 @@ func TestShutdownChildDoes(t *testing.T) {
 
 // TestShutdownWaitsForStreams, until both sides have done with them.
 func TestShutdownWaitsForStreams(t *testing.T) {
+	t.Parallel()
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()
@@ -412,6 +415,7 @@ func (s *Service) ShutDownAndWait(p *Parcel, _ *int) error {
 
 // TestShutdownInHandler: its own call is among those that are waited for.
 func TestShutdownInHandler(t *testing.T) {
+	t.Parallel()
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()

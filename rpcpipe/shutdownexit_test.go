@@ -88,6 +88,7 @@ func requireManyNotes(t *testing.T, r io.Reader) {
 
 // TestShutdownThenExit: what a process has sent one way is handled though it exits.
 func TestShutdownThenExit(t *testing.T) {
+	t.Parallel()
 	t.Run("to the child", func(t *testing.T) {
 		r, w, err := os.Pipe()
 		require.NoError(t, err)

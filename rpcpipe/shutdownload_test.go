@@ -103,6 +103,7 @@ func (c *Counter) use(p *rpcpipe.Peer) error {
 // TestShutdownLosesNothing: what was begun on either side is handled, and what
 // was refused is not, whoever shuts down.
 func TestShutdownLosesNothing(t *testing.T) {
+	t.Parallel()
 	for kind, pair := range pairs {
 		t.Run(kind, func(t *testing.T) {
 			for round := range 30 {

@@ -151,6 +151,7 @@ func TestStreamsParentKilled(t *testing.T) {
 
 // TestStreamHeldUp: a stream that nobody reads holds up nothing else.
 func TestStreamHeldUp(t *testing.T) {
+	t.Parallel()
 	for kind, link := range links {
 		t.Run(kind, func(t *testing.T) {
 			here := newService()

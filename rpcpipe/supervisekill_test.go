@@ -29,8 +29,8 @@ import (
 )
 
 var (
-	superviseKills = flag.Int("supervise.kills", 100, "how many children TestRandomKills kills")
-	superviseSwaps = flag.Int("supervise.swaps", 60, "how many swaps TestSwapsUnderLoad makes")
+	superviseKills = flag.Int("supervise.kills", 60, "how many children TestRandomKills kills")
+	superviseSwaps = flag.Int("supervise.swaps", 40, "how many swaps TestSwapsUnderLoad makes")
 )
 
 // Ledger is what supervised children serve: each call leaves a line in a file that all of them

@@ -25,7 +25,7 @@ var spouts = map[string]struct {
 	bytes int
 }{
 	"a notification":      {notifying(1, 200_000), 200_000},
-	"a long notification": {notifying(1, 20<<20), 20 << 20},
+	"a long notification": {notifying(1, 6<<20), 6 << 20},
 	"5,000 notifications": {notifying(5000, 10), 50_000},
 	"tries": {func(p *rpcpipe.Peer) error {
 		if _, err := p.Ping(context.Background()); err != nil { // the credit has come

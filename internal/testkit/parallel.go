@@ -5,11 +5,11 @@ import (
 	"runtime"
 )
 
-// Parallel has eight tests run beside each other, for packages whose parallel tests wait, nearly all of
+// Parallel has sixteen tests run beside each other, for packages whose parallel tests wait, nearly all of
 // their time, and need no processor each. TestMain calls it before it runs them.
 func Parallel() {
 	flag.Parse()
-	n := "8"
+	n := "16"
 	if runtime.GOOS == "windows" { // all programs of Wine share one server
 		n = "1"
 	}
