@@ -5,7 +5,7 @@ import (
 	"runtime"
 )
 
-// Parallel has sixteen tests run beside each other, for packages whose parallel tests wait, nearly all of
+// Parallel has sixteen tests run beside each other, for packages whose parallel tests wait, most of
 // their time, and need no processor each. TestMain calls it before it runs them.
 func Parallel() {
 	flag.Parse()
