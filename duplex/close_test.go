@@ -244,11 +244,55 @@ func TestWriteError(t *testing.T) {
 				want = ErrPeerClosed
 			}
 			require.ErrorIs(t, c.Wait(), want)
-			require.Equal(t, drainTime, time.Since(start))
+			require.Equal(t, drainTime+drainTime/drainLooks, time.Since(start), "something was read before the first look")
 			require.ErrorIs(t, <-waiting, want)
 			require.Equal(t, [][]byte{[]byte("hi")}, replies.take())
 			require.ErrorIs(t, c.ClientLane().WriteMessage([]byte("x")), want)
 			raw.Close()
+		})
+	}
+}
+
+// TestWriteErrorSlowly: what the other side said before counts also where it takes long to be read. One
+// that never stops sending has its time, though.
+func TestWriteErrorSlowly(t *testing.T) {
+	const between = drainTime * 3 / 4 // frames come as on a machine that is busy
+	for _, tt := range []struct {
+		frames, come int
+		took         time.Duration
+		want         error
+	}{
+		{5, 5, 5 * between, ErrPeerClosed},
+		{1000, int(drainMost / between), drainMost, syscall.EPIPE},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			x, raw := net.Pipe()
+			go io.Copy(io.Discard, raw)
+			h := &halves{x, make(chan struct{})}
+			c := New(h, nil)
+			replies := receive(c.ClientLane(), false)
+			_, err := raw.Write(wire("20 00 00 00 00 00 10 00"))
+			require.NoError(t, err)
+			synctest.Wait()
+			close(h.broken)
+			start := time.Now()
+			require.NoError(t, c.ClientLane().WriteMessage([]byte("lost")))
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				for range tt.frames {
+					time.Sleep(between)
+					if _, err := raw.Write(wire("11 00 02 00 00 00 00 00 68 69")); err != nil {
+						break // the link has ended
+					}
+				}
+				_, _ = raw.Write(wire("32 00 00 00 00 00 00 00"))
+				raw.Close()
+			}()
+			require.ErrorIs(t, c.Wait(), tt.want)
+			require.Equal(t, tt.took, time.Since(start))
+			require.Len(t, replies.take(), tt.come)
+			<-sent
 		})
 	}
 }

@@ -10,11 +10,15 @@ import (
 )
 
 const (
-	// drainTime is how long a Conn reads on after a write has failed: replies may be in the pipe,
-	// and the reader may be told why the link has ended. A link to a process waits up to 50 ms for
-	// that, and a busy machine for its turn, so this must be longer. Only a peer that has closed
-	// one half of the connection and keeps the other makes anybody wait for so long.
-	drainTime = 500 * time.Millisecond
+	// drainTime is how long a Conn waits for more to read after a write has failed: replies may be
+	// in the pipe, and the reader may be told why the link has ended. A link to a process waits up
+	// to 50 ms for that, and a busy machine for its turn, so this must be longer. Only a peer that
+	// has closed one half of the connection and keeps the other makes anybody wait for so long, or,
+	// if it goes on sending, for drainMost. It is looked for drainLooks times: a machine that lets
+	// so many looks happen has let the reader have its turn as well.
+	drainTime  = 500 * time.Millisecond
+	drainLooks = 4
+	drainMost  = 10 * drainTime
 	// flushTime bounds how long Close waits for what was accepted for sending, while the connection
 	// takes nothing. turnTime is for a machine so busy that who writes has no turn.
 	flushTime = 50 * time.Millisecond
@@ -237,9 +241,29 @@ func (c *Conn) endAfter(d time.Duration, err error) {
 	}
 }
 
-// writeFailed is called when a write has failed. The reader is likely to learn why: it has
-// drainTime to do so.
-func (c *Conn) writeFailed(err error) { c.endAfter(drainTime, err) }
+// writeFailed is called when a write has failed. The reader is likely to learn why, and reads on
+// until nothing has come for drainTime.
+func (c *Conn) writeFailed(err error) {
+	c.goes(func() {
+		const between = drainTime / drainLooks
+		look := time.NewTicker(between)
+		defer look.Stop()
+		reads, without := c.reads.Load(), 0
+		for range drainMost / between {
+			select {
+			case <-c.done:
+				return
+			case <-look.C:
+			}
+			if now := c.reads.Load(); now != reads {
+				reads, without = now, 0
+			} else if without++; without == drainLooks {
+				break
+			}
+		}
+		c.end(c.reason(err))
+	})
+}
 
 // peerCloses is called when the other side has said that it closes. Reading goes on to the end, for
 // what the connection below has to say.
