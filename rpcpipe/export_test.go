@@ -5,6 +5,9 @@ import "context"
 // SuperviseWith is Supervise of peers that are started by start, which need no processes.
 var SuperviseWith = supervise
 
+// TermPatience is how long a child that was sent SIGTERM goes on serving.
+const TermPatience = termPatience
+
 // Settle waits until nothing goes on that p has given up.
 func Settle(ctx context.Context, p *Peer) error { return p.endpoint.Settle(ctx) }
 

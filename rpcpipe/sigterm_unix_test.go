@@ -114,7 +114,7 @@ func web(args []string) {
 // a service manager does. No request fails, and the child ends in order.
 func TestTerminateGroup(t *testing.T) {
 	t.Parallel() // it waits, nearly all of its time
-	for _, wait := range []string{"0s", "1s"} {
+	for _, wait := range []string{"0s", "500ms"} {
 		t.Run("the parent waits "+wait, func(t *testing.T) {
 			exe, err := os.Executable()
 			require.NoError(t, err)
@@ -129,11 +129,16 @@ func TestTerminateGroup(t *testing.T) {
 			require.NoError(t, err)
 			load := newLoad("http://" + strings.TrimSpace(addr))
 			load.await(50)
+			begin := time.Now()
 			require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM))
 			rest, err := io.ReadAll(lines)
 			require.NoError(t, err)
 			require.NoError(t, cmd.Wait())
 			load.stop()
+			if time.Since(begin) > rpcpipe.TermPatience { // the machine is busy, and the child need not wait so long
+				require.Regexp(t, `^true \d+ .*child \d+`, string(rest))
+				return
+			}
 			ends := `<nil> child \d+ exited: exit status 0 \(stopped by: shutdown\)`
 			if wait == "0s" {
 				// The parent may have shut the link down before the child gets to look at the
