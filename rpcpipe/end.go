@@ -15,8 +15,10 @@ import (
 
 const (
 	// handlerTime is how long Wait waits for handlers once the link has ended, and for each
-	// notification and log record that had come by then.
-	handlerTime = 250 * time.Millisecond
+	// notification and log record that had come by then. It looks handlerLooks times: a machine so
+	// busy that a handler has no turn for so long does not let as many looks happen either.
+	handlerTime  = 250 * time.Millisecond
+	handlerLooks = 5
 
 	// drainTime bounds how long it waits for all of those.
 	drainTime = 5 * time.Second
@@ -54,15 +56,21 @@ func (p *Peer) supervise() {
 // end included, or gives them up: what the other side has said last is handled although there is
 // much of it, but nobody waits for a handler that does not return.
 func (p *Peer) awaitHandlers() {
-	for end, left := time.Now().Add(p.drainTime()), p.endpoint.Backlog(); ; {
-		ctx, cancel := context.WithTimeout(context.Background(), min(handlerTime, time.Until(end)))
+	end, left, without := time.Now().Add(p.drainTime()), p.endpoint.Backlog(), 0
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), min(handlerTime/handlerLooks, time.Until(end)))
 		running := p.endpoint.Wait(ctx)
 		cancel()
 		if running == 0 {
 			return
 		}
 		before := left
-		if left = p.endpoint.Backlog(); left >= before || !time.Now().Before(end) {
+		if left = p.endpoint.Backlog(); left < before {
+			without = 0
+		} else {
+			without++
+		}
+		if without == handlerLooks || !time.Now().Before(end) {
 			p.warn("viaduct: gave up waiting for handlers after the link's end", "running", running, "dropped", left)
 			return
 		}
