@@ -263,8 +263,10 @@ func TestTerminateOwn(t *testing.T) {
 
 // TestTerminateByStop: the signal that Close sends to a child that stays works at once, whenever it
 // comes.
+//
+// It is not beside others: between fork and exec of a program that they start, that holds the pipes as
+// well, and a child that looks just then takes its link to be up, and has 7 s.
 func TestTerminateByStop(t *testing.T) {
-	t.Parallel()
 	for _, patience := range []time.Duration{-1, time.Millisecond, 300 * time.Millisecond} {
 		t.Run(patience.String(), func(t *testing.T) {
 			p, err := rpcpipe.Start(t.Context(), procspawn.Self("slow, stays"), &rpcpipe.Options{CloseTimeout: patience, TermTimeout: time.Minute})
